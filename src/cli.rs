@@ -135,7 +135,12 @@ fn print_error(error: impl std::fmt::Display) -> Exit {
 
 /// Reports that `--deny-warnings` turns warnings into a failure.
 fn print_warnings_error(count: usize) -> Exit {
-    print_error(format_args!("{count} warning{}; --deny-warnings allows none", if count == 1 { "" } else { "s" }))
+    print_error(format_args!("{}; --deny-warnings allows none", counted(count, "warning", "warnings")))
+}
+
+/// Returns a number with its noun, in the singular or the plural.
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Creates the runtime of a command.

@@ -12,10 +12,10 @@ pub use error::IntrospectionError;
 pub use server::IntrospectionCounts;
 
 use crate::clock::Clock;
-use crate::http_client::{FetchUrl, TrustAnchors};
+use crate::http_client::{FetchUrl, HttpClient, TrustAnchors};
 use modgud_core::authn::{
     Authenticator, Authenticators, CachedResponses, IntrospectionAuthenticator, IntrospectionCache,
-    IntrospectionOutcome, LookupResult,
+    IntrospectionOutcome, IntrospectionResponse, LookupResult,
 };
 use modgud_core::credential::{AuthenticatorId, RawToken};
 use modgud_core::decide::Snapshot;
@@ -45,6 +45,14 @@ pub struct IntrospectionSource {
 }
 
 impl IntrospectionSource {
+    /// Introspects a token once, without a cache and a circuit breaker: for commands.
+    ///
+    /// # Errors
+    /// [`IntrospectionError`] if there is no usable response.
+    pub async fn introspect_once(&self, token: &str) -> Result<IntrospectionResponse, IntrospectionError> {
+        server::post(&HttpClient::new(self.trust_anchors.clone()), self, token).await
+    }
+
     /// Returns true if server and client are the same, so that cached responses stay valid.
     fn is_same_client(&self, other: &Self) -> bool {
         let Self { authenticator, url, client, trust_anchors, max_concurrent: _ } = self;

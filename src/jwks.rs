@@ -65,16 +65,16 @@ impl JwksRegistry {
 
     /// Refreshes the JWKS of these providers, subject to the rate limit, and waits for all results.
     pub async fn refresh(&self, keys: &[RemoteJwks]) -> JwksRefresh {
-        let mut refreshes = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for keys in keys {
             match self.refresher(keys) {
-                Some(refresher) => refreshes.spawn(async move { refresher.refresh().await }),
+                Some(refresher) => tasks.spawn(async move { refresher.refresh().await }),
                 // The configuration of this check is no longer active.
                 None => return JwksRefresh::Failed,
             };
         }
         let mut combined = JwksRefresh::Refreshed;
-        while let Some(one) = refreshes.join_next().await {
+        while let Some(one) = tasks.join_next().await {
             combined = worse(combined, one.unwrap_or(JwksRefresh::Failed));
         }
         combined
@@ -141,7 +141,7 @@ fn worse(one: JwksRefresh, other: JwksRefresh) -> JwksRefresh {
 }
 
 impl KeySource {
-    /// Fetches the JWKS once and publishes it as of `had`, without a refresher: for commands.
+    /// Fetches the JWKS once and publishes it as of `fetched_at`, without a refresher: for commands.
     ///
     /// # Errors
     /// [`KeysError`], and nothing is published.

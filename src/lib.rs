@@ -11,7 +11,7 @@
 //! | [`openapi`], [`telemetry`] | rules from API descriptions; log and metrics |
 //! | [`config`] | configuration files: reading, validation, warnings |
 //! | [`envoy`], [`jwks`], [`introspection`] | Envoy's messages and bootstrap file; clients of JWKS providers and authorization servers |
-//! | [`yaml`], [`http_client`], [`net`], [`clock`], `backoff`, `single_flight`, `log_throttle`, `read_limit` | the foundations of the others |
+//! | [`diagnostic`], [`yaml`], [`http_client`], [`net`], [`clock`], `backoff`, `single_flight`, `log_throttle`, `read_limit` | the foundations of the others |
 //!
 //! A program with a custom authenticator uses [`cli::run_with`] and a [`modgud_core::authn::CustomAuthenticator`];
 //! `examples/custom_authenticator.rs` is one.
@@ -20,6 +20,7 @@ mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod diagnostic;
 pub mod envoy;
 pub mod http_client;
 pub mod introspection;

@@ -19,4 +19,5 @@ mod tests;
 pub use check::{Module, Report, check};
 pub use finding::{Finding, Severity, Unreadable};
 pub use print::{Rules, rules};
-pub use read::{Api, MAX_BYTES, Version};
+pub use read::{Api, MAX_BYTES};
+pub use requirement::Version;

@@ -1,13 +1,13 @@
-//! The configuration: invalid files and their errors, valid files, and the commands that show a
-//! configuration. The files are in `tests/data/configuration`, a folder to be browsed.
+//! The configuration: invalid files and their errors, valid files, and the commands that show a configuration. The files are in
+//! `tests/data/configuration`.
 //!
-//! - `bad`: each invalid file with the exact output of `modgud check`.
+//! - `bad`: invalid files, each with the exact output of `modgud check`.
 //! - `good`: files that load, and what `modgud config` prints of them, which loads again and means the same.
-//! - `warned`: valid but risky files, each with the exact text of the warnings, and
-//!   `sane`: files that give none.
-//! - `effective`: where `modgud config` says that each value comes from, and what it does not show.
+//! - `warned`: valid but risky files, each with the exact warnings, and `sane`: files without warnings.
+//! - `effective`: the origin of each value in `modgud config`, and the values that it does not show.
 //! - `any_document`: any document loads or is refused with a place, within bounded time.
 //! - `large`: the same of documents as large as a file may be.
+//! - `codes`: each error and warning has a code, and each code a text in `bad` or `warned`.
 //! - `schema`: the JSON Schema for editors is current, accepts every good file, and refuses what is wrong in form.
 
 #![expect(
@@ -21,6 +21,7 @@
 mod any_document;
 mod bad;
 mod check;
+mod codes;
 mod effective;
 mod good;
 mod large;
@@ -33,7 +34,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// The value of the variable `SECRET` in tests, and of secrets in invalid files: no text may show it.
+/// The value of the variable `SECRET` in tests, which bad files have where a secret would be. No text may show it.
 const SECRET: &str = "this-is-a-secret";
 
 static PUBLIC_PEM: LazyLock<String> = LazyLock::new(|| KEY.public_pem().unwrap());
@@ -74,7 +75,7 @@ fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
     load(Some(file), &Overrides::default(), &environment())
 }
 
-/// YAML without its comments and places: what it says.
+/// The values of a YAML document.
 fn meaning(yaml: &str) -> serde_json::Value {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options(yaml, options).unwrap_or_else(|error| panic!("{error}\n{yaml}"))

@@ -171,12 +171,12 @@ fn an_unregistered_name_is_reported_with_the_registered_ones() {
     };
     assert_eq!(
         problems(example::authenticators()).unwrap(),
-        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not the name of an authenticator of this program; \
-         known are `valid-prefix`"
+        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not an authenticator of this program; \
+         write one of `valid-prefix` [custom-unknown]"
     );
     assert_eq!(
         problems(CustomAuthenticators::default()).unwrap(),
-        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not the name of an authenticator of this program, which \
-         brings none: `custom` is for programs that are built on the library"
+        "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not an authenticator of this program; \
+         write another kind: `custom` is for programs that use modgud as a library [custom-unknown]"
     );
 }

@@ -5,8 +5,9 @@
 
 use crate::cli::process::{KEY_VARIABLE, Output, run_with_input};
 use crate::support::{KEY, NOW, token};
+use modgud_core::jose::{Algorithm, PublicJwk};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -153,4 +154,234 @@ async fn what_has_no_end_or_is_no_text_is_refused() {
         let output = run_with_input(folder.path(), &variables, arguments, "").await;
         assert_eq!((output.code, output.err.as_str()), (Some(1), expected), "{arguments:?}");
     }
+}
+
+/// The configuration of an issuer, and a route that requires its tokens.
+const ISSUER: &str = "profile: none
+authenticators:
+  - name: idp
+    from: [{ header: authorization, schemes: [Bearer] }]
+    jwt:
+      issuer: https://login.example.com
+      algorithms: [RS256]
+      keys: [{ jwks: { file: jwks.json } }]
+      audiences: [api]
+fallback: authenticated
+";
+
+/// The token's value stands beside the one that is expected, and a value that is missing is another sentence than one that is different.
+#[tokio::test]
+async fn both_values_are_shown_of_a_token_that_does_not_match() {
+    let folder = TempDir::new().unwrap();
+    let published = PublicJwk::from_pem(&KEY.public_pem().unwrap(), Algorithm::Rs256).unwrap();
+    let mut set: Value = serde_json::from_str(&PublicJwk::set(&[published])).unwrap();
+    set["keys"][0]["kid"] = json!("k1");
+    fs::write(folder.path().join("jwks.json"), set.to_string()).unwrap();
+    let types = ISSUER.replace("      audiences: [api]\n", "      audiences: any\n      types: [at+jwt]\n");
+    let whole = "      audiences: any\n      require: ['https://example.com/tenant']\n      max_lifetime: 1h\n";
+    let whole = ISSUER.replace("      audiences: [api]\n", whole);
+    let (header, exp) = (json!({ "alg": "RS256", "kid": "k1" }), json!(NOW + 3_600));
+    let kid = json!({ "alg": "RS256", "kid": "zzz" });
+    let typ = json!({ "alg": "RS256", "kid": "k1", "typ": "JWT" });
+    let alg = json!({ "alg": "PS256", "kid": "k1" });
+    let unknown = json!({ "alg": "ES521", "kid": "k1" });
+    let iss = json!("https://login.example.com");
+    for (configuration, header, claims, expected) in [
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": "https://login.example.com/", "aud": "api", "exp": exp }),
+            "✗ issuer         the token's `iss` is `https://login.example.com/`; configured there: `https://login.example.com` (idp)\n",
+        ),
+        (ISSUER, &header, json!({ "aud": "api", "exp": exp }), "✗ issuer         the token has no `iss`\n"),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": 7 }),
+            "✗ issuer         the token's `iss` is a number, and a text is needed\n",
+        ),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": iss, "aud": "account", "exp": exp }),
+            "✗ aud            the token's `aud` is `account`, and one of `api` is needed\n",
+        ),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": iss, "aud": ["a", "b"], "exp": exp }),
+            "✗ aud            the token's `aud` is `a`, `b`, and one of `api` is needed\n",
+        ),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": iss, "exp": exp }),
+            "✗ aud            the token has no `aud`, and one of `api` is needed\n",
+        ),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": iss, "aud": 7 }),
+            "✗ aud            the token's `aud` is a number, and a text or a list of texts is needed\n",
+        ),
+        (
+            ISSUER,
+            &kid,
+            json!({ "iss": iss }),
+            "✗ signature      the token's `kid` is `zzz`; the issuer's keys are `k1`\n",
+        ),
+        (
+            ISSUER,
+            &alg,
+            json!({ "iss": iss }),
+            "✗ signature      the token's `alg` is `PS256`, and one of `RS256` is allowed\n",
+        ),
+        (
+            ISSUER,
+            &unknown,
+            json!({ "iss": iss }),
+            "✗ token          the header's `alg` is `ES521`, which is not a supported signature algorithm\n",
+        ),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": iss, "aud": "api", "sub": 42, "exp": exp }),
+            "✗ text claim     the token's `sub` is a number, and a text is needed\n",
+        ),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": iss, "aud": "api", "exp": 1_795_867_800_000_u64 }),
+            "✗ dates          the token's `exp`: 1795867800000 is no time in seconds (milliseconds?)\n",
+        ),
+        (ISSUER, &header, json!({ "iss": iss, "aud": "api" }), "✗ dates          the token has no `exp`\n"),
+        (
+            ISSUER,
+            &header,
+            json!({ "iss": iss, "aud": "api", "exp": NOW - 3_600 }),
+            " and it is 2023-11-14T22:14:00Z\n✗ access",
+        ),
+        (
+            &types,
+            &typ,
+            json!({ "iss": iss, "exp": exp }),
+            "✗ typ            the token's `typ` is `JWT`, and one of `at+jwt` is needed\n",
+        ),
+        (
+            &types,
+            &header,
+            json!({ "iss": iss, "exp": exp }),
+            "✗ typ            the token has no `typ`, and one of `at+jwt` is needed\n",
+        ),
+        (
+            &whole,
+            &header,
+            json!({ "iss": iss, "exp": exp, "https://example.com/tenant": "t" }),
+            "✗ required claim the token has no `com/tenant` inside `https://example`; for the claim whose own name is \
+             `https://example.com/tenant`, write `[\"https://example.com/tenant\"]`\n",
+        ),
+        (
+            &whole,
+            &header,
+            json!({ "iss": iss, "exp": NOW + 7_200, "iat": NOW, "https://example": { "com/tenant": "t" } }),
+            "✗ dates          the token's `iat` is `1700000000` and its `exp` `1700007200`, and `max_lifetime` is 3600 s\n",
+        ),
+    ] {
+        fs::write(folder.path().join("modgud.yaml"), configuration).unwrap();
+        let token = KEY.sign_raw(&header.to_string(), &claims.to_string()).unwrap();
+        let bearer = format!("authorization: Bearer {token}");
+        let at = (NOW + 40).to_string();
+        let arguments = ["explain", "--config", "modgud.yaml", "--at", &at, "--header", &bearer];
+        let output = run_with_input(folder.path(), &[], &arguments, "").await;
+        assert_eq!((output.code, output.err.as_str()), (Some(3), ""), "{claims}");
+        assert!(output.out.contains(expected), "{expected} is not in\n{}", output.out);
+    }
+    fs::write(folder.path().join("modgud.yaml"), &types.replace("      types: [at+jwt]\n", "")).unwrap();
+    let token = KEY.sign_raw(&header.to_string(), &json!({ "iss": iss, "exp": exp }).to_string()).unwrap();
+    let bearer = format!("authorization: Bearer {token}");
+    let at = NOW.to_string();
+    let arguments = ["explain", "--config", "modgud.yaml", "--at", &at, "--header", &bearer];
+    let output = run_with_input(folder.path(), &[], &arguments, "").await;
+    for expected in [
+        "· typ            not checked: the authenticator has no `types`",
+        "· aud            not checked: `audiences` is `any`",
+    ] {
+        assert!(output.out.contains(expected), "{}", output.out);
+    }
+    let arguments = ["explain", "--config", "modgud.yaml", "--header", "authorization: Basic dTpw"];
+    let output = run_with_input(folder.path(), &[], &arguments, "").await;
+    assert!(output.out.contains("✗ credential     this kind of credential is not accepted here"), "{}", output.out);
+}
+
+/// A line of the log goes in as it is; what it lacks is named, and `--header` adds it.
+#[tokio::test]
+async fn a_line_of_the_log_is_explained_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let key = KEY.public_pem().unwrap();
+    let variables = [(KEY_VARIABLE, OsStr::new(&key))];
+    let json = r#"{"timestamp":"2023-11-14T22:13:20.5Z","level":"INFO","message":"check","decision":"denied","class":"unauthenticated","reason":"token_expired","detail":"the token expired","rule":"old-rule","method":"GET","path":"/crm/","request_id":"r-1","target":"modgud::server::check"}"#;
+    let text = r#"2023-11-14T22:13:20.5Z  INFO modgud::server::check: check decision="denied" class="unauthenticated" reason="token_expired" detail=the token expired rule="old-rule" method="GET" path="/crm/" request_id="r-1""#;
+    let header = format!("authorization: JWT {}", token());
+    let missing = "  missing   the credential and other headers: no log has them; use --header\n";
+    for line in [json, text] {
+        let explain = async |more: &[&str]| {
+            let arguments = [&["explain", "--log", "-"], more].concat();
+            run_with_input(folder.path(), &variables, &arguments, line).await
+        };
+        let output = explain(&[]).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(3), ""), "{line}");
+        for expected in [
+            "line 1\n  recorded  decision: denied\n  recorded  class: unauthenticated\n  recorded  reason: token_expired\n",
+            "  recorded  rule: old-rule\n",
+            "  recorded  request_id: r-1\n",
+            missing,
+            "  missing   the host; use --host\n",
+            "\nat          2023-11-14T22:13:20Z\nrequest     GET /crm/ at api.example.com\n",
+            "\ndenied      credential_missing: ",
+        ] {
+            assert!(output.out.contains(expected), "{expected} is not in\n{}", output.out);
+        }
+        let output = explain(&["--header", &header, "--host", "crm.example.com"]).await;
+        assert!(
+            output.code == Some(0) && !output.out.contains(missing) && !output.out.contains("the host; use"),
+            "{output:?}"
+        );
+        assert!(output.out.contains("request     GET /crm/ at crm.example.com\n"), "{}", output.out);
+        let output = explain(&["--json", "--header", &header]).await;
+        let json: Value = serde_json::from_str(&output.out).unwrap();
+        assert_eq!(json["recorded"]["reason"], "token_expired");
+        assert_eq!((&json["line"], &json["evaluated"]["decision"]), (&json!(1), &json!("allowed")));
+    }
+}
+
+#[tokio::test]
+async fn a_bad_line_of_a_log_is_named_with_its_number() {
+    let folder = TempDir::new().unwrap();
+    let good =
+        r#"{"timestamp":"2023-11-14T22:13:20Z","message":"check","decision":"denied","reason":"path_ambiguous"}"#;
+    for (log, expected, code) in [
+        (
+            format!("{good}\n\nnonsense\n"),
+            "modgud: modgud.log, line 3: it is neither JSON nor a text line of modgud's log",
+            1,
+        ),
+        ("{\"decision\": ".to_owned(), "modgud: modgud.log, line 1: it is not JSON: ", 1),
+        ("{\"message\": \"serving\"}\n".to_owned(), "modgud: modgud.log, line 1: it is not about a decision", 1),
+        ("\n".to_owned(), "modgud: modgud.log has no line", 1),
+        (good.to_owned(), "", 0),
+    ] {
+        fs::write(folder.path().join("modgud.log"), log).unwrap();
+        let arguments = ["explain", "--profile", "none", "--log", "modgud.log"];
+        let output = run_with_input(folder.path(), &[], &arguments, "").await;
+        assert_eq!(output.code, Some(code), "{expected}: {output:?}");
+        assert!(output.err.starts_with(expected), "{expected}: {output:?}");
+        if code == 0 {
+            assert!(
+                output.out.contains("missing   the method and the path: ") && output.out.ends_with("not evaluated\n"),
+                "{output:?}"
+            );
+        }
+    }
+    let output = run_with_input(folder.path(), &[], &["explain", "--log", "-", "--path", "/"], "").await;
+    assert_eq!(output.code, Some(2), "{output:?}");
 }

@@ -66,7 +66,10 @@ async fn unreadable_files_are_named() {
     let result = test(&folder(), &["--config", "nope.yaml", "good.yaml"]).await;
     assert_eq!(
         (result.code, result.err.as_str()),
-        (Some(1), "modgud: nope.yaml: No such file or directory (os error 2)\n")
+        (
+            Some(1),
+            "modgud: nope.yaml: the file can't be read: No such file or directory (os error 2) [file-unreadable]\n"
+        )
     );
     let result = test(&folder(), &["--config", "modgud.yaml", "good.yaml", "--junit", "nope/report.xml"]).await;
     let expected = "modgud: nope/report.xml can't be written: No such file or directory (os error 2)\n";
@@ -108,6 +111,49 @@ async fn a_token_for_who_looks_for_none_is_an_error() {
     assert_eq!((result.code, result.err.as_str()), (Some(1), expected), "{result:?}");
 }
 
+/// The default token has what its authenticator requires, and no permission, scope or role: a case that passes does not rely on claims
+/// that no token of the authenticator has.
+#[tokio::test]
+async fn the_default_token_is_derived_from_its_authenticator() {
+    let folder = TempDir::new().unwrap();
+    let yaml = "profile: none
+authenticators:
+  - name: idp
+    from: [{ header: authorization, schemes: [Bearer] }]
+    jwt: { issuer: https://login.example.com, algorithms: [ES256], keys: [{ pem: { env: KEY } }], audiences: [api, web],
+           require: [sub, realm_access.tenant, email], types: [at+jwt], max_lifetime: 5m }
+  - name: second
+    from: [{ header: x-second }]
+    jwt: { issuer: second, algorithms: [RS256], keys: [{ pem: { env: KEY } }], require: [roles] }
+principal: { subject: sub, roles: roles, permissions: [permissions, scope] }
+rules:
+  - { name: reader, match: { paths: [/read] }, require: { permissions: [read] } }
+  - { name: admin, match: { paths: [/admin] }, require: { roles: [admin] } }
+  - { name: bifrost, match: { paths: [/user] }, when: has(claims.core_user_uuid) }
+fallback: authenticated
+upstream: { headers: { x-email: { claim: email }, x-tenant: { claim: realm_access.tenant }, x-scope: { claim: scope } } }
+";
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+    let cases = "
+- { name: accepted, token: {}, expect: { decision: allowed, authenticator: idp, set: { x-email: admin@example.com, x-tenant: a-tenant }, removed: [x-scope] } }
+- { name: no permission, request: { path: /read }, token: {}, expect: { decision: denied, reason: permission_missing } }
+- { name: a permission, request: { path: /read }, token: { scope: read }, expect: { decision: allowed } }
+- { name: no role, request: { path: /admin }, token: {}, expect: { decision: denied, reason: role_missing } }
+- { name: a required claim, request: { path: /admin }, authenticator: second, token: {}, expect: { decision: denied, reason: role_missing } }
+- { name: no claim of another profile, request: { path: /user }, token: {}, expect: { decision: denied, reason: condition_false } }
+- { name: an audience less, token: { aud: null }, expect: { decision: denied, reason: audience_mismatch } }
+";
+    fs::write(folder.path().join("cases.yaml"), cases).unwrap();
+    let output = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{}", output.out);
+    assert!(output.out.ends_with("\n7 passed, 0 failed\n"), "{}", output.out);
+    let wrong = "- { name: wrong, at: 1700000000, token: { sub: ann }, expect: { decision: denied } }";
+    fs::write(folder.path().join("cases.yaml"), wrong).unwrap();
+    let output = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
+    let claims = r#"    claims      {"aud":"api","email":"admin@example.com","exp":1700000300,"iat":1700000000,"iss":"https://login.example.com","realm_access":{"tenant":"a-tenant"},"sub":"ann"}"#;
+    assert!(output.code == Some(1) && output.out.contains(claims), "{}", output.out);
+}
+
 /// The example that `--help` shows is a case that runs as it is written.
 #[tokio::test]
 async fn the_case_in_the_help_runs_as_it_is_written() {
@@ -116,7 +162,7 @@ async fn the_case_in_the_help_runs_as_it_is_written() {
         result.out.split_once("\nA case:\n").unwrap_or_else(|| panic!("the help shows no case:\n{}", result.out));
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("cases.yaml"), cases).unwrap();
-    let rules = "profile: bifrost\nrules: [{ name: report, match: { paths: [\"/reports/{id}\"] } }]\n";
+    let rules = "profile: bifrost\nrules: [{ name: report, match: { paths: [\"/reports/{id}\"] }, require: { permissions: [read] } }]\n";
     fs::write(folder.path().join("modgud.yaml"), rules).unwrap();
     let result = test(folder.path(), &["--config", "modgud.yaml", "cases.yaml"]).await;
     assert_eq!((result.code, result.err.as_str()), (Some(0), ""), "{}", result.out);
@@ -138,6 +184,8 @@ async fn junit_is_well_formed_and_has_the_same_results() {
     let script = "import sys, json, xml.etree.ElementTree as x\n\
                   suite = x.parse(sys.argv[1]).getroot()\n\
                   cases = [[c.get('classname'), c.get('name'), (c.find('failure').get('message') if c.find('failure') is not None else None)] for c in suite]\n\
+                  times = [float(e.get('time')) for e in [suite, *suite]]\n\
+                  assert times[0] > 0 and abs(times[0] - sum(times[1:])) < 0.001, times\n\
                   print(json.dumps([suite.tag, suite.get('tests'), suite.get('failures'), cases]))";
     let python = crate::support::program("MODGUD_TEST_PYTHON");
     let output = tokio::process::Command::new(python).arg("-c").arg(script).arg(&file).output().await.unwrap();

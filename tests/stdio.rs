@@ -93,8 +93,7 @@ async fn an_invalid_configuration_is_reported_before_input_is_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("modgud.yaml"), "profile: bearer\nfallback: open\n").unwrap();
     let result = run_with_input(folder.path(), &[], &["stdio", "--config", "modgud.yaml"], "").await;
-    let expected =
-        "modgud: modgud.yaml:2:11: fallback: `open` is not known here; known are `authenticated`, `denied`\n";
+    let expected = "modgud: modgud.yaml:2:11: fallback: `open` is not a known value; write one of `authenticated`, `denied` [value-unknown]\n";
     assert_eq!((result.code, result.out.as_str(), result.err.as_str()), (Some(1), "", expected));
 }
 

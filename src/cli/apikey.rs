@@ -1,11 +1,15 @@
 //! `modgud apikey`: generates API keys, which are stored as digests only.
 
 use super::{Exit, print_error, print_line};
+use crate::clock::Clock;
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud_core::authn::ApiKeyDigest;
 use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 /// Random bytes of a key: 256 bits, which are beyond guessing.
 const KEY_BYTES: usize = 32;
@@ -19,7 +23,7 @@ pub(super) enum Command {
     New(New),
 }
 
-/// Makes an API key, and prints it with the line to store for it.
+/// Makes an API key. Standard output gets the key alone; the line to store for it goes to standard error, or to --table.
 ///
 /// The key is shown only this once and stored nowhere: give it to the client. The line goes into the table that the
 /// configuration names (`api_key: { file: … }`); it holds only the SHA-256 of the key. To rotate, add the line of a new
@@ -27,6 +31,7 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  modgud apikey new --id partner-a --subject partner --role reader --expires 2027-06-30\n  \
+    KEY=$(modgud apikey new --id partner-c --table /etc/modgud/api-keys.yaml)\n  \
     modgud apikey new --id partner-b --subject partner --claim organization_uuid=70f0d039-e3d9-427e-b161-4e95dbd9e918"
 )]
 pub(super) struct New {
@@ -49,6 +54,9 @@ pub(super) struct New {
     /// The time from which the key is rejected: `2027-06-30T12:00:00Z`, or a date, which begins at midnight UTC
     #[arg(long, value_name = "TIME", value_parser = expires)]
     expires: Option<String>,
+    /// Append the line to this file (a YAML list), instead of standard error
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
 }
 
 fn id(text: &str) -> Result<String, &'static str> {
@@ -57,28 +65,52 @@ fn id(text: &str) -> Result<String, &'static str> {
 }
 
 fn expires(text: &str) -> Result<String, String> {
-    crate::config::timestamp(text).map(|_| text.to_owned()).map_err(|problem| problem.to_string())
+    let at = crate::config::timestamp(text).map_err(|problem| problem.to_string())?;
+    if at <= Clock::System.now() {
+        return Err("this time is in the past, so no request could use the key; write a later one".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) fn run(command: Command) -> Exit {
     let Command::New(new) = command;
+    let table = new.table.clone();
     let mut bytes = [0; KEY_BYTES];
     if rand::fill(&mut bytes).is_err() {
         return print_error("the system provides no random numbers");
     }
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
-    print_line(format_args!("the key, shown this once; give it to the client:\n{key}"));
-    print_line(format_args!(
-        "the line to store in the table that `api_key: {{ file: … }}` names:\n- {}",
-        new.entry(&key)
-    ));
+    let entry = new.entry(&key);
+    // The line is stored before the key is shown: a key without its line would be of no use.
+    let stored = match &table {
+        Some(file) => append(file, &format!("- {entry}\n")),
+        // A comment, so that the whole text is YAML too.
+        None => write!(io::stderr().lock(), "# a line for the table that `api_key: {{ file: … }}` names:\n- {entry}\n"),
+    };
+    if let Err(error) = stored {
+        let file = table.as_deref().unwrap_or(Path::new("standard error"));
+        return print_error(format_args!("{} can't be written: {error}", file.display()));
+    }
+    print_line(key);
     Exit::Done
+}
+
+/// Appends a line to a file, after a line break if the file lacks its last one.
+fn append(file: &Path, line: &str) -> io::Result<()> {
+    let mut file = File::options().create(true).append(true).read(true).open(file)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let separator = if last == [b'\n'] { "" } else { "\n" };
+    file.write_all(format!("{separator}{line}").as_bytes())
 }
 
 impl New {
     /// Returns the entry for the table: JSON, which is YAML too.
     fn entry(self, key: &str) -> Value {
-        let Self { id, subject, roles, permissions, claims, expires } = self;
+        let Self { id, subject, roles, permissions, claims, expires, table: _ } = self;
         let mut entry = Map::new();
         entry.insert("id".to_owned(), id.into());
         entry.insert("sha256".to_owned(), ApiKeyDigest::of(key).to_string().into());

@@ -7,6 +7,9 @@ use crate::envoy::proto::{
 };
 use crate::net::listen_addr::{ListenAddr, SocketPath};
 use hyper_util::rt::TokioIo;
+use prost::Message as _;
+use prost_types::Struct;
+use prost_types::value::Kind;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +25,7 @@ const LOCAL: &str = "localhost";
 
 /// Sends one check to a running modgud, as Envoy would, and shows the response.
 ///
+/// A denial is shown with its reason code, which only operators see: it is in the dynamic metadata of the response.
 /// Exit code 0: allowed. 3: denied. 1: no response.
 #[derive(clap::Args)]
 #[command(
@@ -100,6 +104,7 @@ async fn call(args: Args) -> Result<CheckResponse, CallError> {
 /// Prints a response as Envoy would read it.
 fn show(response: CheckResponse) -> Result<Exit, CallError> {
     let code = response.status.map_or(0, |status| status.code);
+    let facts = Struct::decode(response.dynamic_metadata).unwrap_or_default();
     match (code, response.http_response) {
         (0, Some(HttpResponse::OkResponse(ok))) => {
             let OkHttpResponse { headers, headers_to_remove, .. } = ok;
@@ -113,11 +118,21 @@ fn show(response: CheckResponse) -> Result<Exit, CallError> {
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
             let DeniedHttpResponse { status, headers, body } = denied;
             print_line(format_args!("denied {}", status.map_or(403, |status| status.code)));
+            show_facts(&facts);
             show_headers("header", &headers);
             print_line(format_args!("  body {}", plain(&body)));
             Ok(Exit::Denied)
         }
         (code, _) => Err(CallError::Inconsistent { code }),
+    }
+}
+
+/// Prints why the request was denied, as the dynamic metadata for Envoy's access log names it. The client never learns it.
+fn show_facts(facts: &Struct) {
+    for name in ["reason", "rule", "authenticator"] {
+        if let Some(Kind::StringValue(value)) = facts.fields.get(name).and_then(|value| value.kind.as_ref()) {
+            print_line(format_args!("  {name} {}", plain(value.as_bytes())));
+        }
     }
 }
 

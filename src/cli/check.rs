@@ -1,25 +1,32 @@
 //! `modgud check`: validates a configuration with the code that runs at startup. Prints a summary and the warnings.
 
-use super::input::{Fetched, Progress, fetch_jwks};
-use super::{Exit, print_error, print_line, print_warnings_error};
+use super::input::{Fetched, fetch_each};
+use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud_core::authn::{
-    ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, JwtAuthenticator,
+    ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, IntrospectionResponse,
+    JwtAuthenticator,
 };
 use modgud_core::authz::Fallback;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{Forward, Mint};
+use std::fmt::Display;
+use std::io;
 use std::path::PathBuf;
 
 /// Checks a configuration, with the keys and files that it names, and prints a summary.
 ///
-/// All errors are reported together, each with its location. The JWKS of each provider is fetched once and listed.
-/// Warnings about valid but risky settings follow the summary; they affect the exit code only with --deny-warnings.
-/// Exit code 0: the configuration is valid. 1: it is invalid, or a JWKS could not be fetched.
+/// All errors are reported together, each with its location. The JWKS of each provider is fetched once and listed. Each
+/// authorization server is asked once about a random token. Warnings about valid but risky settings follow the summary;
+/// they affect the exit code only with --deny-warnings. Exit code 0: the configuration is valid. 1: it is invalid, or a
+/// provider or an authorization server gave no usable response.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud check --config modgud.yaml")]
 pub(super) struct Args {
@@ -29,7 +36,7 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// Fetch nothing: skip the JWKS of providers
+    /// Send no request: skip the JWKS of providers, and authorization servers
     #[arg(long)]
     offline: bool,
     /// Exit with code 1 if there is a warning, too: for CI
@@ -45,21 +52,51 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
         Err(error) => return print_error(error),
     };
     let now = Clock::System.now();
-    summary(&loaded, now);
-    let fetched = published(&loaded.config, *offline);
+    let remote = match Remote::ask(&loaded.config, *offline) {
+        Ok(remote) => remote,
+        Err(error) => return print_error(error),
+    };
     let warnings = loaded.warnings(now);
+    let denied = if *deny_warnings { warnings.len() } else { 0 };
+    // First, so that the first line never says more than the exit code.
+    print_line(format_args!("{}: {}", loaded.origin, verdict(denied, remote.failed)));
+    summary(&loaded, now);
+    remote.lines.iter().for_each(print_line);
     for warning in &warnings {
         print_line(format_args!("warning: {warning}"));
     }
-    if *deny_warnings && !warnings.is_empty() { print_warnings_error(warnings.len()) } else { fetched }
+    remote.errors.iter().for_each(|error| {
+        print_error(error);
+    });
+    match (denied, remote.failed) {
+        (0, 0) => Exit::Done,
+        (0, _) => Exit::Failed,
+        (denied, _) => print_warnings_error(denied),
+    }
+}
+
+/// Returns the result for the first line of the output.
+fn verdict(denied_warnings: usize, failed: usize) -> String {
+    let failed = match failed {
+        0 => None,
+        number => {
+            Some(counted(number, "provider or server gives", "providers or servers give") + " no usable response")
+        }
+    };
+    let denied = match denied_warnings {
+        0 => None,
+        number => Some(counted(number, "warning", "warnings") + ", and --deny-warnings allows none"),
+    };
+    let reasons: Vec<String> = failed.into_iter().chain(denied).collect();
+    if reasons.is_empty() { "valid".to_owned() } else { format!("failed: {}", reasons.join("; ")) }
 }
 
 fn summary(loaded: &Loaded, now: Timestamp) {
-    let Loaded { config, origin, .. } = loaded;
+    let Loaded { config, .. } = loaded;
     let snapshot = &config.snapshot;
-    print_line(format_args!("{origin}: valid"));
     print_line(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
-    print_line(format_args!("  at most {} connections for checks", config.server.max_connections()));
+    let connections = counted(config.server.max_connections(), "connection", "connections");
+    print_line(format_args!("  at most {connections} for checks"));
     if let Some((wanted, files)) = config.server.lacking_files() {
         print_line(format_args!(
             "    instead of {wanted} (server.max_connections): the process may open {files} files, and half of them, less 256, are for other uses"
@@ -77,10 +114,8 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         Fallback::Authenticated => "authenticated",
         Fallback::Denied => "denied",
     };
-    print_line(format_args!(
-        "  {} path patterns have a rule; all other requests: {fallback}",
-        snapshot.rules.patterns()
-    ));
+    let patterns = counted(snapshot.rules.patterns(), "path pattern has", "path patterns have");
+    print_line(format_args!("  {patterns} a rule; all other requests: {fallback}"));
     open(&loaded.open);
     gateway(&config.gateway);
     let headers: Vec<&str> = snapshot.upstream.identity.headers().iter().map(|header| header.name.as_str()).collect();
@@ -130,22 +165,82 @@ fn gateway(gateway: &GatewayConfig) {
     }
 }
 
-/// Fetches the published keys and lists them.
-fn published(config: &Config, offline: bool) -> Exit {
-    let count = config.key_sources.len();
-    if count == 0 {
-        return Exit::Done;
+/// The responses of providers and authorization servers.
+#[derive(Default)]
+struct Remote {
+    /// Lines of the summary.
+    lines: Vec<String>,
+    errors: Vec<String>,
+    /// The number of those without a usable response.
+    failed: usize,
+}
+
+impl Remote {
+    /// Fetches the JWKS of each provider, and introspects a random token at each authorization server.
+    fn ask(config: &Config, offline: bool) -> io::Result<Self> {
+        let mut remote = Self::default();
+        let (providers, servers) = (config.key_sources.len(), config.introspection_sources.len());
+        let all = (counted(providers, "provider", "providers"), counted(servers, "server", "servers"));
+        if offline {
+            let mut skipped = |number: usize, line: String| {
+                if number > 0 {
+                    remote.lines.push(line);
+                }
+            };
+            skipped(providers, format!("  JWKS of {}: not fetched (--offline)", all.0));
+            skipped(servers, format!("  introspection at {}: not tried (--offline)", all.1));
+        } else if providers > 0 || servers > 0 {
+            runtime()?.block_on(remote.ask_all(config, &all))?;
+        }
+        Ok(remote)
     }
-    if offline {
-        print_line(format_args!("  JWKS of {count} providers: not fetched (--offline)"));
-        return Exit::Done;
+
+    async fn ask_all(&mut self, config: &Config, (providers, servers): &(String, String)) -> io::Result<()> {
+        if !config.key_sources.is_empty() {
+            self.lines.push(format!("  JWKS of {providers}:"));
+        }
+        for Fetched { location, keys } in fetch_each(config, Clock::System.now()).await {
+            match keys {
+                Ok(keys) => {
+                    self.lines.push(format!("  {location}: fetched"));
+                    self.lines.extend(keys.usable.iter().map(|key| format!("    key {key}")));
+                    self.lines.extend(keys.skipped.iter().map(|key| format!("    not used: {key}")));
+                }
+                Err(error) => self.failed(&location, &error),
+            }
+        }
+        if !config.introspection_sources.is_empty() {
+            self.lines.push(format!("  introspection of a random token at {servers}:"));
+        }
+        for source in &config.introspection_sources {
+            match source.introspect_once(&random_token()?).await {
+                Ok(IntrospectionResponse::Inactive) => {
+                    self.lines.push(format!("  {}: not active, as it must be", source.url));
+                }
+                Ok(IntrospectionResponse::Active(_)) => {
+                    self.failed(
+                        &source.url.to_string(),
+                        &"the server reports a random token as active; use another endpoint",
+                    );
+                }
+                Err(error) => self.failed(&source.url.to_string(), &error),
+            }
+        }
+        Ok(())
     }
-    print_line(format_args!("  JWKS of {count} providers:"));
-    match fetch_jwks(config, Clock::System.now(), Progress::Everything) {
-        Ok(Fetched::All) => Exit::Done,
-        Ok(Fetched::NotAll) => Exit::Failed,
-        Err(error) => print_error(error),
+
+    fn failed(&mut self, location: &str, error: &dyn Display) {
+        self.errors.push(format!("{location}: {error}"));
+        self.lines.push(format!("  {location}: failed"));
+        self.failed = self.failed.saturating_add(1);
     }
+}
+
+/// Returns a token that no server has issued.
+fn random_token() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| io::Error::other("the system provides no random numbers"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, now: Timestamp) {
@@ -154,9 +249,9 @@ fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, 
         Authenticator::Introspection(authenticator) => introspection(authenticator, loaded),
         Authenticator::ApiKey(authenticator) => api_keys(authenticator, now),
         Authenticator::Mtls(authenticator) => print_line(format_args!(
-            "  authenticator {}: client certificate, {} principal patterns",
+            "  authenticator {}: client certificate, {}",
             authenticator.name.as_str(),
-            authenticator.principals.len()
+            counted(authenticator.principals.len(), "principal pattern", "principal patterns")
         )),
         Authenticator::Custom(authenticator) => {
             print_line(format_args!(
@@ -171,8 +266,9 @@ fn api_keys(authenticator: &ApiKeyAuthenticator, now: Timestamp) {
     let expired = authenticator.keys.iter().filter(|key| key.expires <= now).count();
     let all = authenticator.keys.iter().count();
     print_line(format_args!(
-        "  authenticator {}: {all} API keys, {expired} of them expired",
-        authenticator.name.as_str()
+        "  authenticator {}: {}, {expired} of them expired",
+        authenticator.name.as_str(),
+        counted(all, "API key", "API keys")
     ));
 }
 
@@ -200,7 +296,7 @@ fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Ti
     }
 }
 
-/// Prints an introspection authenticator. The authorization server gets no request: it answers about tokens only.
+/// Prints an introspection authenticator.
 fn introspection(authenticator: &IntrospectionAuthenticator, loaded: &Loaded) {
     let IntrospectionAuthenticator { name, issuer: _, checks, lifetimes, known: _ } = authenticator;
     let mut servers = loaded.config.introspection_sources.iter();

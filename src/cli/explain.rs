@@ -1,20 +1,22 @@
 //! `modgud explain`: one decision, step by step, observed in the server's own evaluation.
 
+mod log;
 pub(super) mod report;
 
-use super::input::{ContextArg, Fetched, HeaderArg, Progress, check_request, fetch_jwks};
+use super::input::{ContextArg, HeaderArg, check_request, fetch_jwks};
 use super::{Exit, input, print_error, print_line, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{CheckJsonError, check_from_json, read};
-use crate::introspection::Introspection;
-use modgud_core::authn::{JwksRefresh, LookupResult, PendingLookup};
+use log::{LineError, LogLine};
+use modgud_core::authn::{Authenticator, IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 use modgud_core::credential::AuthenticatorId;
 use modgud_core::time::Timestamp;
 use report::Report;
+use serde::Serialize;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Explains one decision, step by step: which rule matched, which checks ran, which one failed, and what the module
@@ -25,7 +27,8 @@ use std::time::UNIX_EPOCH;
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
-    modgud explain --request check.json --at 2026-01-31T12:00:00Z --json"
+    modgud explain --request check.json --at 2026-01-31T12:00:00Z --json\n  \
+    grep token_expired modgud.log | modgud explain --config modgud.yaml --log - --header \"Authorization: JWT $TOKEN\""
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
@@ -40,9 +43,9 @@ pub(super) struct Args {
     /// The request's path, with its query if it has one
     #[arg(long, default_value = "/")]
     path: String,
-    /// The request's host
-    #[arg(long, default_value = "api.example.com")]
-    host: String,
+    /// The request's host [default: api.example.com]
+    #[arg(long)]
+    host: Option<String>,
     /// A header of the request; can be given more than once
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<HeaderArg>,
@@ -52,6 +55,10 @@ pub(super) struct Args {
     /// A CheckRequest in JSON, as grpcurl accepts it, instead of the flags; `-` reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers", "context"])]
     request: Option<PathBuf>,
+    /// A log of modgud, or some of its decision lines, JSON or text, instead of a request; `-` reads standard input. Each
+    /// line is shown with what it lacks, and evaluated again as of its time; --header adds the credential
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["request", "method", "path"])]
+    log: Option<PathBuf>,
     /// The time of the decision: RFC 3339, or seconds since 1970; now by default
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
@@ -66,7 +73,18 @@ enum ExplainError {
     Read { file: String, error: io::Error },
     #[error("{file} is not a CheckRequest in JSON: {error}")]
     Json { file: String, error: CheckJsonError },
+    #[error("{file}, line {number}: {error}")]
+    Line { file: String, number: usize, error: LineError },
+    #[error("{file} has no line; give a decision line of modgud's log")]
+    NoLine { file: String },
+    #[error(transparent)]
+    System(#[from] io::Error),
+    #[error(transparent)]
+    Output(#[from] serde_json::Error),
 }
+
+/// The host of a request, unless the command line names one.
+const HOST: &str = "api.example.com";
 
 fn time(text: &str) -> Result<Timestamp, &'static str> {
     /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
@@ -82,53 +100,94 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
 
 pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
-    let mut loaded = match load(args.config.as_deref(), &overrides, environment) {
-        Ok(loaded) => loaded,
+    let config = match load(args.config.as_deref(), &overrides, environment) {
+        Ok(loaded) => loaded.config,
         Err(error) => return print_error(error),
     };
-    let now = args.at.unwrap_or_else(|| Clock::System.now());
-    let as_json = args.json;
-    let check = match request(args) {
-        Ok(check) => check,
-        Err(error) => return print_error(error),
+    let explained = match args.log.clone() {
+        Some(file) => explain_log(&file, args, &config),
+        None => explain_request(args, &config),
     };
-    let fetched = match fetch_jwks(&loaded.config, now, Progress::Failures) {
-        Ok(fetched) => fetched,
-        Err(error) => return print_error(error),
-    };
-    let lookup = LookupResult::Jwks(match fetched {
-        Fetched::All => JwksRefresh::Refreshed,
-        Fetched::NotAll => JwksRefresh::Failed,
-    });
-    let mut report = Report::of(&check, &loaded.config.snapshot, now, &lookup);
-    if let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.pending {
-        match introspection(&check, &mut loaded.config, by) {
-            Ok(lookup) => report = Report::of(&check, &loaded.config.snapshot, now, &lookup),
-            Err(error) => return print_error(error),
-        }
-    }
-    if as_json {
-        match report.json() {
-            Ok(json) => print_line(json),
-            Err(error) => return print_error(error),
-        }
-    } else {
-        print_line(&report);
-    }
-    report.exit()
+    explained.unwrap_or_else(print_error)
 }
 
-/// Introspects the token at the authorization server, as the server would.
-fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorId) -> io::Result<LookupResult> {
-    // An unreadable request is denied without a lookup.
-    let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(LookupResult::Nothing) };
-    let introspection = Introspection::new(Clock::System);
-    introspection.replace(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
-    runtime().map(|runtime| runtime.block_on(introspection.introspect(&request, &config.snapshot, by)))
+fn explain_request(args: Args, config: &Config) -> Result<Exit, ExplainError> {
+    let now = args.at.unwrap_or_else(|| Clock::System.now());
+    let as_json = args.json;
+    let check = request(args)?;
+    let report = decide(&check, config, now)?;
+    print_line(if as_json { report.json()? } else { report.to_string() });
+    Ok(report.exit())
+}
+
+/// Explains each decision line of a log. The exit code is that of a denial if the evaluation denies one of the requests.
+fn explain_log(file: &Path, args: Args, config: &Config) -> Result<Exit, ExplainError> {
+    let Args { host, headers, context, at, json, .. } = args;
+    let (name, text) = input::read(file);
+    let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
+    let (mut exit, mut explained) = (Exit::Done, false);
+    for (number, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
+        let number = number.saturating_add(1);
+        let fault = |error| ExplainError::Line { file: name.clone(), number, error };
+        let mut line = LogLine::parse(number, text).map_err(fault)?;
+        let now = at.or_else(|| line.time()).unwrap_or_else(|| Clock::System.now());
+        let check = line.check(host.as_ref(), &headers, &context);
+        let report = check.map(|check| decide(&check, config, now)).transpose()?;
+        if json {
+            print_line(serde_json::to_string_pretty(&Explained { line: &line, evaluated: report.as_ref() })?);
+        } else {
+            let evaluated = report.as_ref().map_or_else(|| "not evaluated".to_owned(), ToString::to_string);
+            print_line(format_args!("{}{line}{evaluated}", if explained { "\n" } else { "" }));
+        }
+        explained = true;
+        if report.is_some_and(|report| report.exit() == Exit::Denied) {
+            exit = Exit::Denied;
+        }
+    }
+    if explained { Ok(exit) } else { Err(ExplainError::NoLine { file: name }) }
+}
+
+/// A decision line, and its evaluation by the configuration given: for tools.
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    line: &'a LogLine,
+    evaluated: Option<&'a Report>,
+}
+
+/// Decides a check as of a time, with the lookups that it needs. Their failures are printed on standard error.
+fn decide(check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Report, ExplainError> {
+    let outcome = if fetch_jwks(config, now)? { JwksRefresh::Refreshed } else { JwksRefresh::Failed };
+    let report = Report::of(check, &config.snapshot, now, &LookupResult::Jwks(outcome));
+    let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.pending else {
+        return Ok(report);
+    };
+    let lookup = introspection(check, config, by)?;
+    Ok(Report::of(check, &config.snapshot, now, &lookup))
+}
+
+/// Introspects the token at the authorization server. The reason of a failure is printed on standard error.
+fn introspection(check: &CheckRequest, config: &Config, by: AuthenticatorId) -> io::Result<LookupResult> {
+    let Config { snapshot, introspection_sources, .. } = config;
+    // A pending lookup implies that the request can be read, and has a token.
+    let request = read(check, snapshot.scheme).ok();
+    let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
+    let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
+    let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);
+    let (Some(credential), Some(source)) = (token, source) else { return Ok(LookupResult::Nothing) };
+    let response = runtime()?.block_on(source.introspect_once(credential.token.as_str()));
+    Ok(LookupResult::Introspection(match response {
+        Ok(response) => IntrospectionOutcome::Response(response),
+        Err(error) => {
+            print_error(format_args!("{}: {error}", source.url));
+            IntrospectionOutcome::Failed
+        }
+    }))
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {
     let Args { method, path, host, headers, context, request, .. } = args;
+    let host = host.unwrap_or_else(|| HOST.to_owned());
     let Some(file) = request else { return Ok(check_request(method, path, host, headers, context)) };
     let (name, text) = input::read(&file);
     let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;

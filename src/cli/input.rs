@@ -1,8 +1,9 @@
 //! Inputs that commands share: a file or standard input, a request described by flags, and the JWKS of providers.
 
-use super::{print_error, print_line, runtime};
+use super::{print_error, runtime};
 use crate::config::Config;
 use crate::envoy::proto::{AttributeContext, CheckRequest, ContextExtensionsEntry, HeadersEntry, HttpRequest, Request};
+use crate::jwks::{JwksSummary, KeysError};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
@@ -101,53 +102,32 @@ pub(super) fn check_request(
     CheckRequest { attributes: Some(attributes) }
 }
 
-/// Verbosity of a fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Every provider and its keys, on standard output.
-    Everything,
-    /// Failed providers only, on standard error.
-    Failures,
-}
-
-/// The outcome of fetching from all providers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fetched {
-    /// Every provider returned keys, or there are no providers.
-    All,
-    /// At least one provider failed.
-    NotAll,
+/// The outcome of fetching the JWKS of one provider.
+pub(super) struct Fetched {
+    /// The provider, for messages.
+    pub(super) location: String,
+    pub(super) keys: Result<JwksSummary, KeysError>,
 }
 
 /// Fetches the keys of every provider of a configuration, and hands them to its authenticators as of `now`.
+pub(super) async fn fetch_each(config: &Config, now: Timestamp) -> Vec<Fetched> {
+    let mut all = Vec::new();
+    for source in &config.key_sources {
+        let keys = source.fetch_once(now).await;
+        all.push(Fetched { location: source.provider.location.to_string(), keys });
+    }
+    all
+}
+
+/// Fetches the keys like [`fetch_each`], and prints each failure on standard error. Returns true if none failed.
 ///
 /// # Errors
 /// The system's error if no runtime can be created.
-pub(super) fn fetch_jwks(config: &Config, now: Timestamp, progress: Progress) -> io::Result<Fetched> {
+pub(super) fn fetch_jwks(config: &Config, now: Timestamp) -> io::Result<bool> {
     if config.key_sources.is_empty() {
-        return Ok(Fetched::All);
+        return Ok(true);
     }
-    runtime().map(|runtime| runtime.block_on(fetch_each(config, now, progress)))
-}
-
-async fn fetch_each(config: &Config, now: Timestamp, progress: Progress) -> Fetched {
-    let mut fetched = Fetched::All;
-    for source in &config.key_sources {
-        let location = &source.provider.location;
-        if progress == Progress::Everything {
-            print_line(format_args!("  {location}: fetching"));
-        }
-        match (source.fetch_once(now).await, progress) {
-            (Ok(_), Progress::Failures) => {}
-            (Ok(keys), Progress::Everything) => {
-                keys.usable.iter().for_each(|key| print_line(format_args!("    key {key}")));
-                keys.skipped.iter().for_each(|key| print_line(format_args!("    not used: {key}")));
-            }
-            (Err(error), Progress::Everything | Progress::Failures) => {
-                print_error(format_args!("{location}: {error}"));
-                fetched = Fetched::NotAll;
-            }
-        }
-    }
-    fetched
+    let all = runtime()?.block_on(fetch_each(config, now));
+    let errors = all.iter().filter_map(|one| one.keys.as_ref().err().map(|error| (&one.location, error)));
+    Ok(errors.map(|(location, error)| print_error(format_args!("{location}: {error}"))).count() == 0)
 }

@@ -1,9 +1,8 @@
 //! `modgud openapi`: checks descriptions of modules' APIs and generates rules from them.
 
-use super::{Exit, print_error, print_line, print_warnings_error};
-use crate::config::{
-    Config, ConfigError, Environment, EphemeralKeys, Keys, Located, Overrides, ProfileName, load_with_keys,
-};
+use super::{Exit, counted, print_error, print_line, print_warnings_error};
+use crate::config::{Config, ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
+use crate::diagnostic::Located;
 use crate::envoy::bootstrap::Module as GatewayModule;
 use crate::openapi::{Api, Finding, MAX_BYTES, Module, Report, Rules, Unreadable, check, rules};
 use crate::read_limit::read_file_to_limit;
@@ -139,7 +138,8 @@ fn run_check(args: &CheckArgs) -> Result<Exit, OpenApiError> {
         reserved: &config.gateway.core.reserved,
     };
     let Report { errors, warnings } = check(&api, &module);
-    print_line(format_args!("{}: {}, {} operations", file.display(), api.version, api.operations()));
+    let operations = counted(api.operations(), "operation", "operations");
+    print_line(format_args!("{}: {}, {operations}", file.display(), api.version));
     for warning in warnings.iter().take(MAX_WARNINGS) {
         print_line(format_args!("warning: {warning}"));
     }

@@ -1,6 +1,7 @@
 //! `modgud test`: policy tests of a configuration.
 
 mod cases;
+mod token;
 
 use super::explain::report::Report;
 use super::{Exit, print_error, print_line};
@@ -12,6 +13,7 @@ use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// The lines of a case are short enough not to wrap, so that users can copy them from the help.
 const EXAMPLE: &str = "\
@@ -20,9 +22,14 @@ Example:
 
 A case:
   - name: a clerk of no organization reads a report
-    request: { method: GET, path: /reports/7, headers: { x-username: spoofed } }
-    token: { username: clerk, organization_uuid: \"None\" }
-    # claims, merged over those of a valid token; null removes one
+    request: { method: GET, path: /reports/7, host: api.example.com, headers: { x-username: spoofed } }
+    authenticator: bifrost
+    # the one whose token this is; by default the first that verifies signed tokens
+    token: { username: clerk, organization_uuid: \"None\", permissions: [read] }
+    # claims, merged over those of the default token; null removes one.
+    # A text instead of a map is sent as it is, such as an API key: token: mgk_…
+    at: 1893456000
+    # the time of the decision, in seconds since 1970; by default now
     expect:
       decision: allowed
       rule: report
@@ -34,8 +41,10 @@ A case:
 /// Runs policy tests: each case is a request, its token, and the expected result.
 ///
 /// Tokens are signed with keys made for the run, which replace every configured one. So no secret and no environment
-/// variable is needed. Tables of API keys and revocation lists are read if they exist, and named if not. A failed case
-/// shows the expected and the actual result, and the explanation. Exit code 0: all passed. 1: at least one failed, or a
+/// variable is needed. The default token has what its authenticator requires: `iss`, an audience, the claims of
+/// `require`, a `typ` of `types`; under BiFrost's issuer its user, organization and username, too. It has no
+/// permission, scope or role: a case names those that it needs. Tables of API keys and revocation lists are read if they exist, and named if not. A failed case
+/// shows the expected and the actual result, the token's claims, and the explanation. Exit code 0: all passed. 1: at least one failed, or a
 /// file can't be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
@@ -58,6 +67,7 @@ pub(super) struct Args {
 struct Outcome {
     file: String,
     name: String,
+    time: Duration,
     /// The differences from the expected result, and the explanation; `None` if the case passed.
     failure: Option<String>,
 }
@@ -97,20 +107,22 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
 }
 
 fn outcome(case: &Case, snapshot: &Snapshot, keys: &EphemeralKeys, file: String) -> Result<Outcome, CasesError> {
+    let started = Instant::now();
     let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
-    let check = case.check(keys, now, snapshot)?;
+    let (check, claims) = case.check(keys, now, snapshot)?;
     let report = Report::of(&check, snapshot, now, &LookupResult::Nothing);
     let differences = case.expect.differences(&report);
     let failure = (!differences.is_empty()).then(|| {
         let explained = report.to_string();
-        let lines = differences.iter().map(String::as_str).chain(explained.lines());
+        let claims = claims.map(|claims| format!("claims      {claims}"));
+        let lines = differences.iter().map(String::as_str).chain(claims.as_deref()).chain(explained.lines());
         lines.map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
     });
-    Ok(Outcome { file, name: case.name.clone(), failure })
+    Ok(Outcome { file, name: case.name.clone(), time: started.elapsed(), failure })
 }
 
 fn summarize(outcomes: &[Outcome]) -> Exit {
-    for Outcome { file, name, failure } in outcomes {
+    for Outcome { file, name, time: _, failure } in outcomes {
         match failure {
             None => print_line(format_args!("ok      {name}")),
             Some(failure) => print_line(format_args!("FAILED  {name}  ({file})\n{failure}")),
@@ -127,9 +139,14 @@ fn junit(outcomes: &[Outcome]) -> String {
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string does not fail.
-    let _ = writeln!(xml, "<testsuite name=\"modgud\" tests=\"{}\" failures=\"{failed}\">", outcomes.len());
-    for Outcome { file, name, failure } in outcomes {
-        let _ = write!(xml, "  <testcase classname=\"{}\" name=\"{}\"", escape(file), escape(name));
+    let (tests, total) = (outcomes.len(), seconds(outcomes.iter().map(|outcome| outcome.time).sum()));
+    let _ = writeln!(
+        xml,
+        "<testsuite name=\"modgud\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" time=\"{total}\">"
+    );
+    for Outcome { file, name, time, failure } in outcomes {
+        let (file, name, time) = (escape(file), escape(name), seconds(*time));
+        let _ = write!(xml, "  <testcase classname=\"{file}\" name=\"{name}\" time=\"{time}\"");
         let _ = match failure {
             None => writeln!(xml, "/>"),
             Some(text) => {
@@ -140,6 +157,11 @@ fn junit(outcomes: &[Outcome]) -> String {
     }
     xml.push_str("</testsuite>\n");
     xml
+}
+
+/// Formats a time for JUnit, in seconds.
+fn seconds(time: Duration) -> String {
+    format!("{}.{:06}", time.as_secs(), time.subsec_micros())
 }
 
 /// Escapes text for an attribute or an element. Control characters that XML 1.0 forbids are replaced.

@@ -1,9 +1,41 @@
-//! The environment that a configuration refers to: variables, and custom authenticators. No value of a variable is ever shown.
+//! The environment of a configuration: variables, custom authenticators, and the keys of a policy test. No value of a variable is ever shown.
 
-use super::secret_source::{SourceError, Wanted};
+use crate::diagnostic::Issue;
 use modgud_core::authn::CustomAuthenticators;
+use modgud_core::jose::{Algorithm, KeyType, SecretString, SigningError, SigningKey};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The kind of text to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretKind {
+    /// A public key.
+    Pem,
+    /// A private key.
+    PrivateKey,
+    /// A secret.
+    Secret,
+}
+
+impl SecretKind {
+    /// Returns the content that a file needs.
+    pub(super) const fn file_help(self) -> &'static str {
+        match self {
+            Self::Pem => "write the key as PEM (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
+            Self::PrivateKey => "write the private key as PEM (`openssl pkey -inform DER` reads DER and writes PEM)",
+            Self::Secret => "write the secret in letters and digits (`openssl rand -hex 32` makes one)",
+        }
+    }
+
+    /// Returns the value that a variable needs.
+    pub(super) const fn variable_help(self) -> &'static str {
+        match self {
+            Self::Pem => "set it to the PEM text of the public key",
+            Self::PrivateKey => "set it to the PEM text of the private key",
+            Self::Secret => "set it to the secret",
+        }
+    }
+}
 
 /// The environment of a configuration: variables, and authenticators that the program provides.
 #[derive(Debug, Clone)]
@@ -76,8 +108,11 @@ impl Environment {
     }
 
     /// Returns the value of a variable.
-    pub(super) fn get(&self, name: &str, wanted: Wanted) -> Result<String, SourceError> {
-        let missing = || SourceError::NotSet(name.to_owned(), wanted);
+    pub(super) fn get(&self, name: &str, kind: SecretKind) -> Result<String, Issue> {
+        let missing = || {
+            let message = format!("the environment variable {name} is not set");
+            Issue::error("variable-not-set", message, kind.variable_help())
+        };
         match &self.variables {
             Variables::OfTheProcess(own) => match own.get(name) {
                 Some(value) => Ok(value.clone()),
@@ -88,10 +123,52 @@ impl Environment {
     }
 }
 
-fn of_the_process(name: &str, missing: impl FnOnce() -> SourceError) -> Result<String, SourceError> {
+fn of_the_process(name: &str, missing: impl FnOnce() -> Issue) -> Result<String, Issue> {
     #[expect(clippy::disallowed_methods, reason = "this is the one owner of the environment")]
     std::env::var(name).map_err(|error| match error {
         std::env::VarError::NotPresent => missing(),
-        std::env::VarError::NotUnicode(_) => SourceError::VariableNotText(name.to_owned()),
+        std::env::VarError::NotUnicode(_) => {
+            let message = format!("the environment variable {name} is not UTF-8 text");
+            Issue::error("variable-not-utf-8", message, "set it to UTF-8 text")
+        }
     })
+}
+
+/// Keys that replace the configured ones during a policy test: generated for the run, one per requested family, and dropped with it. Clones
+/// share them.
+#[derive(Debug, Clone, Default)]
+pub struct EphemeralKeys(Arc<Mutex<Vec<GeneratedKey>>>);
+
+/// A family, and the private half of its key.
+type GeneratedKey = (KeyType, Arc<SecretString>);
+
+impl EphemeralKeys {
+    /// Returns the key that signs with this algorithm.
+    ///
+    /// # Errors
+    /// [`SigningError`] if the system provides no random numbers.
+    pub fn signing(&self, algorithm: Algorithm) -> Result<SigningKey, SigningError> {
+        let family = algorithm.key_type();
+        let text = self.text(family)?;
+        let key = match family {
+            KeyType::Hmac => SigningKey::from_secret(text.expose_secret()),
+            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+                SigningKey::from_pem(text.expose_secret())
+            }
+        };
+        key?.with_algorithm(algorithm)
+    }
+
+    /// Returns the private half of a family's key, which the first call generates.
+    fn text(&self, family: KeyType) -> Result<Arc<SecretString>, SigningError> {
+        let mut generated = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = generated.iter().find(|(known, _)| *known == family) {
+            return Ok(Arc::clone(text));
+        }
+        // The last algorithm of a family has the longest hash, and a secret must be as long as that.
+        let algorithm = family.algorithms().last().ok_or(SigningError::Library)?;
+        let text = Arc::new(SigningKey::generate(algorithm)?.private_text()?);
+        generated.push((family, Arc::clone(&text)));
+        Ok(text)
+    }
 }

@@ -1,238 +1,234 @@
 //! Warnings about valid but risky settings.
 //!
-//! A warning never prevents a configuration from serving; problems do (`validate`). An operator can follow each warning, or silence it by
+//! A warning never prevents a configuration from serving; errors do (`validate`). An operator can follow each warning, or silence it by
 //! writing the intended value explicitly. A warning that stays teaches operators to ignore all of them.
 //!
 //! Settings that are always a deliberate choice cause no warning: `audiences: any`, no `max_lifetime`, `server.admin` beyond this machine
 //! (Prometheus and probes must reach it).
 
-mod authenticators;
 mod claims;
-mod denials;
-pub(super) mod jwks;
 mod rules;
-mod server;
-mod upstream;
 
 use super::Config;
-use super::diagnostic::Located;
+use super::diagnostic::Diagnostics;
 use super::path::Path;
-use super::quoted::Quoted;
-use super::raw::Document;
-use crate::jwks::CacheDistrust;
-use crate::net::tls::Warning as ServerCertificate;
+use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Oidc, Server, Statuses, Upstream};
+use super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
+use crate::diagnostic::{Diagnostic, Issue, Quoted};
+use crate::jwks::distrust;
+use crate::net::listen_addr::ListenAddr;
 use crate::yaml::Node;
-use modgud_core::jose::SkippedKey;
-use modgud_core::time::Timestamp;
+use modgud_core::authn::Authenticator;
+use modgud_core::denial::OnError;
+use modgud_core::jose::{self, SkippedKey};
+use modgud_core::upstream::{OverrideHeader, StripPattern};
+use std::time::Duration;
+
+/// The maximum leeway without a warning: synchronized clocks need no more.
+const MAX_LEEWAY_WITHOUT_WARNING: Duration = Duration::from_secs(60);
+
+/// Statuses that make clients and proxies repeat the request (RFC 9110 §15.5.9 and §15.5.20, RFC 8470 §5.2, RFC 6585 §4).
+const RETRIED: [u16; 4] = [408, 421, 425, 429];
 
 /// Finds all warnings of a valid configuration. `document` and `root` are its two forms; `profile` is the base of the user's file.
-pub(super) fn find(document: &Document, root: &Node, profile: &Document, config: &Config) -> Vec<Located<Warning>> {
-    let mut warnings = Warnings { root, found: Vec::new() };
-    rules::find(document, profile, &config.snapshot.rules, &mut warnings);
-    authenticators::find(document, profile, config.snapshot.authenticators.list(), &mut warnings);
-    upstream::find(&document.upstream, &profile.upstream, &mut warnings);
-    denials::find(document, &mut warnings);
-    server::find(&document.server, &config.server.grpc, &mut warnings);
-    claims::find(document, &mut warnings);
-    warnings.found
-}
-
-/// The warnings so far, with their locations.
-struct Warnings<'a> {
-    root: &'a Node,
-    found: Vec<Located<Warning>>,
-}
-
-impl Warnings<'_> {
-    fn add(&mut self, path: &Path, warning: Warning) {
-        self.found.push(Located::new(path, self.root, warning));
+pub(super) fn find(
+    document: &Document,
+    root: &Node,
+    profile: &Document,
+    config: &Config,
+    loader: &SecretLoader,
+) -> Vec<Diagnostic> {
+    let mut diagnostics = Diagnostics::default();
+    rules::find(document, profile, &config.snapshot.rules, &mut diagnostics);
+    authenticators(document, root, profile, config.snapshot.authenticators.list(), &mut diagnostics);
+    upstream(&document.upstream, &profile.upstream, &mut diagnostics);
+    denials(document, &mut diagnostics);
+    server(&document.server, &config.server.grpc, &mut diagnostics);
+    claims::find(document, &mut diagnostics);
+    if loader.replaced().is_none() {
+        keys(document, loader, &mut diagnostics);
     }
+    diagnostics.located(root, &[])
+}
 
-    /// Returns true if the configuration has a value here.
-    fn is_said(&self, path: &Path) -> bool {
-        path.is_said(self.root)
+/// Warns about a check listener that other machines reach in plaintext.
+fn server(server: &Server, grpc: &ListenAddr, diagnostics: &mut Diagnostics) {
+    let at = Path::root("server");
+    match (&server.tls, server.insecure_plaintext) {
+        (None, false) if !grpc.is_local() => {
+            let message =
+                "other machines can connect here, request decisions, and read tokens, which are sent in plaintext";
+            let help = "write `127.0.0.1` or a socket, such as `unix:/run/modgud/check.sock`, or add `server.tls`; \
+                        if something else restricts access, write `server.insecure_plaintext: true`";
+            diagnostics.add(at.key("grpc"), Issue::warning("grpc-plaintext", message, help));
+        }
+        (Some(_), true) => {
+            let issue = Issue::warning("insecure-plaintext-unused", "has no effect with `tls`", "leave it out");
+            diagnostics.add(at.key("insecure_plaintext"), issue);
+        }
+        (None | Some(_), _) => {}
     }
 }
 
-/// A valid but risky setting.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Warning {
-    /// A pattern that a rule of the profile denied, and that no rule here denies or opens specifically.
-    #[error(
-        "the profile's rule {rule} denies {pattern}, and the rules here stand in the place of the profile's: such requests are \
-             now decided by {by}; repeat that rule, `{repeat}`, or write one for these paths that says what they ask for"
-    )]
-    NotDeniedAnyMore {
-        /// The rule of the profile.
-        rule: Quoted,
-        /// Its pattern.
-        pattern: Quoted,
-        /// The rule or fallback that decides now.
-        by: String,
-        /// The rule to repeat.
-        repeat: String,
-    },
-    /// Checks in plaintext from other machines.
-    #[error(
-        "other machines can connect here, ask for decisions, and listen to tokens on the way, which go in plaintext; write \
-             `127.0.0.1` or a socket, such as `unix:/run/modgud/check.sock`, or add `server.tls`; `server.insecure_plaintext: true` says \
-             that something else keeps others away"
-    )]
-    Plaintext,
-    /// Permission for plaintext although TLS is configured.
-    #[error("has no effect beside `tls`, without which nobody can connect; leave it out")]
-    PlaintextBesideTls,
-    /// A claim name that is a URL, read as names separated by dots.
-    #[error(
-        "the name {found} is read as the claim {inside}; for a claim whose own name holds dots, write a list: `[\"{whole}\"]`"
-    )]
-    ClaimNameIsUrl {
-        /// The name.
-        found: Quoted,
-        /// The claim and its enclosing objects.
-        inside: String,
-        /// The list that was probably meant.
-        whole: String,
-    },
-    /// A list of names, one of which looks like the path of a claim.
-    #[error(
-        "a list here is one claim, the names from the outside in: the claim {inside}; for one claim inside another write {dotted}, \
-             and of several claims name the one that counts"
-    )]
-    ClaimListIsPath {
-        /// The claim and its enclosing objects.
-        inside: String,
-        /// The item with dots, as a text.
-        dotted: Quoted,
-    },
-    /// A `*` where there are no wildcards.
-    #[error("`*` is no wildcard here: only a token that says {0} itself is accepted; name each audience")]
-    NoWildcard(Quoted),
-    /// A rule that admits callers without a credential wherever no other rule matches.
-    #[error(
-        "{pattern} matches every path: wherever no other rule matches, rule {rule} lets callers without a credential through; \
-             name the paths that are open, and leave the rest to `fallback`"
-    )]
-    OpenToAll {
-        /// The rule.
-        rule: Quoted,
-        /// Its pattern.
-        pattern: Quoted,
-    },
-    /// A rule that folds case and admits callers without a credential, and so opens every spelling.
-    #[error(
-        "rule {0} lets callers without a credential through, and folds case: every other spelling of its paths is open, too, whatever the \
-             service behind Envoy makes of it; leave `case` out, or, if that service folds case, say so of its module (`modules[].case`)"
-    )]
-    OpenInAnyCase(Quoted),
-    /// A rule that closes one spelling, while another rule decides all others.
-    #[error(
-        "{pattern} is compared exactly, and every other spelling of such paths is decided by rule {by}, which folds case; write \
-             `case: fold` here, too"
-    )]
-    ClosedInOneCase {
-        /// The pattern.
-        pattern: Quoted,
-        /// The rule that folds.
-        by: Quoted,
-    },
-    /// A condition that compares a path in small letters with capitals.
-    #[error(
-        "compares `request.path` with {0}, and where case is folded that path is in small letters: the two are never alike; write \
-             the text in small letters"
-    )]
-    ComparedInCapitals(Quoted),
-    /// A cache file of keys that modgud will not trust.
-    #[error("{file}: {fault}; until then a restart while the provider is down serves without them")]
-    CacheFile {
-        /// The file.
-        file: Quoted,
-        /// The reason.
-        fault: CacheDistrust,
-    },
-    /// An authenticator that replaces one of the profile and silently requires fewer claims.
-    #[error(
-        "this stands in the place of the profile's authenticator {authenticator}, and does not say which claims it requires: \
-             tokens without {claims} are accepted; repeat `require: [{list}]`, or write `require: []` if no claim is needed"
-    )]
-    RequireLeftOut {
-        /// The authenticator of the profile.
-        authenticator: Quoted,
-        /// The claims, for a sentence.
-        claims: String,
-        /// The claims, for the list.
-        list: String,
-    },
-    /// A leeway larger than clocks need.
-    #[error(
-        "{0} is more than clocks that are kept in time are apart, and every token is accepted for that long after it has \
-             expired; write `60s` or less"
-    )]
-    Leeway(Quoted),
-    /// Client headers that the profile removes and the file does not.
-    #[error(
-        "the profile removes {0} from what clients send, and the list here stands in the place of the profile's: modules would \
-             take such headers from clients; repeat {0}, or write `strip: []` if nothing is to be removed"
-    )]
-    NotStrippedAnyMore(Quoted),
-    /// An override header that modules receive as clients send it.
-    #[error(
-        "clients choose {header}, from which some servers take {overrides}, and modgud has decided on the request itself; keep it only \
-             if Envoy or a proxy in front of it overwrites it in every request, or no module reads it"
-    )]
-    OverrideKept {
-        /// The header.
-        header: Quoted,
-        /// The part of the request that it overrides.
-        overrides: &'static str,
-    },
-    /// A status that makes clients repeat the request.
-    #[error("`{found}` makes clients and proxies send the request again, to be turned away again; write `{right}`")]
-    StatusRetried {
-        /// The status.
-        found: u16,
-        /// The recommended status.
-        right: u16,
-    },
-    /// The status 401 for authenticated callers.
-    #[error(
-        "`401` makes clients log in again, which does not help a caller who is known and may not; write `403`, or `404` to hide \
-             that something is there"
-    )]
-    ForbiddenAsUnknown,
-    /// A setting with which Envoy can admit every request while modgud can't decide.
-    #[error(
-        "with `error`, an Envoy whose `failure_mode_allow` is `true` lets EVERYBODY pass, with any token or none that modgud could not \
-             check, whenever an issuer's keys can't be had or an authorization server is away; write `deny`, unless being open then \
-             is worth more than being safe"
-    )]
-    UndecidedLeftToEnvoy,
-    /// An unusable key in a JWKS whose other keys are usable.
-    #[error("the set holds a key that can't be used, {0}; the others serve without it; take it out")]
-    KeyLeftOut(SkippedKey),
-    /// An expired certificate.
-    #[error(
-        "the certificate here was valid until {0}, and its key goes on verifying tokens, since nothing else is taken from a \
-             certificate; write the issuer's present one, or, if the key is still the issuer's, the key alone \
-             (`openssl x509 -pubkey -noout` writes it)"
-    )]
-    CertificateExpired(Timestamp),
-    /// A certificate that is not valid yet.
-    #[error(
-        "the certificate here is valid from {0} only, and its key verifies tokens already, since nothing else is taken from a \
-             certificate; write the issuer's present one, or, if the key is the issuer's already, the key alone \
-             (`openssl x509 -pubkey -noout` writes it)"
-    )]
-    CertificateNotYetValid(Timestamp),
-    /// A warning about modgud's own server certificate.
-    #[error("{0}")]
-    ServerCertificate(ServerCertificate),
+/// Warns about client headers that reach modules: because a list replaces the profile's, or because they are kept.
+fn upstream(upstream: &Upstream, profile: &Upstream, diagnostics: &mut Diagnostics) {
+    for (number, kept) in upstream.keep.iter().enumerate() {
+        if let Some(OverrideHeader { overrides, .. }) = OverrideHeader::of(kept.as_bytes()) {
+            let message = format!(
+                "clients choose {}, from which some servers take {overrides}, while modgud decides on the request itself",
+                Quoted::new(kept)
+            );
+            let help = "keep it only if Envoy or a proxy in front of it overwrites it in every request, or if no module reads it";
+            let at = Path::root("upstream").key("keep").position(number);
+            diagnostics.add(at, Issue::warning("override-header-kept", message, help));
+        }
+    }
+    let patterns: Vec<StripPattern> = upstream.strip.iter().filter_map(|text| StripPattern::parse(text).ok()).collect();
+    // An empty list is intentional.
+    if patterns.is_empty() {
+        return;
+    }
+    for known in &profile.strip {
+        // Two names represent all that a prefix matches; a name represents itself.
+        let names = match known.strip_suffix('*') {
+            Some(prefix) => [prefix.to_owned(), format!("{prefix}-any")],
+            None => [known.clone(), known.clone()],
+        };
+        let removed = |pattern: &StripPattern| names.iter().all(|name| pattern.matches(name.as_bytes()));
+        if !patterns.iter().any(removed) {
+            let known = Quoted::new(known);
+            let message = format!(
+                "the profile removes {known} from clients' requests, but this list replaces the profile's: modules would accept such \
+                 headers from clients"
+            );
+            let help = format!("repeat {known}, or write `strip: []` to remove nothing");
+            let at = Path::root("upstream").key("strip");
+            diagnostics.add(at, Issue::warning("strip-of-profile-lost", message, help));
+        }
+    }
 }
 
-impl Warning {
-    /// Returns true if the warning is about the addresses and certificates of `server`.
-    #[must_use]
-    pub fn concerns_listeners(&self) -> bool {
-        matches!(self, Self::Plaintext | Self::PlaintextBesideTls | Self::ServerCertificate(_))
+/// Warns about responses that do not help clients, and about undecided checks that can pass.
+fn denials(document: &Document, diagnostics: &mut Diagnostics) {
+    let Denials { status: Statuses { unauthenticated, forbidden }, unavailable, .. } = &document.denials;
+    let at = Path::root("denials");
+    if let Some(found) = unauthenticated.filter(|status| RETRIED.contains(status)) {
+        diagnostics.add(at.key("status").key("unauthenticated"), retried(found, 401));
     }
+    forbidden_status(at.key("status").key("forbidden"), *forbidden, diagnostics);
+    match unavailable {
+        OnError::Deny => {}
+        OnError::DeferToEnvoy => {
+            let message = "with `error`, an Envoy with `failure_mode_allow: true` admits EVERY request, with any token or none, while an \
+                           issuer's keys or an authorization server are unavailable";
+            let help = "write `deny`, unless availability matters more than security";
+            diagnostics.add(at.key("unavailable"), Issue::warning("unavailable-can-admit", message, help));
+        }
+    }
+    for (number, rule) in document.rules.iter().enumerate() {
+        if let Some(Deny { status, detail: _ }) = &rule.deny {
+            let at = Path::root("rules").position(number).key("deny").key("status");
+            forbidden_status(at, *status, diagnostics);
+        }
+    }
+}
+
+/// Warns also about 401, upon which clients log in again. That does not help an authenticated caller without access.
+fn forbidden_status(at: Path, status: Option<u16>, diagnostics: &mut Diagnostics) {
+    match status {
+        Some(401) => {
+            let message =
+                "`401` makes clients log in again, which does not help an authenticated caller without access";
+            let help = "write `403`, or `404` to hide the resource";
+            diagnostics.add(at, Issue::warning("forbidden-401", message, help));
+        }
+        Some(found) if RETRIED.contains(&found) => diagnostics.add(at, retried(found, 403)),
+        Some(_) | None => {}
+    }
+}
+
+fn retried(found: u16, right: u16) -> Issue {
+    let message = format!("`{found}` makes clients and proxies repeat the request, which is denied again");
+    Issue::warning("status-retried", message, format!("write `{right}`"))
+}
+
+/// Warns about authenticators that require less than expected.
+fn authenticators(
+    document: &Document,
+    root: &Node,
+    profile: &Document,
+    checked: &[Authenticator],
+    diagnostics: &mut Diagnostics,
+) {
+    for (number, (entry, checked)) in document.authenticators.iter().zip(checked).enumerate() {
+        let (Some(jwt), Some(checked)) = (&entry.jwt, checked.as_jwt()) else { continue };
+        let at = Path::root("authenticators").position(number).key("jwt");
+        let of_the_profile = profile
+            .authenticators
+            .iter()
+            .filter_map(|known| Some((&known.name, known.jwt.as_ref()?)))
+            .find(|(name, known)| **name == entry.name || known.issuer == jwt.issuer)
+            .filter(|(_, known)| !known.require.is_empty());
+        if let Some((name, known)) = of_the_profile
+            && !at.key("require").exists(root)
+        {
+            let claims: Vec<String> = known.require.iter().map(Claim::to_string).collect();
+            let quoted: Vec<String> = claims.iter().map(|claim| Quoted::new(claim).to_string()).collect();
+            let message = format!(
+                "replaces the profile's authenticator {} without `require`, so tokens without {} are accepted",
+                Quoted::new(name),
+                quoted.join(" or ")
+            );
+            let help =
+                format!("repeat `require: [{}]`, or write `require: []` if no claim is needed", claims.join(", "));
+            diagnostics.add(at.clone(), Issue::warning("require-of-profile-lost", message, help));
+        }
+        if checked.checks.leeway > MAX_LEEWAY_WITHOUT_WARNING {
+            let message = format!(
+                "{} is more than synchronized clocks differ, and every token is accepted for that long after it has expired",
+                Quoted::new(jwt.leeway.as_deref().unwrap_or_default())
+            );
+            diagnostics.add(at.key("leeway"), Issue::warning("leeway-long", message, "write `60s` or less"));
+        }
+    }
+}
+
+/// Warns about unusable keys in a JWKS file, whose other keys are used, and about cache files that modgud would not trust.
+fn keys(document: &Document, loader: &SecretLoader, diagnostics: &mut Diagnostics) {
+    for (number, entry) in document.authenticators.iter().enumerate() {
+        let at = Path::root("authenticators").position(number).key("jwt").key("keys");
+        for (number, key) in entry.jwt.iter().flat_map(|jwt| &jwt.keys).enumerate() {
+            let at = at.position(number);
+            if let Some((kind, issue)) = cache_file(key, loader) {
+                diagnostics.add(at.key(kind).key("cache_file"), issue);
+            }
+            let Key::Jwks(jwks) = key else { continue };
+            for key in skipped(jwks, loader) {
+                let message = format!("the JWKS has an unusable key: {key}");
+                let issue =
+                    Issue::warning("jwks-key-unusable", message, "remove it; the other keys are used without it");
+                diagnostics.add(at.key("jwks").key("file"), issue);
+            }
+        }
+    }
+}
+
+/// Returns a warning about a provider's cache file if another user could have written it, and the kind of the key.
+fn cache_file(key: &Key, loader: &SecretLoader) -> Option<(&'static str, Issue)> {
+    let (kind, file) = match key {
+        Key::Jwks(jwks) => ("jwks", jwks.cache_file.as_ref()?),
+        Key::Oidc(Oidc::Provider(provider)) => ("oidc", provider.cache_file.as_ref()?),
+        Key::Oidc(Oidc::Issuer(_)) | Key::Pem(_) | Key::Secret(_) => return None,
+    };
+    let error = distrust(&loader.path(file))?.to_string();
+    let (cause, help) = error.split_once("; ").unwrap_or((&error, ""));
+    let message = format!("modgud does not use {}: {cause}", Quoted::new(&file.display().to_string()));
+    let help = format!("{help}; until then, modgud has no keys after a restart while the provider is down");
+    Some((kind, Issue::warning("cache-file-untrusted", message, help)))
+}
+
+fn skipped(jwks: &Jwks, loader: &SecretLoader) -> Vec<SkippedKey> {
+    let read = jwks.file.as_ref().and_then(|file| loader.read_file(file, MAX_JWKS_BYTES).ok());
+    let set = read.and_then(|(text, _)| jose::Jwks::parse(&text).ok());
+    set.map(|set| set.into_parts().1).unwrap_or_default()
 }

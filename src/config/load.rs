@@ -1,28 +1,28 @@
 //! Loading of a configuration, for commands and the server: finds its documents, merges the user's file onto its profile, and validates the
 //! result.
 
-use super::de::{self, FormError, Found, Seen, is_hole};
-use super::diagnostic::{Located, MAX_REPORTED, Problem};
+use super::de::error::{FormError, Found, Seen, is_consequence};
+use super::de::{self, read_yaml};
+use super::diagnostic::{ConfigError, MAX_REPORTED};
 use super::environment::Environment;
-use super::error::ConfigError;
-use super::key_metadata::{self, KeyMetadata};
-use super::lint::{self, Warning};
-use super::open::{self, OpenRule};
-use super::path::Path as At;
+use super::lint;
+use super::path::Path;
 use super::placeholder;
-use super::profile::NONE;
+use super::profile::{NONE, Profiles};
 use super::raw::{Document, ProfileName, is_choice};
 use super::secret_source::{Keys, SecretLoader};
+use super::summary::{KeyMetadata, OpenRule, key_metadata, open_rules};
 use super::watcher::FileWatcher;
 use super::{Config, render, validate};
+use crate::diagnostic::{Diagnostic, Issue, Located};
 use crate::net::listen_addr::ListenAddr;
-use crate::yaml::{Bounds, Location, Member, Node, SyntaxError, Value};
+use crate::yaml::{Location, Member, Node, Value};
 use modgud_core::authn::Revocations;
 use modgud_core::jose::Fingerprint;
 use modgud_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Path as FilePath, PathBuf};
 use std::slice;
 use std::string::FromUtf8Error;
 
@@ -57,7 +57,7 @@ pub struct Loaded {
     /// The effective values, each with its location.
     effective: Node,
     /// The warnings that do not depend on the time.
-    warnings: Vec<Located<Warning>>,
+    warnings: Vec<Diagnostic>,
     keys: Vec<Located<KeyMetadata>>,
 }
 
@@ -72,13 +72,14 @@ impl Loaded {
 
     /// Returns the warnings in the order of the file. Those about the dates of certificates depend on the time.
     #[must_use]
-    pub fn warnings(&self, now: Timestamp) -> Vec<Located<Warning>> {
-        let of_keys = self.keys.iter().filter_map(|key| key.what().warning(now).map(|warning| key.with(warning)));
+    pub fn warnings(&self, now: Timestamp) -> Vec<Diagnostic> {
+        let of_keys = self.keys.iter().filter_map(|key| key.what().warning(now).map(|warning| key.diagnostic(warning)));
         let own = self.config.tls.as_ref().and_then(|tls| tls.warning(now)).map(|warning| {
-            let at = At::root("server").key("tls").key("cert");
-            Located::new(&at, &self.effective, Warning::ServerCertificate(warning))
+            let issue = Issue::warning("tls-certificate-not-valid", warning.to_string(), "");
+            let path = Path::root("server").key("tls").key("cert");
+            path.diagnostic(&self.effective, issue)
         });
-        let mut warnings: Vec<Located<Warning>> = self.warnings.iter().cloned().chain(of_keys).chain(own).collect();
+        let mut warnings: Vec<Diagnostic> = self.warnings.iter().cloned().chain(of_keys).chain(own).collect();
         warnings.sort_by(|one, other| one.order().cmp(&other.order()));
         warnings
     }
@@ -86,15 +87,15 @@ impl Loaded {
     /// Returns the metadata of a key of the authenticator with this index in the list. `None` for a key that is not in a PEM text.
     #[must_use]
     pub fn key_facts(&self, authenticator: usize, key: Fingerprint) -> Option<&KeyMetadata> {
-        self.keys.iter().map(Located::what).find(|facts| facts.are_of(authenticator, key))
+        self.keys.iter().map(Located::what).find(|facts| facts.belongs_to(authenticator, key))
     }
 }
 
 /// Loads a configuration: the defaults, the profile, the file, if there is one, and the command line, each merged onto the previous one.
 ///
 /// # Errors
-/// All problems at once, each with its location and path.
-pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
+/// All errors at once, each with its location and path.
+pub fn load(file: Option<&FilePath>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
     load_watched(file, overrides, environment, None).0
 }
 
@@ -103,12 +104,12 @@ pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environmen
 /// # Errors
 /// The errors of [`load`].
 pub fn load_with_keys(
-    file: Option<&Path>,
+    file: Option<&FilePath>,
     overrides: &Overrides,
     environment: &Environment,
     keys: Keys,
 ) -> Result<Loaded, ConfigError> {
-    load_with(file, overrides, &reader(file, environment, keys))
+    load_with(file, overrides, &secret_loader(file, environment, keys))
 }
 
 /// Loads a configuration like [`load`], and returns a watcher of every file that was read or would have been.
@@ -119,14 +120,14 @@ pub fn load_with_keys(
 /// # Errors
 /// The errors of [`load`].
 pub fn load_watched(
-    file: Option<&Path>,
+    file: Option<&FilePath>,
     overrides: &Overrides,
     environment: &Environment,
     running: Option<Revocations>,
 ) -> (Result<Loaded, ConfigError>, FileWatcher) {
-    let reader = reader(file, environment, Keys::Configured).with_running(running);
-    let loaded = load_with(file, overrides, &reader);
-    (loaded, reader.into_files())
+    let secrets = secret_loader(file, environment, Keys::Configured).with_running(running);
+    let loaded = load_with(file, overrides, &secrets);
+    (loaded, secrets.into_files())
 }
 
 /// Reads a document other than a configuration with the same care: each form error has a location.
@@ -136,21 +137,21 @@ pub fn load_watched(
 pub fn read_document<T: DeserializeOwned>(origin: &str, content: Vec<u8>) -> Result<T, ConfigError> {
     let text = String::from_utf8(content).map_err(|error| not_text(origin, &error))?;
     let mut root = read(origin, &text)?;
-    let (document, faults) = de::read::<T>(&mut root);
+    let (document, form) = de::read::<T>(&mut root);
     match document {
-        Some(document) if faults.is_empty() => Ok(document),
-        Some(_) | None => Err(ConfigError::Invalid(faults.into_iter().map(Located::from).collect())),
+        Some(document) if form.is_empty() => Ok(document),
+        Some(_) | None => Err(ConfigError(form.into_iter().map(Diagnostic::from).collect())),
     }
 }
 
 /// Creates the loader. Relative paths in a file start from its folder.
-fn reader(file: Option<&Path>, environment: &Environment, keys: Keys) -> SecretLoader {
-    let base = file.and_then(Path::parent).map_or_else(PathBuf::new, Path::to_path_buf);
+fn secret_loader(file: Option<&FilePath>, environment: &Environment, keys: Keys) -> SecretLoader {
+    let base = file.and_then(FilePath::parent).map_or_else(PathBuf::new, FilePath::to_path_buf);
     SecretLoader::new(environment.clone(), base, keys)
 }
 
-fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &SecretLoader) -> Result<Loaded, ConfigError> {
-    let user = file.map(|file| read_file(file, reader)).transpose()?;
+fn load_with(file: Option<&FilePath>, overrides: &Overrides, loader: &SecretLoader) -> Result<Loaded, ConfigError> {
+    let user = file.map(|file| read_file(file, loader)).transpose()?;
     let (profile, unnamed) = match (overrides.profile, &user) {
         (Some(profile), _) => (profile, None),
         (None, None) => (ProfileName::Bifrost, None),
@@ -165,39 +166,47 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &SecretLoader) 
         Some(file) => format!("{} on profile {name}", file.display()),
         None => format!("profile {name}"),
     };
-    let below = effective.clone();
-    let mut nothings = Vec::new();
+    let base = effective.clone();
+    let mut unfilled = Vec::new();
     if let Some(user) = user {
-        find_nothings(&user, &At::default(), &user, &mut nothings);
-        placeholder::find(&user, &At::default(), &user, &mut nothings);
+        placeholder::find_empty(&user, &Path::default(), &user, &mut unfilled);
+        placeholder::find(&user, &Path::default(), &user, &mut unfilled);
         effective = effective.overlay(user, is_choice);
     }
-    effective = lay_flags(effective, overrides, name);
-    let Checked { config, warnings, keys, open } = check(effective.clone(), below, (nothings, unnamed), reader)?;
-    Ok(Loaded { config, origin, missing: reader.missing(), open, effective, warnings, keys })
+    effective = apply_flags(effective, overrides, name);
+    let ValidConfig { config, warnings, keys, open } = check(effective.clone(), base, (unfilled, unnamed), loader)?;
+    Ok(Loaded { config, origin, missing: loader.missing(), open, effective, warnings, keys })
 }
 
-fn read_file(file: &Path, reader: &SecretLoader) -> Result<Node, ConfigError> {
-    let content = reader
-        .file(file, MAX_FILE_BYTES)
-        .map_err(|error| ConfigError::Read { file: file.to_path_buf(), error })?
-        .ok_or_else(|| ConfigError::TooLarge { file: file.to_path_buf(), limit: MAX_FILE_BYTES })?;
+fn read_file(file: &FilePath, loader: &SecretLoader) -> Result<Node, ConfigError> {
     let origin = file.display().to_string();
+    let content = match loader.file(file, MAX_FILE_BYTES) {
+        Ok(Some(content)) => content,
+        Ok(None) => {
+            let message = format!("the file is larger than {} KiB", MAX_FILE_BYTES / 1024);
+            let issue = Issue::error("file-too-large", message, "name the file of a configuration");
+            return Err(ConfigError::of_file(&origin, issue));
+        }
+        Err(error) => {
+            let message = format!("the file can't be read: {error}");
+            return Err(ConfigError::of_file(&origin, Issue::error("file-unreadable", message, "")));
+        }
+    };
     let text = String::from_utf8(content).map_err(|error| not_text(&origin, &error))?;
+    // An empty file was truncated, or not written yet. Read as a configuration, it would silently undo the intended one.
     if text.trim_start_matches(BYTE_ORDER_MARK).trim().is_empty() {
-        return Err(ConfigError::Empty { file: file.to_path_buf() });
+        let issue =
+            Issue::error("file-empty", "the file is empty", "to serve the profile as it is, leave out --config");
+        return Err(ConfigError::of_file(&origin, issue));
     }
     let root = read(&origin, &text)?;
     match &root.value {
         Value::Map(_) | Value::Null => Ok(root),
         other => {
             // The content is not repeated: a key file that was taken for the configuration is a text, too.
-            let what = FormError::Type {
-                found: Seen::from(other).hidden(),
-                expected: "a map, such as `fallback: denied`".to_owned(),
-            };
-            let fault = Found { place: root.place, shown: String::new(), what };
-            Err(ConfigError::Invalid(vec![fault.into()]))
+            let expected = "a map, such as `fallback: denied`".to_owned();
+            let error = FormError::Type { found: Seen::from(other).hidden(), expected };
+            Err(ConfigError(vec![Diagnostic::new(root.place, String::new(), error.issue())]))
         }
     }
 }
@@ -208,66 +217,43 @@ fn not_text(origin: &str, error: &FromUtf8Error) -> ConfigError {
     let line = before.split(|byte| *byte == b'\n').count();
     let in_line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let column = String::from_utf8_lossy(in_line).chars().count().saturating_add(1);
-    let message = "the file is not UTF-8 text: no character begins with the byte here".to_owned();
-    ConfigError::Syntax { place: format!("{origin}:{line}:{column}"), message }
-}
-
-/// Finds keys within a section that have no value.
-///
-/// Their author meant something by them, such as a template variable that turned out to be empty. Taken as omitted, they could loosen a
-/// check. A whole section may be empty: it is then as in the profile.
-fn find_nothings(node: &Node, way: &At, root: &Node, found: &mut Vec<Found>) {
-    if found.len() >= MAX_REPORTED {
-        return;
-    }
-    match &node.value {
-        Value::Map(entries) => {
-            for entry in entries {
-                find_nothings(&entry.node, &way.key(&entry.key), root, found);
-            }
-        }
-        Value::List(items) => {
-            for (position, item) in items.iter().enumerate() {
-                find_nothings(&item.node, &way.position(position), root, found);
-            }
-        }
-        Value::Null if way.is_within_a_section() => {
-            found.push(Found {
-                place: node.place.clone(),
-                shown: way.shown(root).to_string(),
-                what: FormError::Nothing,
-            });
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
-    }
+    let number = |number| u64::try_from(number).unwrap_or(u64::MAX);
+    let location = Location { origin: origin.into(), position: Some((number(line), number(column))) };
+    let issue = Issue::error("file-not-utf-8", "the file is not UTF-8 text from this byte on", "save it as UTF-8");
+    ConfigError(vec![Diagnostic::new(location, String::new(), issue)])
 }
 
 fn read(origin: &str, text: &str) -> Result<Node, ConfigError> {
-    Node::read(origin, text, Bounds::CONFIGURATION)
-        .map_err(|SyntaxError { place, message }| ConfigError::Syntax { place: place.to_string(), message })
+    read_yaml(origin, text).map_err(|diagnostic| ConfigError(vec![*diagnostic]))
 }
 
 /// Returns the profile that a file names. Validation reports an unknown name.
 ///
-/// A missing name is a problem, which is returned together with the profile `none`.
-fn named_profile(user: &Node) -> (ProfileName, Option<Located>) {
+/// A missing name is an error, which is returned together with the profile `none`.
+fn named_profile(user: &Node) -> (ProfileName, Option<Diagnostic>) {
     let named = user.member("profile").map(|entry| &entry.node).filter(|node| !matches!(node.value, Value::Null));
     if let Some(node) = named {
         return (serde::Deserialize::deserialize(node).unwrap_or(ProfileName::Bifrost), None);
     }
-    let problem = Located::new(&At::root("profile"), user, Problem::ProfileMissing).or_at_the_start();
-    (ProfileName::None, Some(problem))
+    let message =
+        "the file does not name its profile, and profiles differ in the paths that they open without a credential";
+    let help = format!(
+        "write one of {Profiles}, or name it on the command line: `--profile` (for a shadow configuration `--shadow-profile`)"
+    );
+    let mut diagnostic = Path::root("profile").diagnostic(user, Issue::error("profile-missing", message, help));
+    diagnostic.location.position = diagnostic.location.position.or(Some((1, 1)));
+    (ProfileName::None, Some(diagnostic))
 }
 
 /// Applies the flags, and adds the name of the profile if it is missing, so that the printed configuration names its base.
 ///
-/// A value of the wrong type in the place of a section stays, to be reported as a problem.
-fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
+/// A value of the wrong type instead of a section stays, so that validation reports it.
+fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
     let Overrides { profile, grpc, admin } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
     match (profile, sections.iter().any(|section| section.key == "profile")) {
-        (Some(_), _) => put(sections, "profile", "--profile", profile_name.to_owned()),
-        (None, false) => put(sections, "profile", "default", profile_name.to_owned()),
+        (Some(_), _) => set(sections, "profile", "--profile", profile_name.to_owned()),
+        (None, false) => set(sections, "profile", "default", profile_name.to_owned()),
         (None, true) => {}
     }
     let server = sections.iter_mut().find(|section| section.key == "server");
@@ -278,7 +264,7 @@ fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node 
         ];
         for (key, flag, address) in flags {
             if let Some(address) = address {
-                put(server, key, flag, address);
+                set(server, key, flag, address);
             }
         }
     }
@@ -286,59 +272,56 @@ fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node 
 }
 
 /// Replaces a member by a text, or inserts it before all others.
-fn put(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
-    let place = Location { origin: origin.into(), position: None };
-    let node = Node { place: place.clone(), value: Value::Text(text) };
+fn set(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
+    let location = Location { origin: origin.into(), position: None };
+    let node = Node { place: location.clone(), value: Value::Text(text) };
     match map.iter_mut().find(|entry| entry.key == key) {
         Some(entry) => entry.node = node,
-        None => map.insert(0, Member { key: key.to_owned(), key_place: place, node }),
+        None => map.insert(0, Member { key: key.to_owned(), key_place: location, node }),
     }
 }
 
 /// A valid configuration, with its warnings and metadata.
-struct Checked {
+struct ValidConfig {
     config: Config,
-    warnings: Vec<Located<Warning>>,
+    warnings: Vec<Diagnostic>,
     keys: Vec<Located<KeyMetadata>>,
     open: Vec<OpenRule>,
 }
 
-/// Validates form, then meaning, and returns all problems of both, or else the configuration with its warnings.
+/// Validates form, then meaning, and returns all errors of both, or else the configuration with its warnings.
 ///
-/// `below` is the base of the user's file. Without a named profile only the form is validated: the meaning depends on the profile.
+/// `base` is what the user's file was merged onto. Without a named profile only the form is validated: the meaning depends on the profile.
 fn check(
     mut root: Node,
-    mut below: Node,
-    (nothings, unnamed): (Vec<Found>, Option<Located>),
-    reader: &SecretLoader,
-) -> Result<Checked, ConfigError> {
-    let (document, mut faults) = de::read::<Document>(&mut root);
+    mut base: Node,
+    (unfilled, unnamed): (Vec<Found>, Option<Diagnostic>),
+    loader: &SecretLoader,
+) -> Result<ValidConfig, ConfigError> {
+    let (document, mut form) = de::read::<Document>(&mut root);
     // An empty value that is faulty, or is in a faulty one, is already reported.
-    let told = |nothing: &Found| faults.iter().any(|fault| is_hole(slice::from_ref(nothing), &fault.shown));
-    let nothings: Vec<Found> = nothings.into_iter().filter(|nothing| !told(nothing)).collect();
-    faults.extend(nothings);
+    let reported = |empty: &Found| form.iter().any(|found| is_consequence(slice::from_ref(empty), &found.path));
+    let unfilled: Vec<Found> = unfilled.into_iter().filter(|empty| !reported(empty)).collect();
+    form.extend(unfilled);
     let document = document.unwrap_or_default();
     let checked = match unnamed {
-        None => validate::config(&document, reader).map_err(|found| found.placed(&root, &faults)),
+        None => validate::config(&document, loader).map_err(|found| found.located(&root, &form)),
         Some(unnamed) => Err(vec![unnamed]),
     };
-    let mut problems: Vec<Located> = match checked {
-        Ok(config) if faults.is_empty() => {
-            let (profile, _) = de::read::<Document>(&mut below);
-            let mut warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config);
-            warnings.extend(lint::jwks::find(&document, &root, reader));
-            let keys = key_metadata::gather(&document, &root, reader);
-            let open = open::find(&document, &root);
-            return Ok(Checked { config, warnings, keys, open });
+    let mut errors: Vec<Diagnostic> = match checked {
+        Ok(config) if form.is_empty() => {
+            let (profile, _) = de::read::<Document>(&mut base);
+            let warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config, loader);
+            let keys = key_metadata(&document, &root, loader);
+            let open = open_rules(&document, &root);
+            return Ok(ValidConfig { config, warnings, keys, open });
         }
         Ok(_) => Vec::new(),
         // An unreplaced variable is reported once, and not again as the value for which it was taken.
-        Err(problems) => {
-            problems.into_iter().filter(|problem| !faults.iter().any(|fault| problem.is_of(fault))).collect()
-        }
+        Err(errors) => errors.into_iter().filter(|error| !form.iter().any(|found| found.explains(error))).collect(),
     };
-    problems.extend(faults.into_iter().map(Located::from));
-    problems.sort_by(|one, other| one.order().cmp(&other.order()));
-    problems.truncate(MAX_REPORTED);
-    Err(ConfigError::Invalid(problems))
+    errors.extend(form.into_iter().map(Diagnostic::from));
+    errors.sort_by(|one, other| one.order().cmp(&other.order()));
+    errors.truncate(MAX_REPORTED);
+    Err(ConfigError(errors))
 }

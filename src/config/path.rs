@@ -1,6 +1,6 @@
 //! Paths to values in a document, such as `rules[2].match.paths[0]`.
 
-use super::quoted::Quoted;
+use crate::diagnostic::{Diagnostic, Issue, Located, ShownKey};
 use crate::yaml::{Element, Location, Member, Node, Value};
 use std::fmt;
 
@@ -45,14 +45,14 @@ impl Path {
     }
 
     /// Returns the location of the value, or, if it is missing, of its nearest parent.
-    pub(super) fn place<'n>(&self, root: &'n Node) -> &'n Location {
-        let mut place = &root.place;
+    pub(super) fn location<'n>(&self, root: &'n Node) -> &'n Location {
+        let mut location = &root.place;
         let mut node = Some(root);
         for step in &self.0 {
             node = node.and_then(|node| node.step(step));
-            place = node.map_or(place, |node| &node.place);
+            location = node.map_or(location, |node| &node.place);
         }
-        place
+        location
     }
 
     /// Returns true if the path leads further than to a member of the root.
@@ -71,12 +71,22 @@ impl Path {
     }
 
     /// Returns true if there is a value.
-    pub(super) fn is_said(&self, root: &Node) -> bool {
+    pub(super) fn exists(&self, root: &Node) -> bool {
         self.find(root).is_some()
     }
 
     fn find<'n>(&self, root: &'n Node) -> Option<&'n Node> {
         self.0.iter().try_fold(root, |node, step| node.step(step))
+    }
+
+    /// Attaches the location of the value, or, if it is missing, of its nearest parent.
+    pub(super) fn locate<T>(&self, root: &Node, what: T) -> Located<T> {
+        Located::here(self.location(root).clone(), self.shown(root).to_string(), what)
+    }
+
+    /// Returns a diagnostic of the value, or, if it is missing, of its nearest parent.
+    pub(super) fn diagnostic(&self, root: &Node, issue: Issue) -> Diagnostic {
+        self.locate(root, ()).diagnostic(issue)
     }
 
     /// Returns the path as messages show it, with the indices of the file.
@@ -122,20 +132,6 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
-}
-
-/// A key in a path, as messages show it.
-pub(crate) struct ShownKey<'k>(pub(crate) &'k str);
-
-impl fmt::Display for ShownKey<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_word(self.0) { f.write_str(self.0) } else { Quoted::new(self.0).fmt(f) }
-    }
-}
-
-/// Returns true if a key needs no quotes in a path.
-fn is_word(key: &str) -> bool {
-    matches!(key.len(), 1..=64) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 impl Node {

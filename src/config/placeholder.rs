@@ -1,11 +1,12 @@
-//! Unreplaced variables of shells and templates: `${NAME}`, `$(NAME)`, `{{ .Values.name }}`, `<%= name %>`.
+//! Traces of templates that were not filled in: unreplaced variables (`${NAME}`, `$(NAME)`, `{{ .Values.name }}`, `<%= name %>`), and keys
+//! without a value.
 //!
-//! Every text that can't contain one legitimately is searched for them.
+//! Every text that can't contain a variable legitimately is searched for one.
 
-use super::de::{FormError, Found};
+use super::de::error::{FormError, Found};
 use super::diagnostic::MAX_REPORTED;
 use super::path::Path;
-use super::quoted::Quoted;
+use crate::diagnostic::Quoted;
 use crate::yaml::{Node, Value};
 
 /// Keys whose texts are free, or have braces of their own: conditions, details of denials, constants, and path patterns. Path patterns have
@@ -13,30 +14,61 @@ use crate::yaml::{Node, Value};
 const FREE: [&str; 6] = ["when", "detail", "expression", "cel", "paths", "absent"];
 
 /// Finds variables in `node` and below it. `root` is the user's document.
-pub(super) fn find(node: &Node, way: &Path, root: &Node, found: &mut Vec<Found>) {
+pub(super) fn find(node: &Node, path: &Path, root: &Node, found: &mut Vec<Found>) {
     if found.len() >= MAX_REPORTED {
         return;
     }
     match &node.value {
         Value::Map(entries) => {
             for entry in entries.iter().filter(|entry| !FREE.contains(&entry.key.as_str())) {
-                find(&entry.node, &way.key(&entry.key), root, found);
+                find(&entry.node, &path.key(&entry.key), root, found);
             }
         }
         Value::List(items) => {
             for (position, item) in items.iter().enumerate() {
-                find(&item.node, &way.position(position), root, found);
+                find(&item.node, &path.position(position), root, found);
             }
         }
         Value::Text(text) => {
-            let what = match placeholder(text) {
+            let error = match placeholder(text) {
                 None => return,
-                Some(_) if way.ends_with("value") => FormError::PlaceholderHidden,
+                Some(_) if path.ends_with("value") => FormError::PlaceholderHidden,
                 Some(name) => FormError::Placeholder(Quoted::new(&name)),
             };
-            found.push(Found { place: node.place.clone(), shown: way.shown(root).to_string(), what });
+            let path = path.shown(root).to_string();
+            found.push(Found { location: node.place.clone(), path, error });
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Finds keys within a section that have no value.
+///
+/// Their author meant something by them, such as a template variable that turned out to be empty. Taken as omitted, they could loosen a
+/// check. A whole section may be empty: it is then as in the profile.
+pub(super) fn find_empty(node: &Node, path: &Path, root: &Node, found: &mut Vec<Found>) {
+    if found.len() >= MAX_REPORTED {
+        return;
+    }
+    match &node.value {
+        Value::Map(entries) => {
+            for entry in entries {
+                find_empty(&entry.node, &path.key(&entry.key), root, found);
+            }
+        }
+        Value::List(items) => {
+            for (position, item) in items.iter().enumerate() {
+                find_empty(&item.node, &path.position(position), root, found);
+            }
+        }
+        Value::Null if path.is_within_a_section() => {
+            found.push(Found {
+                location: node.place.clone(),
+                path: path.shown(root).to_string(),
+                error: FormError::Nothing,
+            });
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
     }
 }
 
@@ -58,7 +90,7 @@ mod tests {
     use super::placeholder;
 
     #[test]
-    fn variables_are_told_from_other_texts() {
+    fn variables_are_found_in_texts() {
         for (text, shown) in [
             ("${ISSUER}", "${ISSUER}"),
             ("https://user:password@${HOST}/realms/a", "${HOST}"),

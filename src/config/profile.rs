@@ -1,8 +1,9 @@
 //! The embedded profiles, and the paths that each opens without a credential.
 
 use super::de;
-use super::raw::{Access, Document, ProfileName};
+use super::raw::{Document, ProfileName};
 use crate::yaml::{Bounds, Node};
+use modgud_core::authz::Access;
 use std::fmt;
 
 const BIFROST: &str = include_str!("profiles/bifrost.yaml");
@@ -42,29 +43,16 @@ impl ProfileName {
     pub fn opens(self) -> Vec<String> {
         let root = self.content().and_then(|content| Node::read(self.name(), content, Bounds::CONFIGURATION).ok());
         let document = root.and_then(|mut root| de::read::<Document>(&mut root).0).unwrap_or_default();
-        let open = document.rules.into_iter().filter(|rule| rule.access.admits_without_credential() && !rule.shadow);
+        let open = document.rules.into_iter().filter(|rule| admits_without_credential(rule.access) && !rule.shadow);
         open.flat_map(|rule| rule.matches.paths).collect()
     }
 }
 
-impl Access {
-    /// Returns true if a request without a credential can be admitted.
-    pub(super) const fn admits_without_credential(self) -> bool {
-        match self {
-            Self::Public | Self::Optional | Self::Preflight => true,
-            Self::Authenticated | Self::Denied => false,
-        }
-    }
-
-    /// Returns the word that a file writes.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Authenticated => "authenticated",
-            Self::Optional => "optional",
-            Self::Public => "public",
-            Self::Preflight => "preflight",
-            Self::Denied => "denied",
-        }
+/// Returns true if a rule can admit a request without a credential.
+pub(super) const fn admits_without_credential(access: Access) -> bool {
+    match access {
+        Access::Public | Access::Optional | Access::Preflight => true,
+        Access::Authenticated | Access::Denied => false,
     }
 }
 

@@ -1,38 +1,28 @@
 //! The configuration file as written: every key is optional, unknown keys are errors.
 //!
 //! `validate` decides what a value means, and if it is valid. Editors show the comments on keys and words here: they are the descriptions
-//! of the JSON Schema, written for operators.
+//! of the JSON Schema, written for operators. So are those on the words that the core and the introspection client define.
 
-mod api_keys;
 mod authenticators;
-mod correlation;
-mod denials;
-mod introspection;
 mod keys;
-mod mint;
-mod modules;
-mod request;
 mod rules;
-mod server;
 mod upstream;
 
-pub(super) use api_keys::ApiKey as ApiKeyEntry;
 pub(super) use authenticators::{
-    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Jwt, Mtls, SOURCE, SecretSource, Sender, Text,
+    AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, Sender,
 };
-pub(super) use correlation::{Correlation, Impersonation, ProcessInstance};
-pub(super) use denials::{Body, Denials, Deny, Redirect, Statuses, Unavailable};
-pub(super) use introspection::{ClientAuthentication, Introspection};
-pub(super) use keys::{Jwks, KEY, Key, Oidc, OidcProvider};
-pub(super) use mint::{Mint, MintClaim};
-pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
-pub(super) use request::{RequestSection, SchemeWord};
-pub(super) use rules::{Access, Case, Fallback, Match, Require, RequireAny, Rule};
-pub(super) use server::{Server, Tls};
+pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
+pub(super) use rules::{
+    Allow, AnyRight, Core, Denials, Deny, Match, Module, ModuleAccess, Redirect, Require, RequireAny, Rule, Statuses,
+};
 pub(super) use upstream::{
-    Encode, Forward, HeaderForm, HeaderSource, MetadataSource, PrincipalWord, Upstream, is_choice,
+    Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintClaim,
+    ProcessInstance, Upstream, is_choice,
 };
 
+use modgud_core::authz::Fallback;
+use modgud_core::decide::LoggedDecisions;
+use modgud_core::http::request::SchemeSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -88,6 +78,64 @@ pub(super) struct Document {
     /// The log.
     #[serde(default)]
     pub(super) telemetry: Telemetry,
+}
+
+/// The listeners and their limits.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    /// The address that Envoy connects to: an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`, or a socket, such as
+    /// `unix:/run/modgud/check.sock`. The socket is in the file system, and only its owner and its group may connect. Default:
+    /// `127.0.0.1:9191`. An address beyond this machine requires `tls`, or `insecure_plaintext: true`. A change requires a restart.
+    pub(super) grpc: Option<String>,
+    /// `true`: `grpc` may be an address beyond this machine without `tls`, because something else, such as a network policy, restricts
+    /// access. Default: `false`, with which such an address is a warning.
+    #[serde(default)]
+    pub(super) insecure_plaintext: bool,
+    /// The address of `/livez`, `/readyz`, `/metrics` and `/version`: an IP address and a port. Default: `127.0.0.1:9192`. A change
+    /// requires a restart.
+    pub(super) admin: Option<String>,
+    /// TLS (1.2 or 1.3) for `grpc`. Default: none. A change of these keys or files applies to every new connection.
+    pub(super) tls: Option<Tls>,
+    /// The time limit of one check, after which it gets 503: from `1ms` to `10s`, and less than the `timeout` of Envoy's `ext_authz`.
+    /// Default: `150ms`.
+    pub(super) deadline: Option<String>,
+    /// The maximum time in which checks are still answered after SIGTERM: from `0s` to `10m`. The process ends earlier once every
+    /// connection that carried calls is closed. Default: `20s`. A change requires a restart.
+    pub(super) drain: Option<String>,
+    /// The maximum number of concurrent checks, which are those that wait for the network: from 1 to 1000000. Above it, a check gets 503
+    /// immediately. One connection gets at most a quarter while others have any. Default: 4096. A change requires a restart.
+    pub(super) max_in_flight: Option<u32>,
+    /// The maximum number of open connections to `grpc`: from 16 to 65536. Above it, a connection that has carried no check is closed for
+    /// the new one. Default: 4096, or less where the process may open few files: (`RLIMIT_NOFILE` - 256) / 2; `modgud check` shows it. A
+    /// change requires a restart.
+    pub(super) max_connections: Option<u32>,
+}
+
+/// TLS for the listener that Envoy connects to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    /// The file of the certificate (PEM), followed by those that lead from it to an authority that Envoy trusts. A relative path starts
+    /// from the folder of this file.
+    #[schemars(example = &"tls/tls.crt")]
+    pub(super) cert: PathBuf,
+    /// The file of the private key of the first certificate (PEM, not encrypted): RSA from 2048 bits, ECDSA or Ed25519.
+    #[schemars(example = &"tls/tls.key")]
+    pub(super) key: PathBuf,
+    /// The file of the authorities (PEM) for client certificates. With it, a client needs a certificate of one of them; without it, every
+    /// client that reaches the listener may connect.
+    #[schemars(example = &"tls/envoy-ca.crt")]
+    pub(super) client_ca: Option<PathBuf>,
+}
+
+/// The source of facts about the connection of a request.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Request")]
+pub(super) struct RequestSection {
+    /// The scheme of a request, `http` or `https`. On HTTP/2 the client chooses `:scheme`, so modgud never reads it. Default: `forwarded`.
+    pub(super) scheme: Option<SchemeSource>,
 }
 
 /// A configuration that comes with modgud, onto which a file is merged.
@@ -164,17 +212,4 @@ pub enum LogFormat {
     Json,
     /// Human-readable text.
     Text,
-}
-
-/// The decisions that are logged.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LoggedDecisions {
-    /// Every decision.
-    All,
-    /// Denials only.
-    #[default]
-    Denied,
-    /// None.
-    None,
 }

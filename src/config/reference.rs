@@ -1,10 +1,25 @@
-//! The reference of the configuration file: a Markdown page, made from the JSON Schema.
+//! The JSON Schema of the configuration file, generated from its types, and the reference page, a Markdown page made from the schema.
 //!
-//! Types and examples are those of the schema. A default is the sentence of a description that starts with `Default:` or `Left out:`.
+//! Types and examples of the page are those of the schema. A default is the sentence of a description that starts with `Default:` or `Left out:`.
 
-use super::schema;
+use super::raw::Document;
 use crate::yaml::{quoted, scalar};
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
+
+/// Returns the schema (JSON Schema 2020-12).
+fn root() -> Schema {
+    SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<Document>()
+}
+
+/// Returns the schema as text, for editors and for `deploy/modgud.schema.json`.
+///
+/// # Errors
+/// None in practice: a schema is JSON.
+pub fn schema() -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&root())
+}
 
 /// The text above the tables.
 const INTRODUCTION: &str = "\
@@ -31,7 +46,7 @@ struct Key {
 /// Returns the page, with a section for each top-level key.
 #[must_use]
 pub fn reference() -> String {
-    let schema = schema::root().to_value();
+    let schema = root().to_value();
     let reference = Reference { definitions: schema.get("$defs").and_then(Value::as_object) };
     let mut page = String::from(INTRODUCTION);
     for (name, member) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {

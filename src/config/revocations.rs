@@ -1,19 +1,19 @@
 //! The revocation file: YAML for manual editing, JSON for a million entries.
 
-use super::de::FormError;
-use super::diagnostic::{Located, Problem, Problems};
-use super::included::IncludedDocument;
-use super::path::Path as At;
+use super::de::IncludedDocument;
+use super::de::error::FormError;
+use super::diagnostic::{Diagnostics, write_lines};
+use super::path::Path;
 use super::placeholder::placeholder;
-use super::quoted::Quoted;
-use super::validate::timestamp;
+use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use crate::read_limit::read_regular_file_to_limit;
 use modgud_core::authn::{RevocationList, Revoked};
 use modgud_core::time::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Path as FilePath, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// The maximum size of a list in JSON: 128 MiB, which holds a million entries. A larger one is an error.
 const MAX_JSON_BYTES: u64 = 128 * 1024 * 1024;
@@ -34,25 +34,25 @@ pub enum RevocationsError {
         error: io::Error,
     },
     /// A file larger than the limit.
-    #[error("the file {} is larger than {} MiB, which is the most that is read", .file.display(), MAX_JSON_BYTES / 1024 / 1024)]
+    #[error("the file {} is larger than {} MiB; write a smaller list", .file.display(), MAX_JSON_BYTES / 1024 / 1024)]
     TooLarge {
         /// The file.
         file: PathBuf,
     },
     /// A file in YAML larger than the limit.
-    #[error("the file {} is larger than {} MiB; a list of that size is written in JSON", .file.display(), MAX_YAML_BYTES / 1024 / 1024)]
+    #[error("the file {} is larger than {} MiB; write a list of that size in JSON", .file.display(), MAX_YAML_BYTES / 1024 / 1024)]
     TooLargeForYaml {
         /// The file.
         file: PathBuf,
     },
     /// An empty file: it was truncated, or not written yet. Read as a list, it would undo every revocation.
-    #[error("the file {} is empty; a list without an entry is written `{{}}`", .file.display())]
+    #[error("the file {} is empty; write `{{}}` for a list without an entry", .file.display())]
     Empty {
         /// The file.
         file: PathBuf,
     },
     /// A file that is not UTF-8.
-    #[error("the file {} does not hold UTF-8 text", .file.display())]
+    #[error("the file {} is not UTF-8 text; save it as UTF-8", .file.display())]
     NotText {
         /// The file.
         file: PathBuf,
@@ -69,17 +69,16 @@ pub enum RevocationsError {
         /// The message of the parser.
         message: String,
     },
-    /// All problems of a list in YAML.
+    /// All errors of a list in YAML.
     #[error("{}", Lines(.0))]
-    Located(Vec<Located>),
+    Invalid(Vec<Diagnostic>),
 }
 
-struct Lines<'a>(&'a [Located]);
+struct Lines<'a>(&'a [Diagnostic]);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&lines.join("\n"))
+        write_lines(self.0, f)
     }
 }
 
@@ -100,7 +99,7 @@ impl Document {
         lists.into_iter().find_map(|(which, Items(items))| {
             items.iter().enumerate().find_map(|(number, item)| {
                 let (Item::Name(text) | Item::Before(Before { id: text, .. })) = item;
-                let found = FormError::Placeholder(Quoted::new(&placeholder(text)?));
+                let found = FormError::Placeholder(Quoted::new(&placeholder(text)?)).issue();
                 Some(format!("{which}[{number}]: {found}"))
             })
         })
@@ -130,9 +129,7 @@ impl<'de> Visitor<'de> for Bounded {
         let mut items = Vec::new();
         while let Some(item) = access.next_element()? {
             if items.len() >= MAX_ITEMS {
-                return Err(A::Error::custom(format_args!(
-                    "there are more than {MAX_ITEMS} items, the most that are read"
-                )));
+                return Err(A::Error::custom(format_args!("there are more than {MAX_ITEMS} items; write fewer")));
             }
             items.push(item);
         }
@@ -141,7 +138,7 @@ impl<'de> Visitor<'de> for Bounded {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(untagged, expecting = "expected a name, or `{ id: NAME, issued_before: TIME }`")]
+#[serde(untagged, expecting = "is not an item of the list; write a name, or `{ id: NAME, issued_before: TIME }`")]
 enum Item {
     Name(Box<str>),
     Before(Before),
@@ -158,7 +155,7 @@ struct Before {
 ///
 /// # Errors
 /// [`RevocationsError`], with the location in the file if there is one.
-pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
+pub fn read(file: &FilePath) -> Result<RevocationList, RevocationsError> {
     let own = || file.to_path_buf();
     let content = read_regular_file_to_limit(file, MAX_JSON_BYTES)
         .map_err(|error| RevocationsError::Read { file: own(), error })?
@@ -175,12 +172,12 @@ pub fn read(file: &Path) -> Result<RevocationList, RevocationsError> {
 }
 
 /// Parses JSON quickly. Errors of a small file are reported as for YAML, of which JSON is a subset: all of them, with locations.
-fn json(file: &Path, content: &[u8]) -> Result<RevocationList, RevocationsError> {
+fn json(file: &FilePath, content: &[u8]) -> Result<RevocationList, RevocationsError> {
     let first = match serde_json::from_slice::<Document>(content) {
         Ok(document) => {
             let mut first = document.unfilled();
-            let list = list(&document, |which, number, problem| {
-                first.get_or_insert_with(|| format!("{which}[{number}].issued_before: {problem}"));
+            let list = list(&document, |which, number, issue| {
+                first.get_or_insert_with(|| format!("{which}[{number}].issued_before: {issue}"));
             });
             match first {
                 None => return Ok(list),
@@ -198,19 +195,19 @@ fn json(file: &Path, content: &[u8]) -> Result<RevocationList, RevocationsError>
     }
 }
 
-fn yaml(file: &Path, text: &str) -> Result<RevocationList, RevocationsError> {
+fn yaml(file: &FilePath, text: &str) -> Result<RevocationList, RevocationsError> {
     let read = IncludedDocument::<Document>::read(&file.display().to_string(), text);
-    let beside = read.map_err(|placed| RevocationsError::Located(vec![*placed]))?;
-    let mut problems = Problems::default();
-    let list = list(&beside.document, |which, number, problem| {
-        problems.add(At::root(which).position(number).key("issued_before"), problem);
+    let included = read.map_err(|diagnostic| RevocationsError::Invalid(vec![*diagnostic]))?;
+    let mut diagnostics = Diagnostics::default();
+    let list = list(&included.document, |which, number, issue| {
+        diagnostics.add(Path::root(which).position(number).key("issued_before"), issue);
     });
-    let placed = beside.placed(problems);
-    if placed.is_empty() { Ok(list) } else { Err(RevocationsError::Located(placed)) }
+    let errors = included.located(diagnostics);
+    if errors.is_empty() { Ok(list) } else { Err(RevocationsError::Invalid(errors)) }
 }
 
-/// Converts a document to a list. Passes problems of items to `found`.
-fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)) -> RevocationList {
+/// Converts a document to a list. Passes errors of items to `report`.
+fn list(document: &Document, mut report: impl FnMut(&'static str, usize, Issue)) -> RevocationList {
     let Document { tokens, subjects, organizations } = document;
     let mut all = |which: &'static str, Items(items): &Items| {
         let mut revoked = Revoked::default();
@@ -220,7 +217,7 @@ fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)
                 Item::Before(Before { id, issued_before: None }) => revoked.add(id.clone(), Timestamp::NEVER),
                 Item::Before(Before { id, issued_before: Some(text) }) => match timestamp(text) {
                     Ok(before) => revoked.add(id.clone(), before),
-                    Err(problem) => found(which, number, problem),
+                    Err(issue) => report(which, number, issue),
                 },
             }
         }
@@ -233,17 +230,33 @@ fn list(document: &Document, mut found: impl FnMut(&'static str, usize, Problem)
     }
 }
 
+/// The forms of a point in time, for messages.
+pub(super) const TIME_HELP: &str = "write it as `2027-01-31T12:00:00Z`, or a date as `2027-01-31`";
+
+/// Parses a point in time: RFC 3339, or a date, which begins at midnight UTC.
+///
+/// # Errors
+/// Any other text.
+pub fn timestamp(text: &str) -> Result<Timestamp, Issue> {
+    let time =
+        humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")));
+    let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since
+        .map(|since| Timestamp::EPOCH.plus(since))
+        .ok_or_else(|| Issue::error("time-invalid", format!("{} is not a point in time", Quoted::new(text)), TIME_HELP))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{MAX_ITEMS, read};
     use std::fs;
 
     #[test]
-    fn a_variable_that_nothing_has_replaced_revokes_nothing_and_is_refused() {
+    fn an_unreplaced_variable_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("revoked");
         let long = format!("\"{}\"", "a".repeat(5 * 1024 * 1024));
-        for (text, place) in [
+        for (text, path) in [
             ("subjects: [a, \"${SUBJECT}\"]", "subjects[1]"),
             ("tokens: [{ id: \"$(TOKEN)\" }]", "tokens[0].id"),
             ("organizations: [\"{{ .Values.org }}\"]", "organizations[0]"),
@@ -254,8 +267,8 @@ mod tests {
         ] {
             fs::write(&file, text).unwrap();
             let error = read(&file).map(|_| ()).unwrap_err().to_string();
-            let expected = format!("{place}: ");
-            assert!(error.contains(&expected) && error.contains("variable of a shell"), "{place}: {error}");
+            let expected = format!("{path}: ");
+            assert!(error.contains(&expected) && error.contains("variable of a shell"), "{path}: {error}");
         }
         for text in ["subjects: [a$, \"{id}\", $1]", "{\"subjects\": [\"$metadata\"]}"] {
             fs::write(&file, text).unwrap();
@@ -270,8 +283,8 @@ mod tests {
         for (items, refused) in [(MAX_ITEMS, false), (MAX_ITEMS + 1, true)] {
             let list = vec!["\"abcd\""; items].join(",");
             fs::write(&file, format!("{{\"subjects\":[{list}]}}")).unwrap();
-            let said = read(&file).map_err(|error| error.to_string());
-            let refusal = said.err().is_some_and(|text| text.contains("more than 1000000 items"));
+            let result = read(&file).map_err(|error| error.to_string());
+            let refusal = result.err().is_some_and(|text| text.contains("more than 1000000 items"));
             assert_eq!(refusal, refused, "{items}");
         }
     }

@@ -1,17 +1,10 @@
 //! Sources of keys and secrets: an environment variable, a file, or the configuration itself. Errors never show their content.
 
-mod fault;
-
-pub use fault::{SourceError, Wanted};
-
-use super::diagnostic::Problem;
-use super::environment::Environment;
-use super::ephemeral_keys::EphemeralKeys;
-use super::quoted::Quoted;
+use super::environment::{Environment, EphemeralKeys, SecretKind};
 use super::raw::SecretSource;
 use super::watcher::FileWatcher;
+use crate::diagnostic::{Issue, Quoted};
 use crate::read_limit::read_file_to_limit;
-use fault::{MAX_KEY_BYTES, MAX_TABLE_BYTES};
 use modgud_core::authn::{CustomAuthenticator, Revocations};
 use modgud_core::time::Timestamp;
 use std::cell::RefCell;
@@ -22,6 +15,23 @@ use std::sync::Arc;
 
 /// The maximum size of a JWKS file: 512 KiB, as for a provider's response. A larger one is an error.
 pub(super) const MAX_JWKS_BYTES: u64 = 512 * 1024;
+/// The maximum size of a key file: 64 KiB, more than any key needs. A larger one is an error.
+const MAX_KEY_BYTES: u64 = 64 * 1024;
+/// The maximum size of a table: 4 MiB, more than any table of API keys needs. A larger one is an error.
+const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
+
+fn unreadable(file: &str, error: &io::Error) -> Issue {
+    Issue::error("file-unreadable", format!("the file {file} can't be read: {error}"), "")
+}
+
+fn too_large(file: &str, limit: u64) -> Issue {
+    let message = format!("the file {file} is larger than {} KiB", limit / 1024);
+    Issue::error("file-too-large", message, "write a smaller file")
+}
+
+fn not_utf_8(file: &str, help: &str) -> Issue {
+    Issue::error("file-not-utf-8", format!("the file {file} is not UTF-8 text"), help)
+}
 
 /// A loader of the sources that a configuration names, which records the files. It has no `Debug`, because it holds their content.
 pub(super) struct SecretLoader {
@@ -64,15 +74,16 @@ impl SecretLoader {
     }
 
     /// Returns the authenticator that the program provides under this name.
-    pub(super) fn authenticator(&self, name: &str) -> Result<Arc<dyn CustomAuthenticator>, Problem> {
+    pub(super) fn authenticator(&self, name: &str) -> Result<Arc<dyn CustomAuthenticator>, Issue> {
         let authenticators = self.environment.authenticators();
         authenticators.get(name).ok_or_else(|| {
             let known: Vec<String> = authenticators.names().map(|name| Quoted::new(name).to_string()).collect();
-            let known = match known.as_slice() {
-                [] => ", which brings none: `custom` is for programs that are built on the library".to_owned(),
-                known => format!("; known are {}", known.join(", ")),
+            let help = match known.as_slice() {
+                [] => "write another kind: `custom` is for programs that use modgud as a library".to_owned(),
+                known => format!("write one of {}", known.join(", ")),
             };
-            Problem::CustomUnknown { found: Quoted::new(name), known }
+            let message = format!("{} is not an authenticator of this program", Quoted::new(name));
+            Issue::error("custom-unknown", message, help)
         })
     }
 
@@ -84,25 +95,33 @@ impl SecretLoader {
         }
     }
 
-    /// Returns the path of a file that another module reads.
-    pub(super) fn beside(&self, path: &Path) -> Result<PathBuf, SourceError> {
-        if is_path(path) { Ok(self.base.join(path)) } else { Err(SourceError::FileName) }
+    /// Returns the path of a file, relative to the configuration's folder.
+    pub(super) fn checked_path(&self, path: &Path) -> Result<PathBuf, Issue> {
+        if is_path(path) {
+            return Ok(self.base.join(path));
+        }
+        let message = "the value (not shown: it may be a secret) is not the path of a file";
+        Err(Issue::error("file-path-invalid", message, "write a path such as `issuer.pem`"))
     }
 
     /// Returns the text of a table, and its file's name. `None` if a policy test runs without the table.
-    pub(super) fn table(&self, path: &Path) -> Result<Option<(String, String)>, SourceError> {
-        let path = self.beside(path)?;
+    pub(super) fn table(&self, path: &Path) -> Result<Option<(String, String)>, Issue> {
+        let path = self.checked_path(path)?;
         let file = path.display().to_string();
         let content = match self.file(&path, MAX_TABLE_BYTES) {
-            Ok(content) => content.ok_or_else(|| SourceError::TableTooLarge(file.clone()))?,
+            Ok(content) => content.ok_or_else(|| too_large(&file, MAX_TABLE_BYTES))?,
             Err(error) if self.replaces_keys() && error.kind() == io::ErrorKind::NotFound => {
                 self.note_missing(path);
                 return Ok(None);
             }
-            Err(error) => return Err(SourceError::Unreadable { file, error }),
+            Err(error) => return Err(unreadable(&file, &error)),
         };
-        let text = String::from_utf8(content).map_err(|_| SourceError::TableNotText(file.clone()))?;
-        if text.trim().is_empty() { Err(SourceError::TableEmpty(file)) } else { Ok(Some((file, text))) }
+        let text = String::from_utf8(content).map_err(|_| not_utf_8(&file, "save it as UTF-8"))?;
+        if text.trim().is_empty() {
+            let message = format!("the file {file} is empty");
+            return Err(Issue::error("table-empty", message, "write `[]` for a table without an entry"));
+        }
+        Ok(Some((file, text)))
     }
 
     /// Records a missing file that counts as empty, because a policy test runs without it.
@@ -132,18 +151,18 @@ impl SecretLoader {
     }
 
     /// Returns the text of a public key, and its origin in words.
-    pub(super) fn read_pem(&self, source: &SecretSource) -> Result<(String, String), SourceError> {
-        self.read(source, Wanted::Pem)
+    pub(super) fn read_pem(&self, source: &SecretSource) -> Result<(String, String), Issue> {
+        self.read(source, SecretKind::Pem)
     }
 
     /// Returns the text of a private key, and its origin in words.
-    pub(super) fn read_private_key(&self, source: &SecretSource) -> Result<(String, String), SourceError> {
-        self.read(source, Wanted::PrivateKey)
+    pub(super) fn read_private_key(&self, source: &SecretSource) -> Result<(String, String), Issue> {
+        self.read(source, SecretKind::PrivateKey)
     }
 
     /// Returns a secret, and its origin in words. Removes surrounding spaces and line ends, which editors and `echo` add.
-    pub(super) fn read_secret(&self, source: &SecretSource) -> Result<(String, String), SourceError> {
-        let (text, origin) = self.read(source, Wanted::Secret)?;
+    pub(super) fn read_secret(&self, source: &SecretSource) -> Result<(String, String), Issue> {
+        let (text, origin) = self.read(source, SecretKind::Secret)?;
         Ok((text.trim().to_owned(), origin))
     }
 
@@ -164,69 +183,52 @@ impl SecretLoader {
     }
 
     /// Returns the content of a TLS file, and its origin in words.
-    pub(super) fn read_tls_file(&self, path: &Path) -> Result<(Vec<u8>, String), SourceError> {
-        if !is_path(path) {
-            return Err(SourceError::FileName);
-        }
-        let path = self.base.join(path);
-        let file = path.display().to_string();
-        let content = self
-            .file(&path, MAX_KEY_BYTES)
-            .map_err(|error| SourceError::Unreadable { file: file.clone(), error })?
-            .ok_or_else(|| SourceError::TooLarge(file.clone()))?;
-        Ok((content, format!("the file {file}")))
+    pub(super) fn read_tls_file(&self, path: &Path) -> Result<(Vec<u8>, String), Issue> {
+        self.read_file(path, MAX_KEY_BYTES)
     }
 
-    /// Returns the text of a source, and its origin in words.
-    fn read(&self, source: &SecretSource, wanted: Wanted) -> Result<(String, String), SourceError> {
-        match source {
-            SecretSource::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
-            SecretSource::Env(name) if !is_variable(name) => Err(SourceError::VariableName),
-            SecretSource::File(path) if !is_path(path) => Err(SourceError::FileName),
-            SecretSource::Env(name) => {
-                let text = self.environment.get(name, wanted)?;
-                if text.trim().is_empty() {
-                    return Err(SourceError::VariableEmpty(name.clone(), wanted));
-                }
-                Ok((text, format!("the environment variable {name}")))
-            }
-            SecretSource::File(path) => {
-                let path = self.base.join(path);
-                let file = path.display().to_string();
-                let origin = format!("the file {file}");
-                if let Some(text) = self.texts.borrow().get(&path) {
-                    return Ok((text.clone(), origin));
-                }
-                let content = self
-                    .file(&path, MAX_KEY_BYTES)
-                    .map_err(|error| SourceError::Unreadable { file: file.clone(), error })?
-                    .ok_or_else(|| SourceError::TooLarge(file.clone()))?;
-                let text = String::from_utf8(content).map_err(|_| SourceError::FileNotText(file.clone(), wanted))?;
-                self.texts.borrow_mut().insert(path, text.clone());
-                Ok((text, origin))
-            }
-        }
-    }
-}
-
-impl SecretLoader {
-    /// Returns the content of a file without secrets, and its origin in words.
-    pub(super) fn read_file(&self, path: &Path, limit: u64) -> Result<(Vec<u8>, String), SourceError> {
-        if !is_path(path) {
-            return Err(SourceError::FileName);
-        }
-        let path = self.path(path);
+    /// Returns the content of a file, and its origin in words.
+    pub(super) fn read_file(&self, path: &Path, limit: u64) -> Result<(Vec<u8>, String), Issue> {
+        let path = self.checked_path(path)?;
         let file = path.display().to_string();
-        let content = self
-            .file(&path, limit)
-            .map_err(|error| SourceError::Unreadable { file: file.clone(), error })?
-            .ok_or_else(|| SourceError::LargerThan { file: file.clone(), limit })?;
-        Ok((content, format!("the file {file}")))
+        let content = self.file(&path, limit).map_err(|error| unreadable(&file, &error))?;
+        Ok((content.ok_or_else(|| too_large(&file, limit))?, format!("the file {file}")))
     }
 
     /// Returns the path of a file that the configuration names.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
+    }
+
+    /// Returns the text of a source, and its origin in words.
+    fn read(&self, source: &SecretSource, kind: SecretKind) -> Result<(String, String), Issue> {
+        match source {
+            SecretSource::Value(text) => Ok((text.0.clone(), "the value here".to_owned())),
+            SecretSource::Env(name) if !is_variable(name) => {
+                let message = "the value (not shown: it may be a secret) is not the name of an environment variable";
+                let help = "write a name such as `JWT_PUBLIC_KEY`, without `$`";
+                Err(Issue::error("variable-name-invalid", message, help))
+            }
+            SecretSource::Env(name) => {
+                let text = self.environment.get(name, kind)?;
+                if text.trim().is_empty() {
+                    let message = format!("the environment variable {name} is empty");
+                    return Err(Issue::error("variable-empty", message, kind.variable_help()));
+                }
+                Ok((text, format!("the environment variable {name}")))
+            }
+            SecretSource::File(path) => {
+                let known = self.checked_path(path)?;
+                if let Some(text) = self.texts.borrow().get(&known) {
+                    return Ok((text.clone(), format!("the file {}", known.display())));
+                }
+                let (content, origin) = self.read_file(path, MAX_KEY_BYTES)?;
+                let text = String::from_utf8(content);
+                let text = text.map_err(|_| not_utf_8(&known.display().to_string(), kind.file_help()))?;
+                self.texts.borrow_mut().insert(known, text.clone());
+                Ok((text, origin))
+            }
+        }
     }
 }
 
@@ -257,13 +259,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key.pem");
         write(&file, "the key").unwrap();
-        let reader = SecretLoader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
+        let loader = SecretLoader::new(Environment::fixed([]), folder.path().to_path_buf(), Keys::Configured);
         let source = SecretSource::File("key.pem".into());
-        let first = reader.read_pem(&source).unwrap();
+        let first = loader.read_pem(&source).unwrap();
         assert_eq!(first.0, "the key");
         remove_file(file).unwrap();
-        assert_eq!(reader.read_pem(&source).unwrap(), first);
-        assert!(reader.changed(&source).is_some());
-        assert_eq!(reader.changed(&SecretSource::Env("KEY".to_owned())), None);
+        assert_eq!(loader.read_pem(&source).unwrap(), first);
+        assert!(loader.changed(&source).is_some());
+        assert_eq!(loader.changed(&SecretSource::Env("KEY".to_owned())), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Validation of a document. Collects every problem, and returns a configuration only if there is none.
+//! Validation of a document. Collects every error, and returns a configuration only if there is none.
 
 mod authenticators;
 mod correlation;
@@ -7,40 +7,35 @@ mod filter;
 mod mint;
 mod modules;
 mod principal;
-mod require;
 pub(super) mod rules;
 mod server;
-mod shared_keys;
 mod upstream;
 
 pub(super) use principal::claim_path;
 
 use super::Config;
-use super::diagnostic::{Problem, Problems};
-use super::path::Path;
-use super::quoted::Quoted;
-use super::raw::{self, Document, ProfileName};
 use super::revocations::RevocationsError;
-use super::secret_source::SecretLoader;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, Document, ProfileName};
+use crate::config::secret_source::SecretLoader;
+use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticators, Revocations};
 use modgud_core::credential::Scheme;
-use modgud_core::decide::LoggedDecisions;
 use modgud_core::decide::Snapshot;
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
-use modgud_core::http::request::SchemeSource;
-use modgud_core::jose::PublicJwk;
-use modgud_core::time::Timestamp;
+use modgud_core::jose::{Algorithm, PublicJwk};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Validates a document.
-pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Config, Problems> {
+pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Config, Diagnostics> {
     let Document {
-        profile, // already merged below this document
+        profile, // this document is already merged onto it
         server,
         request,
         authenticators,
@@ -56,52 +51,43 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
         denials,
         telemetry,
     } = document;
-    let mut problems = Problems::default();
+    let mut diagnostics = Diagnostics::default();
 
-    let server::Checked { server, tls, deadline } =
-        server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
-    let identity = Arc::new(principal::check(principal, &mut problems));
-    let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
-    let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
-    shared_keys::check(&list, reader, &mut problems);
+    let server::ValidatedServer { server, tls, deadline } =
+        server::check(server, telemetry.log.unwrap_or_default(), loader, &mut diagnostics);
+    let identity = Arc::new(principal::check(principal, &mut diagnostics));
+    let revocations = revocations.as_ref().and_then(|list| self::revocations(list, loader, &mut diagnostics));
+    let (list, locations, sources) = authenticators::check(authenticators, &identity, loader, &mut diagnostics);
+    authenticators::unshared(&list, loader, &mut diagnostics);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
-    let told = denials::of_rules(rules, denials, &mut problems);
+    let rule_denials = denials::of_rules(rules, denials, &mut diagnostics);
     let readings = modules::readings(modules, rules);
-    let mut rules = rules::check(rules, *fallback, &names, readings, &mut problems);
-    let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut problems);
+    let mut rules = rules::check(rules, *fallback, &names, readings, &mut diagnostics);
+    let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut diagnostics);
     gateway.transport = filter::transport(document);
     gateway.server_name = match profile {
         Some(ProfileName::Bifrost) => "bifrost",
         Some(_) | None => "modgud",
     };
     let required: Vec<_> = authenticators.iter().flat_map(raw::Authenticator::required).collect();
-    let mint::Checked { mints, published } = mint::check(minted, &list, reader, &mut problems);
-    let shape = upstream::check(upstream, &required, &places, (mints, minted), &mut problems);
-    gateway.filter = filter::gather(document, &places, &rules, &shape);
+    let mint::ValidatedMints { mints, published } = mint::check(minted, &list, loader, &mut diagnostics);
+    let shape = upstream::check(upstream, &required, &locations, (mints, minted), &mut diagnostics);
+    gateway.filter = filter::gather(document, &locations, &rules, &shape);
     let correlation = correlation
         .as_ref()
-        .and_then(|correlation| correlation::check(correlation, &places, &shape, &rules, reader, &mut problems));
-    let schemes = authenticators::challenge_schemes(&list);
-    let style = denials::style(denials, schemes, &mut problems);
-    let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
-    let logged = match telemetry.decisions.unwrap_or_default() {
-        raw::LoggedDecisions::All => LoggedDecisions::All,
-        raw::LoggedDecisions::Denied => LoggedDecisions::Denied,
-        raw::LoggedDecisions::None => LoggedDecisions::None,
-    };
-    problems.into_result()?;
+        .and_then(|correlation| correlation::check(correlation, &locations, &shape, &rules, loader, &mut diagnostics));
+    let schemes = authenticators::challenge_schemes(&list, &locations);
+    let style = denials::style(denials, schemes, &mut diagnostics);
+    let redirect =
+        denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
+    diagnostics.into_result()?;
 
-    let answers = DenialResponses::new(style, &told, redirect);
+    let answers = DenialResponses::new(style, &rule_denials, redirect);
     let authenticators = Authenticators::new(list, revocations);
     let published = PublicJwk::set(&published).into();
-    let scheme = match request.scheme.unwrap_or_default() {
-        raw::SchemeWord::Forwarded => SchemeSource::Forwarded,
-        raw::SchemeWord::Https => SchemeSource::Https,
-        raw::SchemeWord::Http => SchemeSource::Http,
-    };
     let snapshot = Snapshot {
-        scheme,
-        extractor: places,
+        scheme: request.scheme.unwrap_or_default(),
+        extractor: locations,
         authenticators,
         rules,
         modules,
@@ -110,96 +96,126 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
         correlation,
         denials: answers,
         deadline,
-        logged,
+        logged: telemetry.decisions.unwrap_or_default(),
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
 }
 
 /// Returns the current revocation list. Its watcher reads it again in the same way.
-fn revocations(list: &raw::Revocations, reader: &SecretLoader, problems: &mut Problems) -> Option<Revocations> {
+fn revocations(list: &raw::Revocations, loader: &SecretLoader, diagnostics: &mut Diagnostics) -> Option<Revocations> {
     let at = Path::root("revocations").key("file");
-    let file = problems.take(&at, reader.beside(&list.file))?;
-    if let Some(running) = reader.running(&file) {
+    let file = diagnostics.ok_or_report(&at, loader.checked_path(&list.file))?;
+    if let Some(running) = loader.running(&file) {
         // A list read here could be older than one that its watcher installs before this configuration is active.
         return Some(running);
     }
     match super::revocations::read(&file) {
         Ok(list) => Some(Revocations::new(file, list)),
         // A policy test tolerates that the list of the production machine is missing.
-        Err(RevocationsError::Read { error, .. }) if reader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
-            reader.note_missing(file);
+        Err(RevocationsError::Read { error, .. }) if loader.replaces_keys() && error.kind() == ErrorKind::NotFound => {
+            loader.note_missing(file);
             None
         }
-        Err(RevocationsError::Located(placed)) => {
-            problems.add_beside(placed);
+        Err(RevocationsError::Invalid(errors)) => {
+            diagnostics.extend_included(errors);
+            None
+        }
+        Err(error @ RevocationsError::Read { .. }) => {
+            diagnostics.add(at, Issue::parse("file-unreadable", error));
             None
         }
         Err(error) => {
-            problems.add(at, error);
+            diagnostics.add(at, Issue::parse("revocations-invalid", error));
             None
         }
     }
 }
 
 /// The range of a duration, in words and milliseconds.
-struct Span {
+struct DurationRange {
     least: (&'static str, u64),
     most: (&'static str, u64),
 }
 
-impl Span {
+impl DurationRange {
     /// Parses a duration within the range. Absent means `Duration::ZERO`.
-    fn read(&self, path: &Path, text: Option<&String>, problems: &mut Problems) -> Duration {
+    fn read(&self, path: &Path, text: Option<&String>, diagnostics: &mut Diagnostics) -> Duration {
         let Some(text) = text else { return Duration::ZERO };
         let bounds = Duration::from_millis(self.least.1)..=Duration::from_millis(self.most.1);
-        let range = Problem::DurationRange { found: Quoted::new(text), least: self.least.0, most: self.most.0 };
-        let read = duration(text).and_then(|span| if bounds.contains(&span) { Ok(span) } else { Err(range) });
-        problems.take(path, read).unwrap_or_default()
+        let read = duration(text).and_then(|span| {
+            if bounds.contains(&span) {
+                return Ok(span);
+            }
+            let message = format!("{} is out of range", Quoted::new(text));
+            let help = format!("write a duration from `{}` to `{}`", self.least.0, self.most.0);
+            Err(Issue::error("duration-out-of-range", message, help))
+        });
+        diagnostics.ok_or_report(path, read).unwrap_or_default()
     }
 }
 
-fn duration(text: &str) -> Result<Duration, Problem> {
-    humantime::parse_duration(text).map_err(|_| Problem::Duration(Quoted::new(text)))
+fn out_of_range(found: u32, least: u32, most: u32) -> Issue {
+    let message = format!("`{found}` is out of range");
+    Issue::error("number-out-of-range", message, format!("write a number from `{least}` to `{most}`"))
 }
 
-/// Parses a point in time: RFC 3339, or a date, which begins at midnight UTC.
-///
-/// # Errors
-/// [`Problem::Time`] for any other text.
-pub fn timestamp(text: &str) -> Result<Timestamp, Problem> {
-    let time =
-        humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")));
-    let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.map(|since| Timestamp::EPOCH.plus(since)).ok_or_else(|| Problem::Time(Quoted::new(text)))
+fn duration(text: &str) -> Result<Duration, Issue> {
+    humantime::parse_duration(text).map_err(|_| {
+        let message = format!("{} is not a duration", Quoted::new(text));
+        Issue::error("duration-invalid", message, "write a number and a unit, such as `150ms`, `20s` or `5m`")
+    })
 }
 
 /// Checks a name for logs and metrics: visible ASCII, and not that of an earlier entry.
-fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
-    named(path, "name", name, taken, problems);
+fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, diagnostics: &mut Diagnostics) {
+    named(path, "name", name, taken, diagnostics);
 }
 
 /// Checks a name under another key.
-fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>, problems: &mut Problems) {
+fn named<'a>(path: &Path, key: &str, name: &'a str, taken: &mut HashSet<&'a str>, diagnostics: &mut Diagnostics) {
     let shown = matches!(name.len(), 1..=128) && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !shown {
-        problems.add(path.key(key), Problem::Name(Quoted::new(name)));
+        let message = format!("{} is not a valid name", Quoted::new(name));
+        let help = "write 1 to 128 visible ASCII characters without a space, such as `reports-read`";
+        diagnostics.add(path.key(key), Issue::error("name-invalid", message, help));
     } else if !taken.insert(name) {
-        problems.add(path.key(key), Problem::NameTaken(Quoted::new(name)));
+        let message = format!("an earlier entry has the name {}", Quoted::new(name));
+        let help = "write another name: names identify entries in logs and metrics";
+        diagnostics.add(path.key(key), Issue::error("name-duplicate", message, help));
     }
 }
 
-fn header_name(text: &str) -> Result<HeaderName, Problem> {
-    HeaderName::parse(text).map_err(|fault| Problem::HeaderName { found: Quoted::new(text), fault })
+fn algorithm(text: &str) -> Result<Algorithm, Issue> {
+    Algorithm::parse(text).ok_or_else(|| {
+        let message = format!("{} is not a supported algorithm", Quoted::new(text));
+        let names: Vec<String> = Algorithm::ALL.iter().map(|algorithm| format!("`{}`", algorithm.name())).collect();
+        let help = format!("write one of {}; those with `HS` need a `secret`", names.join(", "));
+        Issue::error("algorithm-unsupported", message, help)
+    })
 }
 
-fn scheme(text: &str) -> Result<Scheme, Problem> {
-    Scheme::parse(text).map_err(|fault| Problem::Scheme { found: Quoted::new(text), fault })
+fn header_name(text: &str) -> Result<HeaderName, Issue> {
+    HeaderName::parse(text).map_err(|error| {
+        let message = format!("{} is not a header name: {error}", Quoted::new(text));
+        Issue::error("header-name-invalid", message, "write one such as `x-user-id`")
+    })
 }
 
-fn method(text: &str) -> Result<Method<'_>, Problem> {
+fn scheme(text: &str) -> Result<Scheme, Issue> {
+    Scheme::parse(text)
+        .map_err(|error| Issue::parse("scheme-invalid", format!("{} is not a scheme: {error}", Quoted::new(text))))
+}
+
+fn method(text: &str) -> Result<Method<'_>, Issue> {
     match text {
-        "*" => Err(Problem::AnyMethod),
-        text => Method::parse(text).map_err(|fault| Problem::Method { found: Quoted::new(text), fault }),
+        "*" => {
+            let message = "`*` matches only requests with the method `*`";
+            Err(Issue::error("method-wildcard", message, "leave out `methods` to match every method"))
+        }
+        text => Method::parse(text).map_err(|error| {
+            let message = format!("{} is not a method: {error}", Quoted::new(text));
+            Issue::error("method-invalid", message, "write one such as `GET`")
+        }),
     }
 }

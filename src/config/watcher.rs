@@ -103,7 +103,7 @@ mod tests {
         let mut watched = FileWatcher::default();
         watched.add(&at("file"));
         watched.add(&at("late"));
-        assert_eq!(watched.poll(), false);
+        assert!(!watched.poll());
 
         write(at("one/file"), "b and more").unwrap();
         assert_eq!((watched.poll(), watched.poll()), (true, false), "written over");

@@ -144,8 +144,8 @@ async fn an_answer_is_whole_or_none() {
         ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), "the response has status 204, and 200 is required"),
         ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), "the response has status 503, and 200 is required"),
     ] {
-        let told = Server::answering(answer.clone()).await.fetch(LIMITS).await.map_err(|fault| fault.to_string());
-        assert_eq!(told, Err(expected.to_owned()), "{}", answer.get(..60.min(answer.len())).unwrap());
+        let outcome = Server::answering(answer.clone()).await.fetch(LIMITS).await.map_err(|error| error.to_string());
+        assert_eq!(outcome, Err(expected.to_owned()), "{}", answer.get(..60.min(answer.len())).unwrap());
     }
 }
 
@@ -155,9 +155,9 @@ async fn no_redirect_is_followed() {
     for status in [301, 302, 303, 307, 308] {
         let location = aim.url("/");
         let answer = format!("HTTP/1.1 {status} Elsewhere\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-        let told = Server::answering(answer).await.fetch(LIMITS).await;
+        let outcome = Server::answering(answer).await.fetch(LIMITS).await;
         assert!(
-            matches!(told, Err(FetchError::Redirect { status: found }) if found == StatusCode::from_u16(status).unwrap())
+            matches!(outcome, Err(FetchError::Redirect { status: found }) if found == StatusCode::from_u16(status).unwrap())
         );
     }
 }
@@ -203,9 +203,9 @@ async fn whoever_is_silent_or_slow_is_not_waited_for() {
 async fn nobody_there_is_said_in_the_words_of_the_system() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = FetchUrl::parse(&format!("http://{address}/?secret"), AllowInsecure::Loopback).unwrap();
-    let fault =
+    let error =
         HttpClient::new(TrustAnchors::public()).send(&url, FetchRequest::Get, LIMITS).await.unwrap_err().to_string();
-    assert_eq!(fault, "connection failed: Connection refused (os error 111)");
+    assert_eq!(error, "connection failed: Connection refused (os error 111)");
 }
 
 /// Starts a server with a certificate for `name`. Returns its address, its certificate authority in PEM, and its task.
@@ -257,8 +257,8 @@ async fn a_certificate_must_be_of_the_server_and_of_a_trusted_authority() {
         (HttpClient::new(TrustAnchors::public()), "localhost", "invalid peer certificate: UnknownIssuer"),
         (with(&authority), "127.0.0.1", "invalid peer certificate: certificate not valid for name"),
     ] {
-        let fault = client.send(&url(host), FetchRequest::Get, LIMITS).await.unwrap_err();
-        assert!(matches!(&fault, FetchError::Unreachable(cause) if cause.to_string().contains(expected)), "{fault}");
+        let error = client.send(&url(host), FetchRequest::Get, LIMITS).await.unwrap_err();
+        assert!(matches!(&error, FetchError::Unreachable(cause) if cause.to_string().contains(expected)), "{error}");
     }
     serving.abort();
     other.abort();

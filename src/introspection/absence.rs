@@ -59,8 +59,8 @@ mod tests {
     use modgud_core::authn::{CacheKey, IntrospectionCache};
 
     fn tokens() -> Vec<CacheKey> {
-        let known = IntrospectionCache::default();
-        (0..=FAILED_TOKENS).map(|number| known.key_of(&number.to_string())).collect()
+        let cache = IntrospectionCache::default();
+        (0..=FAILED_TOKENS).map(|number| cache.key_of(&number.to_string())).collect()
     }
 
     #[test]

@@ -7,17 +7,21 @@ use bytes::Bytes;
 use http::HeaderValue;
 use modgud_core::http::percent;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::fmt;
 
 /// All ASCII characters that are escaped in a form. A space becomes `+` afterwards.
 const OF_FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
 
-/// Client authentication methods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The client authentication at the authorization server.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum ClientAuthentication {
-    /// `client_secret_basic`: in the header `Authorization`, with the scheme `Basic`.
+    /// In the header `Authorization`, with the scheme `Basic`.
+    #[default]
     Basic,
-    /// `client_secret_post`: in the form, with the token.
+    /// In the form, with the token.
     Post,
 }
 

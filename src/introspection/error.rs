@@ -14,8 +14,8 @@ pub enum IntrospectionError {
     Fetch(FetchError),
     /// The server rejects modgud as a client.
     #[error(
-        "the server rejects modgud as a client (status {}); register a client that may introspect, and use its `client_id`, \
-             `client_secret` and `client_authentication`", status.as_u16()
+        "the response has status {}: `client_id` or `client_secret` is not accepted; use those of a client that may introspect, \
+             and its `client_authentication`", status.as_u16()
     )]
     Refused {
         /// The status.

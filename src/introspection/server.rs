@@ -189,13 +189,6 @@ impl Server {
         waiter.outcome().await.unwrap_or(IntrospectionOutcome::Failed)
     }
 
-    async fn post(&self, token: &str) -> Result<IntrospectionResponse, IntrospectionError> {
-        let client = &self.source.client;
-        let request = FetchRequest::PostForm { authorization: client.authorization(), form: client.form(token) };
-        let response = self.client.send(&self.source.url, request, LIMITS).await?;
-        Ok(IntrospectionResponse::parse(&response)?)
-    }
-
     /// Records the end of a request. The response is cached before waiting callers get it, so that no duplicate request
     /// starts in between.
     fn ended(
@@ -252,6 +245,18 @@ impl Server {
     }
 }
 
+/// Sends one introspection request.
+pub(super) async fn post(
+    http: &HttpClient,
+    source: &IntrospectionSource,
+    token: &str,
+) -> Result<IntrospectionResponse, IntrospectionError> {
+    let client = &source.client;
+    let request = FetchRequest::PostForm { authorization: client.authorization(), form: client.form(token) };
+    let response = http.send(&source.url, request, LIMITS).await?;
+    Ok(IntrospectionResponse::parse(&response)?)
+}
+
 /// A request in flight. However it ends, even by an internal error, its drop notifies the waiting callers and allows
 /// the next request.
 struct Request {
@@ -271,7 +276,7 @@ impl Request {
 
     async fn send(mut self, token: String) {
         let started = Instant::now();
-        self.outcome = Some(self.server.post(&token).await);
+        self.outcome = Some(post(&self.server.client, &self.server.source, &token).await);
         self.server.durations.observe(started.elapsed().as_secs_f64());
     }
 }

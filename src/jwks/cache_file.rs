@@ -110,7 +110,7 @@ pub(super) struct CachedJwks {
     /// The text of the JWKS.
     pub(super) text: Bytes,
     /// The fetch time.
-    pub(super) had: Timestamp,
+    pub(super) fetched_at: Timestamp,
 }
 
 /// Reads the JWKS of this provider; `None` if there is no file. A symbolic link is followed, and its target is checked.
@@ -127,8 +127,8 @@ fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result
     let data = file.metadata().map_err(CacheError::Read)?;
     CacheDistrust::check(&data, own)?;
     let changed = data.modified().map_err(CacheError::Read)?;
-    let had = changed.duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since));
-    if had > now.plus(MAX_CLOCK_SKEW) {
+    let fetched_at = changed.duration_since(UNIX_EPOCH).map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since));
+    if fetched_at > now.plus(MAX_CLOCK_SKEW) {
         return Err(CacheError::Ahead);
     }
     let text = read_to_limit(file, MAX_BYTES).map_err(CacheError::Read)?.ok_or(CacheError::TooLarge)?;
@@ -136,7 +136,7 @@ fn read_as(own: u32, path: &Path, location: &Location, now: Timestamp) -> Result
     if provider != name(location) {
         return Err(CacheError::Other);
     }
-    Ok(Some(CachedJwks { text: Bytes::from(keys), had: had.min(now) }))
+    Ok(Some(CachedJwks { text: Bytes::from(keys), fetched_at: fetched_at.min(now) }))
 }
 
 fn own_user() -> u32 {
@@ -146,11 +146,11 @@ fn own_user() -> u32 {
 /// Writes a JWKS with its fetch time. A temporary file and a rename ensure that readers find the old or the new
 /// content. If the content is unchanged, only the time is set. Symbolic links and files of other users are replaced,
 /// never written to.
-pub(super) fn write(path: &Path, location: &Location, text: &Bytes, had: Timestamp) -> Result<(), CacheError> {
+pub(super) fn write(path: &Path, location: &Location, text: &Bytes, fetched_at: Timestamp) -> Result<(), CacheError> {
     let keys = std::str::from_utf8(text).map_err(|_| CacheError::Form)?.to_owned();
     let content = Content { provider: name(location), keys };
     let content = serde_json::to_vec(&content).map_err(|_| CacheError::Form)?;
-    let when = UNIX_EPOCH.checked_add(Duration::from_millis(had.as_millis())).unwrap_or(UNIX_EPOCH);
+    let when = UNIX_EPOCH.checked_add(Duration::from_millis(fetched_at.as_millis())).unwrap_or(UNIX_EPOCH);
     if let Some(file) = same_file(path, &content) {
         return file.set_modified(when).map_err(CacheError::Write);
     }
@@ -300,7 +300,7 @@ mod tests {
         assert!(read(&link, &one, now).unwrap().is_none());
         write(&link, &one, &Bytes::from_static(b"{}"), now).unwrap();
         assert!(!target.exists() && open_at_once(&link, rustix::fs::OFlags::NOFOLLOW).is_ok());
-        assert_eq!(read(&link, &one, now).unwrap().unwrap().had, now);
+        assert_eq!(read(&link, &one, now).unwrap().unwrap().fetched_at, now);
     }
 
     #[test]
@@ -317,16 +317,16 @@ mod tests {
 
         let later = now.plus(Duration::from_secs(7));
         let cached = read(&path, &one, later).unwrap().unwrap();
-        assert_eq!((cached.text, cached.had), (text.clone(), now));
+        assert_eq!((cached.text, cached.fetched_at), (text.clone(), now));
         assert!(matches!(read(&path, &other, later), Err(CacheError::Other)));
         assert!(matches!(read(&path, &one, now.minus(Duration::from_secs(301))), Err(CacheError::Ahead)));
         let before = now.minus(Duration::from_secs(299));
-        assert_eq!(read(&path, &one, before).unwrap().unwrap().had, before, "no age below zero");
+        assert_eq!(read(&path, &one, before).unwrap().unwrap().fetched_at, before, "no age below zero");
 
         let inode = path.metadata().unwrap().ino();
         write(&path, &one, &text, later).unwrap();
         assert_eq!(path.metadata().unwrap().ino(), inode, "the same is not written again");
-        assert_eq!(read(&path, &one, later).unwrap().unwrap().had, later);
+        assert_eq!(read(&path, &one, later).unwrap().unwrap().fetched_at, later);
         write(&path, &one, &Bytes::from_static(b"{}"), later).unwrap();
         assert_ne!(path.metadata().unwrap().ino(), inode, "what differs is put in its place");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left lying around");

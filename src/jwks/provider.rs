@@ -68,12 +68,20 @@ impl fmt::Display for Location {
     }
 }
 
-/// Errors of fetching a JWKS. Texts name no URL, because their users name the provider.
+/// Errors of fetching a JWKS. Their users name the provider, so texts name only a URL that the provider chose.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The JWKS could not be fetched.
     #[error("the JWKS can't be fetched: {0}")]
     Fetch(#[from] FetchError),
+    /// The JWKS that the discovery document names could not be fetched.
+    #[error("the JWKS at {url}, which the discovery document names, can't be fetched: {error}")]
+    JwksUri {
+        /// The URL in the document, without its query.
+        url: FetchUrl,
+        /// The error.
+        error: FetchError,
+    },
     /// The discovery document could not be fetched.
     #[error("the discovery document can't be fetched: {0}")]
     Discovery(FetchError),
@@ -93,14 +101,15 @@ pub enum KeysError {
 
 /// Fetches the provider's JWKS, of at most 512 KiB, by one or two requests of at most five seconds each.
 pub(super) async fn fetch(client: &HttpClient, provider: &Provider) -> Result<Bytes, KeysError> {
-    let url = match &provider.location {
-        Location::Jwks(url) => url.clone(),
+    match &provider.location {
+        Location::Jwks(url) => Ok(client.send(url, FetchRequest::Get, LIMITS).await?),
         Location::Oidc { issuer, discovery } => {
             let document = client.send(discovery, FetchRequest::Get, LIMITS).await.map_err(KeysError::Discovery)?;
-            jwks_url(issuer, &document, provider.plain)?
+            let url = jwks_url(issuer, &document, provider.plain)?;
+            let sent = client.send(&url, FetchRequest::Get, LIMITS).await;
+            sent.map_err(|error| KeysError::JwksUri { url, error })
         }
-    };
-    Ok(client.send(&url, FetchRequest::Get, LIMITS).await?)
+    }
 }
 
 /// Parses a JWKS. With many keys it takes milliseconds, so it runs off the threads that answer checks.
@@ -113,16 +122,24 @@ pub(super) async fn parse(text: Bytes) -> Result<(KeySet, Vec<SkippedKey>), Keys
 }
 
 /// Errors of a discovery document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
     /// It is malformed.
-    #[error("the discovery document is not a JSON object with the strings `issuer` and `jwks_uri`")]
+    #[error("the discovery document is not a JSON object with the string `jwks_uri`")]
     Form,
+    /// It has no issuer.
+    #[error("the discovery document has no `issuer` that is a string")]
+    NoIssuer,
     /// It belongs to another issuer.
     #[error(
-        "the discovery document has another `issuer` than the configured one; both must be equal, character for character"
+        "the discovery document has the `issuer` `{found}`, and the configured one is `{expected}`; both must be equal, character for character"
     )]
-    Issuer,
+    Issuer {
+        /// The issuer in the document, as far as it can be shown.
+        found: String,
+        /// The configured issuer.
+        expected: Box<str>,
+    },
     /// Its JWKS URL is not permitted.
     #[error("the `jwks_uri` of the discovery document {0}")]
     Keys(UrlError),
@@ -130,8 +147,16 @@ pub enum DiscoveryError {
 
 #[derive(Deserialize)]
 struct Configuration {
-    issuer: String,
+    #[serde(default)]
+    issuer: serde_json::Value,
     jwks_uri: String,
+}
+
+/// Returns the beginning of an issuer, without control characters: logs show it.
+fn shown(issuer: &str) -> String {
+    const MAX_CHARS: usize = 256;
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    issuer.chars().take(MAX_CHARS).map(plain).collect()
 }
 
 /// Returns the JWKS URL of `issuer` from its discovery document.
@@ -141,8 +166,9 @@ struct Configuration {
 fn jwks_url(issuer: &str, document: &[u8], plain: AllowInsecure) -> Result<FetchUrl, DiscoveryError> {
     let Configuration { issuer: found, jwks_uri } =
         serde_json::from_slice(document).map_err(|_| DiscoveryError::Form)?;
+    let found = found.as_str().ok_or(DiscoveryError::NoIssuer)?;
     if found != issuer {
-        return Err(DiscoveryError::Issuer);
+        return Err(DiscoveryError::Issuer { found: shown(found), expected: issuer.into() });
     }
     // TLS authenticates the provider; its JWKS URL must not be one that an attacker on the network or this machine can
     // answer.
@@ -165,7 +191,9 @@ mod tests {
         assert_eq!(of(good), Ok("https://keys.example.net/a".to_owned()));
         for other in ["https://login.example.com", "https://LOGIN.example.com/", "https://evil.example.com/", ""] {
             let document = format!(r#"{{"issuer": "{other}", "jwks_uri": "https://keys.example.net/a"}}"#);
-            assert_eq!(of(&document), Err(DiscoveryError::Issuer), "{other}");
+            let error =
+                DiscoveryError::Issuer { found: other.to_owned(), expected: "https://login.example.com/".into() };
+            assert_eq!(of(&document), Err(error), "{other}");
         }
         for form in [
             "",
@@ -173,10 +201,12 @@ mod tests {
             "[]",
             "{}",
             r#"{"issuer": "https://login.example.com/"}"#,
-            r#"{"issuer": 1, "jwks_uri": "https://keys.example.net/a"}"#,
             r#"{"issuer": "https://login.example.com/", "issuer": "https://login.example.com/", "jwks_uri": "https://a/"}"#,
         ] {
             assert_eq!(of(form), Err(DiscoveryError::Form), "{form}");
+        }
+        for none in [r#"{"jwks_uri": "https://a.example/"}"#, r#"{"issuer": 1, "jwks_uri": "https://a.example/"}"#] {
+            assert_eq!(of(none), Err(DiscoveryError::NoIssuer), "{none}");
         }
         let plain = r#"{"issuer": "https://login.example.com/", "jwks_uri": "http://keys.example.net/a"}"#;
         assert_eq!(of(plain), Err(DiscoveryError::Keys(UrlError::Plain)));

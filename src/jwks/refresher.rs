@@ -129,7 +129,7 @@ async fn run(shared: Arc<Shared>) {
             backoff = backoff.doubled();
             delay
         };
-        log.fetched(&shared.provider, &fetched);
+        log.fetched(&shared.provider, &fetched, shared.keys.at(shared.clock.now()).is_some());
         shared.limit.ended(fetched.map_err(|_| ()));
         shared.changes.send_replace(());
         tokio::select! {
@@ -159,7 +159,13 @@ impl Shared {
     }
 
     /// Publishes the keys of a text.
-    async fn publish(&self, text: Bytes, had: Timestamp, log: &mut StateLog, last: &mut Last) -> Result<(), KeysError> {
+    async fn publish(
+        &self,
+        text: Bytes,
+        fetched_at: Timestamp,
+        log: &mut StateLog,
+        last: &mut Last,
+    ) -> Result<(), KeysError> {
         let keys = match last {
             Some((before, keys)) if *before == text => Arc::clone(keys),
             Some(_) | None => {
@@ -170,8 +176,8 @@ impl Shared {
                 keys
             }
         };
-        let until = had.plus(self.provider.stale_if_error);
-        self.keys.publish(JwksSnapshot { keys, fetched_at: had, expires_at: until });
+        let expires_at = fetched_at.plus(self.provider.stale_if_error);
+        self.keys.publish(JwksSnapshot { keys, fetched_at, expires_at });
         self.changes.send_replace(());
         Ok(())
     }
@@ -183,21 +189,21 @@ impl Shared {
         let read = spawn_blocking(move || cache_file::read(&path, &location, now)).await;
         match read.unwrap_or(Err(CacheError::Internal)) {
             Ok(None) => {}
-            Ok(Some(CachedJwks { text, had })) if now < had.plus(self.provider.stale_if_error) => {
-                if let Err(error) = self.publish(text, had, log, last).await {
+            Ok(Some(CachedJwks { text, fetched_at })) if now < fetched_at.plus(self.provider.stale_if_error) => {
+                if let Err(error) = self.publish(text, fetched_at, log, last).await {
                     StateLog::cache_unusable(&self.provider, &error);
                 }
             }
-            Ok(Some(CachedJwks { had, .. })) => StateLog::cache_too_old(&self.provider, had),
+            Ok(Some(CachedJwks { fetched_at, .. })) => StateLog::cache_too_old(&self.provider, fetched_at),
             Err(error) => StateLog::cache_unusable(&self.provider, &error),
         }
     }
 
     /// Writes the JWKS to the cache file for the next start.
-    async fn write_cache(&self, text: Bytes, had: Timestamp) -> Result<(), CacheError> {
+    async fn write_cache(&self, text: Bytes, fetched_at: Timestamp) -> Result<(), CacheError> {
         let Some(path) = self.provider.cache_file.clone() else { return Ok(()) };
         let location = self.provider.location.clone();
-        let written = spawn_blocking(move || cache_file::write(&path, &location, &text, had)).await;
+        let written = spawn_blocking(move || cache_file::write(&path, &location, &text, fetched_at)).await;
         written.unwrap_or(Err(CacheError::Internal))
     }
 }
@@ -242,21 +248,29 @@ impl StateLog {
         }
         let location = &provider.location;
         let usable = keys.usable.join("; ");
-        if keys.skipped.is_empty() {
-            tracing::info!(provider = %location, keys = usable, "JWKS changed");
-        } else {
-            let skipped = keys.skipped.join("; ");
-            tracing::warn!(provider = %location, keys = usable, skipped, "JWKS changed; some keys are unusable");
+        let skipped = (!keys.skipped.is_empty()).then(|| keys.skipped.join("; "));
+        match (&self.keys, skipped) {
+            (None, None) => tracing::info!(provider = %location, keys = usable, "JWKS loaded"),
+            (Some(_), None) => tracing::info!(provider = %location, keys = usable, "JWKS changed"),
+            (None, Some(skipped)) => {
+                tracing::warn!(provider = %location, keys = usable, skipped, "JWKS loaded; some keys are unusable");
+            }
+            (Some(_), Some(skipped)) => {
+                tracing::warn!(provider = %location, keys = usable, skipped, "JWKS changed; some keys are unusable");
+            }
         }
         self.keys = Some(keys);
     }
 
     /// Logs the outcome of a fetch.
-    fn fetched(&mut self, provider: &Provider, outcome: &Result<(), KeysError>) {
+    fn fetched(&mut self, provider: &Provider, outcome: &Result<(), KeysError>, has_keys: bool) {
         let location = &provider.location;
         match (outcome, self.is_failing) {
+            (Err(error), false) if has_keys => {
+                tracing::warn!(provider = %location, %error, "JWKS fetch failed; the last JWKS stays in use");
+            }
             (Err(error), false) => {
-                tracing::warn!(provider = %location, %error, "JWKS fetch failed; the last JWKS stays in use")
+                tracing::warn!(provider = %location, %error, "JWKS fetch failed; no keys are usable");
             }
             (Ok(()), true) => tracing::info!(provider = %location, "JWKS fetch succeeds again"),
             (Ok(()), false) | (Err(_), true) => {}
@@ -278,8 +292,8 @@ impl StateLog {
     }
 
     /// Logs that the cache file is too old.
-    fn cache_too_old(provider: &Provider, had: Timestamp) {
-        tracing::warn!(provider = %provider.location, file = %file(provider), fetched = %had, "JWKS cache file older than stale_if_error");
+    fn cache_too_old(provider: &Provider, fetched_at: Timestamp) {
+        tracing::warn!(provider = %provider.location, file = %file(provider), %fetched_at, "JWKS cache file older than stale_if_error");
     }
 }
 

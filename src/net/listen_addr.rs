@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_can_not_be_bound_is_none() {
         let longer = format!("unix:/{}", "a".repeat(107));
-        for (text, fault) in [
+        for (text, error) in [
             ("", AddressError::Form),
             ("9191", AddressError::Form),
             ("localhost:9191", AddressError::Form),
@@ -146,7 +146,7 @@ mod tests {
             ("unix:/run\0/check.sock", AddressError::Path),
             (&longer, AddressError::Path),
         ] {
-            assert_eq!(text.parse::<ListenAddr>(), Err(fault), "{text}");
+            assert_eq!(text.parse::<ListenAddr>(), Err(error), "{text}");
         }
     }
 }

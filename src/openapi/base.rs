@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::resolver::{Form, NodeRef, RefResolver};
-use crate::config::Quoted;
+use crate::diagnostic::Quoted;
 use crate::yaml::Value;
 use std::collections::HashSet;
 

@@ -5,7 +5,7 @@ use super::finding::{Finding, Severity};
 use super::read::{Api, Operation};
 use super::requirement::Security;
 use super::template::{self, MatchPrecision, Pattern};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{HashMap, HashSet};
 

@@ -1,12 +1,11 @@
 //! Rules under construction: one per operation, with names that are stable across versions of a description.
 
 use super::finding::Finding;
-use super::overlap;
 use super::path_set::{PathSet, PrefixInterpretation};
 use super::read::{Api, Operation};
 use super::requirement::{self, AccessRequirement, Rationale};
 use super::template::{self, MatchPrecision, Pattern, Segment, TemplateError};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -35,13 +34,13 @@ pub(super) struct Draft {
     pub(super) template: String,
 }
 
-/// Returns the rules for a module with their warnings, or errors if an operation can't have a rule.
-pub(super) fn drafts(
+/// Returns one rule per operation, before overlaps are resolved, or errors if an operation can't have a rule.
+pub(super) fn drafts<'m>(
     api: &Api,
-    module: &str,
+    module: &'m str,
     prefix: &ModulePrefix,
     reads: &ModuleReading,
-) -> Result<Drafted, Vec<Located<Finding>>> {
+) -> Result<Drafts<'m>, Vec<Located<Finding>>> {
     let mut drafts: Vec<Draft> = Vec::new();
     let mut path_sets: Vec<PathSet> = Vec::new();
     // By method and shape: the rule, the path set, and the spelling.
@@ -129,10 +128,7 @@ pub(super) fn drafts(
         warnings.push(draft.here.with(Finding::SameButForSuffix { method, other }));
     }
     drafts.iter_mut().for_each(Draft::close);
-    let Drafted { rules, warnings: more } = overlap::resolve_overlaps(drafts, &path_sets, &mut names)?;
-    warnings.extend(more);
-    warnings.sort_by(|one, other| one.order().cmp(&other.order()));
-    Ok(Drafted { rules, warnings })
+    Ok(Drafts { rules: drafts, path_sets, names, warnings })
 }
 
 /// Returns pairs of rules: one for a path with a suffix that the module strips, and one for the path without.
@@ -150,10 +146,14 @@ fn suffixed(
     path_sets.iter().filter_map(pair).collect()
 }
 
-/// Rules and their warnings.
+/// Rules that may overlap, and their warnings.
 #[derive(Debug)]
-pub(super) struct Drafted {
+pub(super) struct Drafts<'m> {
     pub(super) rules: Vec<Draft>,
+    /// The paths of each rule.
+    pub(super) path_sets: Vec<PathSet>,
+    /// The names in use.
+    pub(super) names: Names<'m>,
     pub(super) warnings: Vec<Located<Finding>>,
 }
 
@@ -247,6 +247,7 @@ impl Draft {
 }
 
 /// Unique names of rules.
+#[derive(Debug)]
 pub(super) struct Names<'m> {
     module: &'m str,
     /// The `operationId`s that are unique.

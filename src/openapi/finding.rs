@@ -2,7 +2,7 @@
 //! requirements for modules. All others are warnings.
 
 use super::template::TemplateError;
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use modgud_core::authz::PrefixError;
 use modgud_core::http::method::MethodError;
 use std::fmt;

@@ -1,14 +1,14 @@
 //! Overlaps: requests that match two operations, where the module's choice is unknown. The rule that decides them must
 //! require what both require. For few overlaps this is a separate rule; for many, the existing rule becomes stricter.
 
-use super::draft::{Draft, Drafted, Names};
+use super::draft::{Draft, Drafts, Names};
 use super::finding::Finding;
 use super::path_set::{
     MAX_STEPS, PathSet, PrefixInterpretation, Tree, intersect, is_plain_superset, is_superset, is_surely_superset, rank,
 };
 use super::requirement::{AccessRequirement, Rationale};
 use super::template::{MatchPrecision, Segment, shape};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 #[cfg(test)]
@@ -41,15 +41,21 @@ struct Work<'w> {
     found: BTreeMap<usize, Located<Finding>>,
 }
 
+/// Rules that agree, and their warnings.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    pub(super) rules: Vec<Draft>,
+    pub(super) warnings: Vec<Located<Finding>>,
+}
+
 /// Makes each rule at least as strict as every operation that the module may choose, and reports overlaps.
 ///
 /// # Errors
 /// [`Finding::NotCompared`] if there are too many pairs.
 pub(super) fn resolve_overlaps(
-    mut drafts: Vec<Draft>,
-    path_sets: &[PathSet],
-    names: &mut Names<'_>,
-) -> Result<Drafted, Vec<Located<Finding>>> {
+    Drafts { rules: mut drafts, path_sets, mut names, mut warnings }: Drafts<'_>,
+) -> Result<Resolved, Vec<Located<Finding>>> {
+    let (path_sets, names) = (path_sets.as_slice(), &mut names);
     let mut trees: HashMap<&str, Tree<'_>> = HashMap::new();
     for (number, path_set) in path_sets.iter().enumerate() {
         trees.entry(path_set.class()).or_default().add(&path_set.segments, number);
@@ -103,7 +109,9 @@ pub(super) fn resolve_overlaps(
     known.extend(order.iter().map(|(method, shape)| (method.as_str(), shape.clone())));
     leave_out(&mut drafts, path_sets, &known);
     drafts.extend(order.iter().filter_map(|key| made.remove(key)));
-    Ok(Drafted { rules: drafts, warnings: found.into_values().collect() })
+    warnings.extend(found.into_values());
+    warnings.sort_by(|one, other| one.order().cmp(&other.order()));
+    Ok(Resolved { rules: drafts, warnings })
 }
 
 /// Compares all pairs.

@@ -1,12 +1,13 @@
 //! Rules as YAML to review and paste. A comment before each rule names what needs review.
 
-use super::draft::{self, Draft, Drafted};
+use super::draft::{self, Draft};
 use super::finding::{Finding, Severity, Unreadable};
+use super::overlap::{Resolved, resolve_overlaps};
 use super::path_set::PrefixInterpretation;
 use super::read::Api;
 use super::requirement::{AccessRequirement, Entitlement, Entitlements};
 use super::template::MatchPrecision;
-use crate::config::Located;
+use crate::diagnostic::Located;
 use crate::yaml;
 use crate::yaml::is_format_char;
 use modgud_core::authz::{Case, ModulePrefix, ModuleReading};
@@ -34,11 +35,11 @@ pub fn rules(
     prefix: &ModulePrefix,
     reads: &ModuleReading,
 ) -> Result<Rules, Unreadable> {
-    let drafts = draft::drafts(api, module, prefix, reads);
+    let drafts = draft::drafts(api, module, prefix, reads).and_then(resolve_overlaps);
     let blocked = api.found.iter().any(|found| found.what().blocks_rules());
     let mut errors: Vec<Located<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
-    let Drafted { rules: drafts, mut warnings } = match drafts {
+    let Resolved { rules: drafts, mut warnings } = match drafts {
         Ok(drafts) if !blocked => drafts,
         Ok(_) => return Err(Unreadable::Findings(errors)),
         Err(more) => {
@@ -66,8 +67,9 @@ pub fn rules(
 
 fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
     let (origin, operations) = (comment(origin), api.operations());
+    let noun = if operations == 1 { "operation" } else { "operations" };
     format!(
-        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} operations). Review them:
+        "# Rules for the module `{module}` at `{prefix}`, made from {origin} ({}, {operations} {noun}). Review them:
 # look for OPEN first. All other requests to the module fall under its own rule, which requires a valid credential only;
 # to deny them, add {{ name: {module}, match: {{ paths: [\"{}\"] }}, access: denied }}.
 # A list of rules replaces that of the profile: repeat those of its rules that you want to keep (`modgud config` prints them).

@@ -2,13 +2,12 @@
 
 use super::base;
 use super::finding::{Finding, Unreadable};
-use super::requirement::{self, SchemeClaims, Security};
+use super::requirement::{self, SchemeClaims, Security, Version};
 use super::resolver::{Form, NodeRef, RefResolver};
-use crate::config::{Located, Quoted};
+use crate::diagnostic::{Located, Quoted};
 use crate::yaml::{Bounds, Node, SyntaxError, Value};
 use modgud_core::http::method::Method;
 use std::collections::HashMap;
-use std::fmt;
 
 /// Maximum size of a description, 16 MiB: it bounds memory. A larger one is an error.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -29,25 +28,6 @@ const METHODS: [(&str, &str); 9] = [
 /// Maximum number of operations, because many paths can refer to one that has many. Large public descriptions have
 /// about 10,000. More are an error.
 const MAX_OPERATIONS: usize = 100_000;
-
-/// A version of the specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Version {
-    /// Swagger 2.0.
-    Two,
-    /// OpenAPI 3.x, as written.
-    Three(String),
-}
-
-/// The name of the specification, for people.
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Two => f.write_str("Swagger 2.0"),
-            Self::Three(version) => write!(f, "OpenAPI {version}"),
-        }
-    }
-}
 
 /// A parsed description.
 #[derive(Debug)]

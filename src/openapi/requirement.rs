@@ -2,10 +2,10 @@
 //! can express a requirement, the rule requires more.
 
 use super::finding::Finding;
-use super::read::Version;
 use super::resolver::{Form, NodeRef, RefResolver};
-use crate::config::Quoted;
+use crate::diagnostic::Quoted;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
 /// The meaning of the names that a requirement lists for a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,25 @@ pub(super) struct Requirement {
     pub(super) schemes: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) roles: Vec<String>,
+}
+
+/// A version of the specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Version {
+    /// Swagger 2.0.
+    Two,
+    /// OpenAPI 3.x, as written.
+    Three(String),
+}
+
+/// The name of the specification, for people.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Two => f.write_str("Swagger 2.0"),
+            Self::Three(version) => write!(f, "OpenAPI {version}"),
+        }
+    }
 }
 
 /// Returns the schemes of the document.

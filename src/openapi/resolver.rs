@@ -1,7 +1,7 @@
 //! A resolver of references within the document, which collects findings with their locations.
 
 use super::finding::Finding;
-use crate::config::{Located, Quoted, ShownKey};
+use crate::diagnostic::{Located, Quoted, ShownKey};
 use crate::yaml::{Location, Member, Node, Value};
 use modgud_core::http::percent;
 

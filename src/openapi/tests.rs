@@ -1,6 +1,7 @@
 //! Tests of templates as patterns, of bases, and that no rule is more lenient than the description.
 
-use super::read::{Api, Version};
+use super::read::Api;
+use super::requirement::Version;
 use super::requirement::{self, AccessRequirement, Entitlement, Entitlements, Rationale};
 use super::requirement::{Requirement, Security};
 use super::template::{self, MatchPrecision, TemplateError};

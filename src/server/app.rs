@@ -7,7 +7,7 @@ use crate::server::accept::{Listener, ListenerLimits};
 use crate::server::authorizer::Authorizer;
 use crate::server::connection_slots::UsedConnections;
 use crate::server::grpc::{self, GrpcError};
-use crate::server::readiness::{KeyReadiness, Pending, Readiness};
+use crate::server::readiness::{BlockReady, KeyReadiness, Readiness};
 use crate::server::revocation_watcher::{self, ListReload};
 use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin};
 use crate::telemetry::metrics::ListenerName;
@@ -65,7 +65,7 @@ pub struct App {
     addresses: Addresses,
     live: SharedState,
     readiness: Readiness,
-    starting: Pending,
+    starting: BlockReady,
     max_in_flight: usize,
     max_connections: usize,
     drain: Duration,
@@ -89,7 +89,7 @@ impl App {
         // Only `modgud envoy` uses the gateway's settings.
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         let readiness = Readiness::default();
-        let starting = readiness.hold("starting");
+        let starting = readiness.register("starting");
         let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;
         let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
         let max_connections = server.max_connections();
@@ -168,15 +168,15 @@ impl App {
                 ListReload::Rejected => reloads.metrics.revocations_rejected(),
             },
         ));
-        let keys = KeyReadiness::hold(&checks, &readiness);
+        let keys = KeyReadiness::register(&checks, &readiness);
         drop(starting);
         tasks.spawn(keys.wait());
 
-        let leaving = async {
-            let how = stop.recv().await.unwrap_or(Shutdown::Immediate);
-            let draining = readiness.hold("draining");
-            tracing::info!(?how, "shutting down");
-            if how == Shutdown::Graceful {
+        let shutdown_begun = async {
+            let shutdown = stop.recv().await.unwrap_or(Shutdown::Immediate);
+            let draining = readiness.register("draining");
+            tracing::info!(how = ?shutdown, "shutting down");
+            if shutdown == Shutdown::Graceful {
                 tokio::select! {
                     () = wait_until_drained(&checks, &connections, drain) => {}
                     _ = stop.recv() => {}
@@ -187,12 +187,12 @@ impl App {
         // Held to the end: a probe during shutdown must not see modgud as ready again.
         let _draining = tokio::select! {
             ended = &mut servers => return ended,
-            draining = leaving => draining,
+            draining = shutdown_begun => draining,
         };
         closing.cancel();
         // A check under way is answered by its deadline at the latest.
-        let most = checks.authorizer.snapshot().deadline.saturating_add(SHUTDOWN_GRACE);
-        match timeout(most, servers).await {
+        let limit = checks.authorizer.snapshot().deadline.saturating_add(SHUTDOWN_GRACE);
+        match timeout(limit, servers).await {
             Ok(ended) => ended,
             // The remaining calls are kept open by their clients, and are no checks.
             Err(_) => Ok(()),
@@ -208,10 +208,10 @@ async fn listen(address: &ListenAddr, purpose: &'static str) -> Result<(Socket, 
     Ok((socket, bound))
 }
 
-/// Waits until every connection that carried calls is closed and no check has come for [`DRAIN_IDLE_PERIOD`], or until `most` is over.
+/// Waits until every connection that carried calls is closed and no check has come for [`DRAIN_IDLE_PERIOD`], or until `limit` is over.
 /// Envoy closes the connection of its health checks when its own drain is over; before that, its next check may come at any time. It
 /// closes those of its checks as soon as it knows that modgud is not healthy, and opens them again for the next request.
-async fn wait_until_drained(checks: &CheckHandler, connections: &UsedConnections, most: Duration) {
+async fn wait_until_drained(checks: &CheckHandler, connections: &UsedConnections, limit: Duration) {
     let count = async {
         let mut seen = (checks.metrics.checks(), Instant::now());
         while seen.1.elapsed() < DRAIN_IDLE_PERIOD || connections.any() {
@@ -223,5 +223,5 @@ async fn wait_until_drained(checks: &CheckHandler, connections: &UsedConnections
         }
     };
     // A timeout ends the wait just as well.
-    let _ = timeout(most, count).await;
+    let _ = timeout(limit, count).await;
 }

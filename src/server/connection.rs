@@ -149,8 +149,8 @@ impl ReadBudget {
         if headers > 0 {
             less(&self.0.calls, headers);
         }
-        let seldom = [(&self.0.resets, resets), (&self.0.settings, settings), (&self.0.trailer_bytes, trailer_bytes)];
-        for (cell, more) in seldom {
+        let rare = [(&self.0.resets, resets), (&self.0.settings, settings), (&self.0.trailer_bytes, trailer_bytes)];
+        for (cell, more) in rare {
             if more > 0 {
                 cell.store(cell.load(Relaxed).saturating_add(more), Relaxed);
             }

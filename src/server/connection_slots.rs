@@ -48,8 +48,8 @@ struct SlotHolder {
 
 impl ConnectionSlots {
     /// Creates `most` slots. `open` shows how many are taken, `closed` counts the connections that modgud closes.
-    pub(super) fn new(most: usize, open: Gauge, closed: Closed) -> Self {
-        Self { free: Arc::new(Semaphore::new(most)), taken: Taken::default(), next: 0, open, closed }
+    pub(super) fn new(limit: usize, open: Gauge, closed: Closed) -> Self {
+        Self { free: Arc::new(Semaphore::new(limit)), taken: Taken::default(), next: 0, open, closed }
     }
 
     /// Takes a slot; `None` if none is free.

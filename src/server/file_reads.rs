@@ -42,17 +42,13 @@ impl<T: Send + 'static> FileReads<T> {
             return ReadOutcome::Late { is_first: false };
         }
         let mut reading = finished.unwrap_or_else(|| spawn_blocking(read));
-        match timeout(READ_TIMEOUT, &mut reading).await {
-            Ok(ended) => {
-                self.late.clear();
-                ended.map_or(ReadOutcome::Failed, ReadOutcome::Done)
-            }
-            Err(_) => {
-                let is_first = self.late.is_empty();
-                self.late.push(reading);
-                ReadOutcome::Late { is_first }
-            }
+        if let Ok(ended) = timeout(READ_TIMEOUT, &mut reading).await {
+            self.late.clear();
+            return ended.map_or(ReadOutcome::Failed, ReadOutcome::Done);
         }
+        let is_first = self.late.is_empty();
+        self.late.push(reading);
+        ReadOutcome::Late { is_first }
     }
 }
 
@@ -73,12 +69,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_read_that_hangs_is_reported_once_and_tried_again_a_few_times() {
         let mut reads = FileReads::new();
-        let mut releases = Vec::new();
+        let mut senders = Vec::new();
         for number in 0..MAX_LATE_READS {
-            let (release, released) = channel();
-            releases.push(release);
+            let (sender, receiver) = channel();
+            senders.push(sender);
             let hang = move || {
-                let _ = released.recv();
+                let _ = receiver.recv();
                 number
             };
             let (outcome, ()) = tokio::join!(reads.run(hang), advance(READ_TIMEOUT));
@@ -88,7 +84,7 @@ mod tests {
         assert_eq!(reads.late.len(), MAX_LATE_READS);
 
         // The cause is removed for one of them.
-        releases.remove(1).send(()).unwrap();
+        senders.remove(1).send(()).unwrap();
         while !reads.late.iter().any(JoinHandle::is_finished) {
             yield_now().await;
         }

@@ -43,11 +43,11 @@ pub(super) async fn serve(
     let (reporter, health) = tonic_health::server::health_reporter();
     let health = health.max_decoding_message_size(MAX_MESSAGE_BYTES);
     report(&reporter, ServingStatus::NotServing).await;
-    let follower = tokio::spawn(follow(readiness, reporter.clone()));
-    let following = follower.abort_handle();
+    let reporting = tokio::spawn(report_readiness(readiness, reporter.clone()));
+    let abort_reporting = reporting.abort_handle();
     let stop = async move {
         stop.await;
-        following.abort();
+        abort_reporting.abort();
         end_watches(reporter).await;
     };
 
@@ -66,7 +66,7 @@ pub(super) async fn serve(
     let services = Services { checks: Arc::clone(&live.checks), limits, others };
     // `accept_loop` ends, and closes the listener, once no more connections are taken.
     tokio::join!(serve_each(incoming, services, stop), accept_loop(listener, live, ready));
-    follower.abort();
+    reporting.abort();
     Ok(())
 }
 
@@ -91,7 +91,7 @@ async fn serve_each(mut incoming: mpsc::Receiver<Connection>, services: Services
 }
 
 /// Keeps `grpc.health.v1` in step with the readiness of the process.
-async fn follow(readiness: Readiness, reporter: HealthReporter) {
+async fn report_readiness(readiness: Readiness, reporter: HealthReporter) {
     let mut subscription = readiness.subscribe();
     loop {
         let status = if subscription.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };

@@ -85,11 +85,11 @@ impl Limits {
 }
 
 /// Returns true if a connection that uses `own` of a limit may use `more`, while all connections use `all` of `most`.
-fn is_fair(own: usize, all: usize, more: usize, most: usize) -> bool {
-    let free = most.saturating_sub(all);
+fn is_fair(own: usize, all: usize, more: usize, limit: usize) -> bool {
+    let free = limit.saturating_sub(all);
     let then = own.saturating_add(more);
     more <= free
-        && (own == all || then <= (most / SHARE).max(1))
+        && (own == all || then <= (limit / SHARE).max(1))
         && own <= free.saturating_mul(PER_FREE).saturating_sub(1)
 }
 
@@ -174,7 +174,7 @@ impl ConnectionState {
         self.unread_of(held.period).fetch_sub(held.bytes, Relaxed);
         let after = before.saturating_sub(held.bytes);
         // The connection's task may sleep because of the limit.
-        if [FEW_UNREAD_BYTES, MAX_UNREAD_BYTES].iter().any(|most| before >= *most && after < *most) {
+        if [FEW_UNREAD_BYTES, MAX_UNREAD_BYTES].iter().any(|limit| before >= *limit && after < *limit) {
             self.waker.wake_by_ref();
         }
     }

@@ -67,7 +67,7 @@ impl SnapshotMetrics {
     /// Encodes the metrics of the providers whose JWKS the snapshot uses.
     fn keys(&self, snapshot: &Snapshot, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let (providers, now) = (self.0.authorizer.keys(), self.0.authorizer.now());
-        let (mut usable, mut fetched, mut fetches) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut usable, mut last, mut fetches) = (Vec::new(), Vec::new(), Vec::new());
         let authenticators = snapshot.authenticators.list().iter();
         let of_jwt = authenticators.filter_map(|one| Some((one.name().as_str(), one.as_jwt()?)));
         let remote = of_jwt.flat_map(|(name, jwt)| jwt.keys.remote.iter().map(move |keys| (name, keys)));
@@ -76,14 +76,14 @@ impl SnapshotMetrics {
             let source = [("authenticator", *authenticator), ("source", status.name.as_str())];
             let [name, provider] = source;
             usable.push((source, keys.at(now).map_or(0, |published| size(published.keys.keys().len()))));
-            fetched.push((source, keys.last().map_or(0, |published| published.fetched_at.as_secs())));
+            last.push((source, keys.last().map_or(0, |published| published.fetched_at.as_secs())));
             let FetchCounts { successes, failures } = status.fetches;
             fetches.push(([name, provider, ("outcome", "success")], successes));
             fetches.push(([name, provider, ("outcome", "failure")], failures));
         }
         encode(encoder, "keys", "Keys of a JWKS that may be used now", Gauge, usable)?;
         let help = "Time of the last successful JWKS fetch, in seconds since 1970; 0 means never";
-        encode(encoder, "keys_last_success_timestamp_seconds", help, Gauge, fetched)?;
+        encode(encoder, "keys_last_success_timestamp_seconds", help, Gauge, last)?;
         encode(encoder, "key_fetches", "JWKS fetches, by outcome", Counter, fetches)
     }
 

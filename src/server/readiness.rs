@@ -8,22 +8,22 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The pending names, each with its number of guards.
-type Held = BTreeMap<Arc<str>, usize>;
+type Blocks = BTreeMap<Arc<str>, usize>;
 
 /// The readiness of a process; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(watch::Sender<Held>);
+pub struct Readiness(watch::Sender<Blocks>);
 
 impl Readiness {
     /// Delays readiness under this name until the guard is dropped.
     #[must_use]
-    pub fn hold(&self, name: impl Into<Arc<str>>) -> Pending {
+    pub fn register(&self, name: impl Into<Arc<str>>) -> BlockReady {
         let name = name.into();
         self.0.send_modify(|held| {
             let count = held.entry(Arc::clone(&name)).or_default();
             *count = count.saturating_add(1);
         });
-        Pending { name, readiness: self.clone() }
+        BlockReady { name, readiness: self.clone() }
     }
 
     /// Returns the pending names; empty if ready.
@@ -41,7 +41,7 @@ impl Readiness {
 
 /// A subscription to the readiness of a process.
 #[derive(Debug)]
-pub struct Subscription(watch::Receiver<Held>);
+pub struct Subscription(watch::Receiver<Blocks>);
 
 impl Subscription {
     /// Returns true if the process is ready now.
@@ -57,12 +57,12 @@ impl Subscription {
 
 /// A guard that delays readiness until it is dropped.
 #[derive(Debug)]
-pub struct Pending {
+pub struct BlockReady {
     name: Arc<str>,
     readiness: Readiness,
 }
 
-impl Drop for Pending {
+impl Drop for BlockReady {
     fn drop(&mut self) {
         self.readiness.0.send_modify(|held| {
             if let Some(count) = held.get_mut(&self.name) {
@@ -79,14 +79,14 @@ impl Drop for Pending {
 #[derive(Debug)]
 pub struct KeyReadiness {
     checks: Arc<CheckHandler>,
-    held: Vec<(Arc<str>, Pending)>,
+    held: Vec<(Arc<str>, BlockReady)>,
 }
 
 impl KeyReadiness {
     /// Delays `readiness` for every authenticator that has no key yet.
     #[must_use]
-    pub fn hold(checks: &Arc<CheckHandler>, readiness: &Readiness) -> Self {
-        let wait_for = |name: &str| (Arc::from(name), readiness.hold(format!("keys of {name}")));
+    pub fn register(checks: &Arc<CheckHandler>, readiness: &Readiness) -> Self {
+        let wait_for = |name: &str| (Arc::from(name), readiness.register(format!("keys of {name}")));
         let held = without_keys(checks).iter().map(|name| wait_for(name)).collect();
         Self { checks: Arc::clone(checks), held }
     }
@@ -99,8 +99,8 @@ impl KeyReadiness {
             let without = without_keys(&self.checks);
             self.held.retain(|(name, _)| without.contains(name));
             let all = self.checks.authorizer.snapshot().authenticators.list().len();
-            let somebody_can = without.len() < all;
-            if self.held.is_empty() || (somebody_can && self.checks.authorizer.keys().has_fetched_all_once()) {
+            let has_usable = without.len() < all;
+            if self.held.is_empty() || (has_usable && self.checks.authorizer.keys().has_fetched_all_once()) {
                 return;
             }
             if changes.changed().await.is_err() {
@@ -125,17 +125,17 @@ mod tests {
     #[test]
     fn ready_when_the_last_guard_is_gone() {
         let readiness = Readiness::default();
-        let mut follower = readiness.subscribe();
-        assert!(follower.is_ready());
-        let keys = readiness.hold("keys");
-        let more_keys = readiness.hold("keys");
-        let listener = readiness.hold("listener");
+        let mut subscription = readiness.subscribe();
+        assert!(subscription.is_ready());
+        let keys = readiness.register("keys");
+        let more_keys = readiness.register("keys");
+        let listener = readiness.register("listener");
         assert_eq!(readiness.pending(), ["keys", "listener"]);
         drop(keys);
         drop(listener);
         assert_eq!(readiness.pending(), ["keys"]);
-        assert!(!follower.is_ready());
+        assert!(!subscription.is_ready());
         drop(more_keys);
-        assert!(follower.is_ready());
+        assert!(subscription.is_ready());
     }
 }

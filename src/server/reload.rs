@@ -94,17 +94,13 @@ impl Reloader {
     /// Polls the files, on a thread that answers no checks: an unavailable file system does not answer.
     async fn have_files_settled(&mut self) -> bool {
         let mut files = mem::take(&mut self.files);
-        match spawn_blocking(move || (files.has_settled(), files)).await {
-            Ok((has_settled, files)) => {
-                self.files = files;
-                has_settled
-            }
-            Err(_) => {
-                // The watcher is lost: a load finds again which files to watch.
-                self.files.mark_changed();
-                false
-            }
+        if let Ok((has_settled, files)) = spawn_blocking(move || (files.has_settled(), files)).await {
+            self.files = files;
+            return has_settled;
         }
+        // The watcher is lost: a load finds again which files to watch.
+        self.files.mark_changed();
+        false
     }
 
     async fn reload(&mut self, target: &impl ReloadTarget) {

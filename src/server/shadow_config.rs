@@ -116,7 +116,7 @@ impl ReloadTarget for Shadow {
 
 /// Logs the warnings about a configuration, except those about its listeners: a shadow configuration opens none.
 fn warn(loaded: &Loaded, clock: &Clock) {
-    for warning in loaded.warnings(clock.now()).into_iter().filter(|warning| !warning.what().concerns_listeners()) {
+    for warning in loaded.warnings(clock.now()).into_iter().filter(|warning| !warning.is_within("server")) {
         tracing::warn!(%warning, "shadow configuration warning");
     }
 }

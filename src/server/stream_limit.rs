@@ -75,11 +75,11 @@ where
             }
             return Box::pin(with_timeout(self.inner.call(request)));
         }
-        let Ok(place) = Arc::clone(&self.streams.0).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&self.streams.0).try_acquire_owned() else {
             let full = Status::resource_exhausted("as many watches and reflection calls are open as may be");
             return Box::pin(async move { Ok(full.into_http()) });
         };
-        let held = (place, activity.map(ConnectionActivity::record_open));
+        let held = (slot, activity.map(ConnectionActivity::record_open));
         let answer = with_timeout(self.inner.call(request));
         Box::pin(async move {
             // The body holds the slot, and ends with the call.

@@ -1,6 +1,6 @@
 //! `modgud apikey new`: the key that it shows is that of its line.
 
-use super::process::{KEY_VARIABLE, run_in};
+use super::process::{KEY_VARIABLE, Output, run_in};
 use crate::support::KEY;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -16,14 +16,13 @@ upstream:
   headers: { x-subject: { principal: subject }, x-roles: { principal: roles } }
 ";
 
-/// The key and the line of what was printed.
-fn key_and_line(out: &str) -> (&str, &str) {
-    let lines: Vec<&str> = out.lines().collect();
-    let [key_label, key, line_label, line] = lines[..] else { panic!("not four lines:\n{out}") };
-    assert_eq!(key_label, "the key, shown this once; give it to the client:");
-    assert_eq!(line_label, "the line to store in the table that `api_key: { file: … }` names:");
+/// The key alone on standard output, and the line on standard error, which is YAML as a whole.
+fn key_and_line(output: &Output) -> (&str, &str) {
+    let key = output.out.strip_suffix('\n').unwrap();
     assert!(key.starts_with("mgk_") && key.len() == 47, "{key}");
-    (key, line)
+    let (comment, line) = output.err.split_once('\n').unwrap();
+    assert_eq!(comment, "# a line for the table that `api_key: { file: … }` names:");
+    (key, line.strip_suffix('\n').unwrap())
 }
 
 #[tokio::test]
@@ -52,8 +51,8 @@ async fn a_key_is_accepted_once_its_line_is_stored() {
     ];
     let first = run_in(folder.path(), &[], &arguments).await;
     let second = run_in(folder.path(), &[], &["apikey", "new", "--id", "plain"]).await;
-    assert_eq!((first.code, first.err.as_str(), second.code), (Some(0), "", Some(0)));
-    let ((key, line), (other, other_line)) = (key_and_line(&first.out), key_and_line(&second.out));
+    assert_eq!((first.code, second.code), (Some(0), Some(0)));
+    let ((key, line), (other, other_line)) = (key_and_line(&first), key_and_line(&second));
     assert!(!line.contains(key), "the line holds the key itself");
     let entry: Value = serde_json::from_str(line.strip_prefix("- ").unwrap()).unwrap();
     let names: HashSet<&str> = entry.as_object().unwrap().keys().map(String::as_str).collect();
@@ -81,7 +80,7 @@ async fn no_two_keys_are_alike() {
     let mut keys = HashSet::new();
     for _ in 0..4 {
         let output = run_in(folder.path(), &[], &["apikey", "new", "--id", "a"]).await;
-        assert!(keys.insert(key_and_line(&output.out).0.to_owned()));
+        assert!(keys.insert(key_and_line(&output).0.to_owned()));
     }
 }
 
@@ -92,10 +91,30 @@ async fn what_can_not_be_stored_is_refused() {
         (&["apikey", "new"][..], "--id"),
         (&["apikey", "new", "--id", "a b"], "write 1 to 128 visible ASCII characters without a space"),
         (&["apikey", "new", "--id", "a", "--expires", "soon"], "`soon` is not a point in time"),
+        (&["apikey", "new", "--id", "a", "--expires", "2020-01-01"], "this time is in the past"),
         (&["apikey", "new", "--id", "a", "--claim", "x"], "write it as `NAME=VALUE`"),
     ] {
         let output = run_in(folder.path(), &[], arguments).await;
         assert_eq!((output.code, output.out.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(output.err.contains(expected), "{expected} is not in\n{}", output.err);
     }
+}
+
+/// A script gets the key alone, and the table gets the line alone.
+#[tokio::test]
+async fn the_line_can_be_appended_to_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("keys.yaml");
+    fs::write(&table, "# keys").unwrap();
+    for id in ["a", "b"] {
+        let output = run_in(folder.path(), &[], &["apikey", "new", "--id", id, "--table", "keys.yaml"]).await;
+        assert_eq!((output.code, output.err.as_str(), output.out.lines().count()), (Some(0), "", 1), "{output:?}");
+        assert!(!fs::read_to_string(&table).unwrap().contains(output.out.trim_end()), "the table holds the key itself");
+    }
+    let text = fs::read_to_string(&table).unwrap();
+    let entries: Vec<Value> = serde_saphyr::from_str(&text).unwrap();
+    let ids: Vec<&str> = entries.iter().map(|entry| entry["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["a", "b"], "{text}");
+    let output = run_in(folder.path(), &[], &["apikey", "new", "--id", "c", "--table", "nope/keys.yaml"]).await;
+    assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "a key without its line is of no use: {output:?}");
 }

@@ -65,6 +65,7 @@ async fn a_denial_ends_with_3_and_shows_the_response() {
     let address = sidecar.addresses.grpc.to_string();
     let output = run(&["call", &address, "--path", "/crm/"]).await;
     let expected = r#"denied 401
+  reason credential_missing
   header content-type: application/json
   header cache-control: no-store
   header x-content-type-options: nosniff

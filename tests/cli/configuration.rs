@@ -41,10 +41,10 @@ async fn a_file_that_is_no_configuration_is_refused() {
     fs::write(folder.path().join("large.yaml"), vec![b'#'; 2 * 1024 * 1024]).unwrap();
     fs::write(folder.path().join("picture.png"), b"\x89PNG\r\n").unwrap();
     for (file, error) in [
-        ("picture.png:1:1", "the file is not UTF-8 text: no character begins with the byte here"),
-        ("missing.yaml", "No such file or directory (os error 2)"),
-        ("large.yaml", "the file is larger than 1024 KiB, which no configuration is"),
-        (".", "Is a directory (os error 21)"),
+        ("picture.png:1:1", "the file is not UTF-8 text from this byte on; save it as UTF-8 [file-not-utf-8]"),
+        ("missing.yaml", "the file can't be read: No such file or directory (os error 2) [file-unreadable]"),
+        ("large.yaml", "the file is larger than 1024 KiB; name the file of a configuration [file-too-large]"),
+        (".", "the file can't be read: Is a directory (os error 21) [file-unreadable]"),
     ] {
         let name = file.trim_end_matches(":1:1");
         let output = serve(folder.path(), &["--config", name]).await;

@@ -40,11 +40,11 @@ async fn a_worker_verifies_what_came_with_its_work() {
         ),
         (SIGNED, &["--key", "key", "--max-age", "1h"], Err("the correlation is valid, but older than 1h")),
         (&future, &["--key", "key", "--max-age", "1h"], Err("the correlation is valid, but its time is in the future")),
-        (SIGNED, &["--key", "other"], Err("the correlation's signature is not one of its content with this secret")),
+        (SIGNED, &["--key", "other"], Err("the correlation's signature does not match its content and this secret")),
         (
             &SIGNED.replace("testuser", "admin"),
             &key,
-            Err("the correlation's signature is not one of its content with this secret"),
+            Err("the correlation's signature does not match its content and this secret"),
         ),
         (unsigned, &key, Err("the correlation is not signed")),
         ("{}", &key, Err("the correlation has no `issuedAt`")),

@@ -66,7 +66,7 @@ async fn an_expired_certificate_is_reported_and_serves() {
         );
         let text =
             "the certificate of server.tls expired at 1999-12-31T00:00:00Z; clients that check it will not connect";
-        let placed = format!("\nwarning: modgud.yaml:2:24: server.tls.cert: {text}\n");
+        let placed = format!("\nwarning: modgud.yaml:2:24: server.tls.cert: {text} [tls-certificate-not-valid]\n");
         assert_eq!(output.out.contains(&placed), over, "{output:?}");
         let strict = ["check", "--config", "modgud.yaml", "--deny-warnings"];
         let output = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &strict).await;

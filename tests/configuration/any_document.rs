@@ -176,7 +176,7 @@ fn changed(text: &str, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-/// Loads a document, and checks the error if it is invalid.
+/// Loads a document, and checks the form of its errors.
 fn assert_loads_or_is_refused_with_a_place(document: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
@@ -189,23 +189,26 @@ fn assert_loads_or_is_refused_with_a_place(document: &[u8]) {
     let text = String::from_utf8_lossy(document);
     let name = file.display().to_string();
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        assert_eq!(error, format!("{name}: the file is empty; to serve the profile as it is, leave out --config"));
+        assert_eq!(
+            error,
+            format!("{name}: the file is empty; to serve the profile as it is, leave out --config [file-empty]")
+        );
         return;
     }
     // YAML ends a line with CR, too.
     let lines: Vec<&str> = text.split('\n').flat_map(|line| line.split('\r')).collect();
-    for problem in error.lines().filter(|line| !line.starts_with("there may be more: ")) {
+    for error in error.lines().filter(|line| !line.starts_with("there may be more errors: ")) {
         let Located { origin, at: (line, column), what } =
-            place(problem).unwrap_or_else(|| panic!("no place: {problem}"));
-        assert!(!what.is_empty(), "nothing is said: {problem}");
+            place(error).unwrap_or_else(|| panic!("no location: {error}"));
+        assert!(!what.is_empty(), "no message: {error}");
         if origin.starts_with("profile ") || origin == "default" {
             continue;
         }
-        assert_eq!(origin, name, "{problem}");
+        assert_eq!(origin, name, "{error}");
         let longest = lines.iter().map(|line| line.chars().count()).max().unwrap_or_default();
         assert!(
             (1..=lines.len() + 1).contains(&line) && (1..=longest + 1).contains(&column),
-            "not in the document: {problem}"
+            "not in the document: {error}"
         );
     }
 }

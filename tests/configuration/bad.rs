@@ -1,4 +1,4 @@
-//! Invalid files. The README of their folder describes them.
+//! Invalid files. The README of the folder describes them.
 
 use super::{PUBLIC_PEM, SECRET, files, folder};
 use crate::cli::process::{KEY_VARIABLE, run_with_input};
@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 #[tokio::test]
-async fn each_bad_file_is_rejected_with_its_expected_text() {
+async fn each_bad_file_has_the_output_of_its_text() {
     let folder = folder("bad");
     let good = OsStr::new(PUBLIC_PEM.as_str());
     let variables = [
@@ -33,7 +33,7 @@ async fn each_bad_file_is_rejected_with_its_expected_text() {
         let marker = SECRET.trim_start_matches("this-is-");
         assert!(!output.err.contains(marker), "{name}: a secret is shown:\n{}", output.err);
     }
-    assert!(wrong.is_empty(), "{} files are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} files have other output:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -44,19 +44,21 @@ fn each_text_belongs_to_a_file() {
     assert_eq!(names("yaml"), names("txt"));
 }
 
-/// Every problem is one line, `file:line:column: path: what is wrong` (a fault of the whole has no path), but for a file in which
-/// there is no value; errors have the order of the file.
+/// Every error is one line, `file:line:column: path: message [code]`, in the order of the file. An error of the whole document has no path;
+/// an empty file has no position.
 #[test]
 fn every_text_has_the_documented_form() {
     for file in files(&folder("bad"), "txt") {
         let text = fs::read_to_string(&file).unwrap();
         let name = file.with_extension("yaml").file_name().unwrap().to_str().unwrap().to_owned();
-        let text = text.strip_prefix("modgud: ").unwrap_or_else(|| panic!("{name}: it is not said by modgud"));
-        if text == format!("{name}: the file is empty; to serve the profile as it is, leave out --config\n") {
+        let text = text.strip_prefix("modgud: ").unwrap_or_else(|| panic!("{name}: no start"));
+        if text
+            == format!("{name}: the file is empty; to serve the profile as it is, leave out --config [file-empty]\n")
+        {
             continue;
         }
         let mut before = ("", (0, 0));
-        for line in text.lines().filter(|line| !line.starts_with("there may be more: ")) {
+        for line in text.lines().filter(|line| !line.starts_with("there may be more errors: ")) {
             let Located { origin, at, .. } = place(line).unwrap_or_else(|| panic!("{name}: no place: {line}"));
             let known = origin == name || origin.starts_with("profile ") || origin.starts_with("tables/");
             assert!(known, "{name}: {line}");
@@ -66,7 +68,7 @@ fn every_text_has_the_documented_form() {
     }
 }
 
-/// An error as it is reported: `origin:line:column: what`.
+/// An error: `origin:line:column: what`.
 pub(super) struct Located<'a> {
     pub(super) origin: &'a str,
     /// Line and column.

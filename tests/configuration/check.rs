@@ -1,4 +1,4 @@
-//! `modgud check` of a configuration that is good: what it says, and that start-up has nothing to add.
+//! `modgud check` of a valid configuration: its summary. Start-up adds nothing to it.
 
 use super::{OTHER_PEM, PUBLIC_PEM, files, folder, variables};
 use crate::cli::process::{Output, Serving, run_in};
@@ -15,7 +15,7 @@ async fn check(arguments: &[&str]) -> Output {
 async fn a_good_configuration_is_summed_up() {
     let [fingerprint, other] =
         [PUBLIC_PEM.as_str(), OTHER_PEM].map(|pem| VerificationKey::from_pem(pem).unwrap().fingerprint());
-    // As `server.max_connections` says of its default.
+    // The default of `server.max_connections`.
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let connections = (files.saturating_sub(256) / 2).clamp(16, 4_096);
     let bifrost = format!(
@@ -93,14 +93,14 @@ async fn every_good_file_is_called_good() {
     }
 }
 
-/// The flag wins over what the file says.
+/// The flag overrides the file.
 #[tokio::test]
 async fn another_profile_can_be_laid_under_a_file() {
     let output = check(&["--config", "document-marks.yaml", "--profile", "none"]).await;
     assert!(output.out.starts_with("document-marks.yaml on profile none: valid\n"), "{}", output.out);
 }
 
-/// Each with its purpose and location; a shadow rule allows no request, and is not listed.
+/// Each with its requests and its origin. A shadow rule admits no request, and is not listed.
 #[tokio::test]
 async fn every_rule_that_admits_requests_without_a_credential_is_listed_with_its_origin() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,7 +129,7 @@ rules:
     assert_eq!(open, expected);
 }
 
-/// The flag is what is listened on, and start-up warns of it as `check` does of the file.
+/// Start-up warns about the address of the flag as `check` does about that of the file.
 #[tokio::test]
 async fn a_plaintext_address_beyond_this_machine_is_a_warning_at_start_up_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -148,8 +148,8 @@ async fn a_plaintext_address_beyond_this_machine_is_a_warning_at_start_up_too() 
     assert!(!output.out.contains("other machines"), "{output:?}");
 }
 
-/// For a claim whose name has dots, the message has the path: the token has a claim of that very name. A claim
-/// without a value is not reported as missing.
+/// For a claim whose name has dots, the denial names the path, because the token has a claim of that very name. A present claim without a
+/// value is not reported as missing.
 #[tokio::test]
 async fn a_denial_does_not_state_that_a_present_claim_is_missing() {
     let mut claims = claims();
@@ -157,7 +157,7 @@ async fn a_denial_does_not_state_that_a_present_claim_is_missing() {
     claims.push(("empty".to_owned(), "".into()));
     let header = format!("Authorization: JWT {}", KEY.sign(&claims).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    for (require, reported) in [
+    for (require, text) in [
         ("'https://example.com/tenant'", "the token has no `com/tenant` inside `https://example`"),
         ("empty", "the token's `empty` is `null` or a text that counts as no value"),
         ("absent", "the token has no `absent`"),
@@ -171,11 +171,11 @@ async fn a_denial_does_not_state_that_a_present_claim_is_missing() {
         let arguments = ["explain", "--config", "modgud.yaml", "--path", "/crm/", "--header", &header, "--at", &at];
         let output = run_in(folder.path(), &variables(), &arguments).await;
         assert_eq!(output.code, Some(3), "{output:?}");
-        assert!(output.out.contains(reported), "{require}: {}", output.out);
+        assert!(output.out.contains(text), "{require}: {}", output.out);
     }
 }
 
-/// Whatever reads a configuration file asks for its profile, and says what each of them opens; `--profile` counts.
+/// Every command that reads a configuration file requires its profile, and names the paths that each opens. `--profile` suffices.
 #[tokio::test]
 async fn every_command_asks_a_file_for_its_profile() {
     let folder = tempfile::tempdir().unwrap();

@@ -23,7 +23,7 @@ fn shown(line: &str) -> (&str, &str) {
     (value.trim(), origin)
 }
 
-/// The text of the file from the location of an origin.
+/// The text of the file that an origin names, from its position on.
 fn source(origin: &str) -> String {
     let [name, line, column] =
         origin.rsplitn(3, ':').collect::<Vec<_>>().try_into().map(|[c, l, n]: [&str; 3]| [n, l, c]).unwrap();
@@ -46,18 +46,18 @@ async fn each_value_is_where_its_comment_points() {
         let mut values = 0;
         for line in output.out.lines().filter(|line| !line.ends_with(':')) {
             let (value, origin) = shown(line);
-            // The name of the profile, if none is given.
+            // The default profile.
             if (value, origin) == ("bifrost", "default") {
                 continue;
             }
             let source = source(origin);
             let unquoted = value.trim_matches('"');
             let there = source.trim_start_matches(['"', '\'']).starts_with(unquoted)
-                // It comes from an alias or a merge key, or its form in the file differs.
+                // It comes from an alias or a merge key, or the file writes it in another way.
                 || source.starts_with(['*', '&', '|'])
                 || value.contains(['\\', '(']) || name == "texts-that-look-like-something-else.yaml" && value.starts_with('"')
                 || matches!(value, "[]" | "{}" | "null");
-            assert!(there, "{name}: {line}\nthere stands: {source}");
+            assert!(there, "{name}: {line}\nsource: {source}");
             values += 1;
         }
         assert!(values > 10, "{name}: {}", output.out);
@@ -73,7 +73,7 @@ async fn flags_are_laid_over_the_file_and_named() {
     let line = output.out.lines().find(|line| line.trim().starts_with("admin:")).unwrap();
     assert_eq!(shown(line), ("\"[::1]:7002\"", "two-issuers.yaml:5:10"));
     assert_eq!(shown(output.out.lines().find(|line| line.starts_with("profile:")).unwrap()), ("bifrost", "--profile"));
-    // Maps merge: the profile's header stays besides that of the file; lists replace.
+    // Maps merge: the profile's header stays, in addition to that of the file; lists replace.
     let meaning = meaning(&output.out);
     assert!(
         meaning.pointer("/upstream/headers/x-username").is_some()
@@ -82,7 +82,7 @@ async fn flags_are_laid_over_the_file_and_named() {
     assert_eq!(meaning.pointer("/upstream/strip").unwrap(), &serde_json::json!(["x-user-*"]));
 }
 
-/// The flags of `modgud config` are not shown as the file's; errors in the file are reported nevertheless.
+/// The flags of `modgud config` have an origin of their own. Errors of the file are reported in spite of them.
 #[tokio::test]
 async fn a_flag_does_not_hide_that_a_section_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
@@ -90,14 +90,14 @@ async fn a_flag_does_not_hide_that_a_section_is_wrong() {
     let variables = [(KEY_VARIABLE, PUBLIC_PEM.as_str())];
     let arguments = ["config", "--config", "modgud.yaml", "--grpc", "127.0.0.1:7"];
     let output = run_in(folder.path(), &variables, &arguments).await;
-    let expected = "modgud: modgud.yaml:2:9: server: found the text `127.0.0.1:9191`, expected a map\n";
+    let expected = "modgud: modgud.yaml:2:9: server: found the text `127.0.0.1:9191`; write a map [type-mismatch]\n";
     assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(1), "", expected));
 }
 
 /// A key in the file is not printed, and neither is what the environment or a key file holds.
 #[tokio::test]
 async fn no_secret_is_printed() {
-    let output = config(&folder("good"), &["--config", "keys-in-every-place.yaml"]).await;
+    let output = config(&folder("good"), &["--config", "keys-from-each-source.yaml"]).await;
     let lines: Vec<&str> =
         output.out.lines().map(|line| line.split_once("  #").map_or(line, |(line, _)| line).trim()).collect();
     for expected in ["env: GOOD_KEY", "file: keys/issuer.pem", "value: \"(not shown)\""] {

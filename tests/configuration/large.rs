@@ -73,7 +73,7 @@ fn the_largest_documents_take_bounded_time() {
     ];
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
-    let mut reported = String::new();
+    let mut errors = String::new();
     for (what, document) in documents {
         fs::write(&file, document).unwrap();
         let start = Instant::now();
@@ -83,9 +83,9 @@ fn the_largest_documents_take_bounded_time() {
         if let Err(error) = loaded {
             let text = error.to_string();
             assert!(place(&text).is_some(), "{what}: {text}");
-            assert!(text.lines().count() <= 101 && text.len() < 100_000, "{what}: {} bytes are told", text.len());
-            writeln!(reported, "{what}: {}", text.lines().next().unwrap_or_default()).unwrap();
+            assert!(text.lines().count() <= 101 && text.len() < 100_000, "{what}: {} bytes are reported", text.len());
+            writeln!(errors, "{what}: {}", text.lines().next().unwrap_or_default()).unwrap();
         }
     }
-    assert!(reported.lines().count() > 10, "hardly any was refused:\n{reported}");
+    assert!(errors.lines().count() > 10, "hardly any was refused:\n{errors}");
 }

@@ -1,5 +1,4 @@
-//! The JSON Schema for editors: what is committed is what the types say, it accepts every good file, and refuses what is wrong in
-//! form.
+//! The JSON Schema for editors: the committed one is current, accepts every valid file, and rejects form errors.
 
 mod valid;
 
@@ -8,9 +7,9 @@ use modgud::config::{reference, schema};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use valid::faults;
+use valid::errors;
 
-/// Bad files whose fault is one of form, which a schema can tell.
+/// Bad files with form errors, which a schema can find.
 const WRONG_IN_FORM: [&str; 15] = [
     "credential",
     "credential-with-too-much",
@@ -29,9 +28,8 @@ const WRONG_IN_FORM: [&str; 15] = [
     "words-unknown",
 ];
 
-/// A good file that the schema refuses: that a key without a value says nothing is for files that are made by templates; who writes
-/// an editor reports it.
-const NULLS: &str = "null-says-nothing";
+/// A good file that the schema rejects: sections without a value are for files that templates make; an editor marks them.
+const NULLS: &str = "sections-without-a-value";
 
 fn current() -> Value {
     serde_json::from_str(&schema().unwrap()).unwrap()
@@ -55,7 +53,7 @@ fn the_committed_schema_is_current() {
 fn the_sample_names_the_schema_in_its_first_line_and_fits_it() {
     let sample = deploy("modgud.yaml");
     assert_eq!(sample.lines().next(), Some("# yaml-language-server: $schema=./modgud.schema.json"));
-    assert_eq!(faults(&current(), &meaning(&sample)), [""; 0]);
+    assert_eq!(errors(&current(), &meaning(&sample)), [""; 0]);
 }
 
 #[test]
@@ -68,18 +66,18 @@ fn every_good_file_fits() {
             Value::Null => continue,
             document => document,
         };
-        let fits = faults(&current(), &document).is_empty();
+        let fits = errors(&current(), &document).is_empty();
         let expected = file.file_stem().unwrap() != NULLS;
-        assert_eq!(fits, expected, "{}: {:?}", file.display(), faults(&current(), &document));
+        assert_eq!(fits, expected, "{}: {:?}", file.display(), errors(&current(), &document));
     }
-    assert_eq!(faults(&current(), &meaning(&crate::readme::example())), [""; 0]);
+    assert_eq!(errors(&current(), &meaning(&crate::readme::example())), [""; 0]);
 }
 
 #[test]
 fn what_is_wrong_in_form_does_not_fit() {
     for name in WRONG_IN_FORM {
         let text = fs::read_to_string(folder("bad").join(format!("{name}.yaml"))).unwrap();
-        assert_ne!(faults(&current(), &meaning(&text)), [""; 0], "{name}");
+        assert_ne!(errors(&current(), &meaning(&text)), [""; 0], "{name}");
     }
 }
 
@@ -100,7 +98,7 @@ fn examples_of_the_schema_fit() {
             let mut part = schema.clone();
             part["$defs"] = root["$defs"].clone();
             *found += 1;
-            wrong.extend(faults(&part, example).into_iter().map(|fault| format!("{example}: {fault}")));
+            wrong.extend(errors(&part, example).into_iter().map(|error| format!("{example}: {error}")));
         }
         match schema {
             Value::Object(members) => members.values().for_each(|member| walk(root, member, wrong, found)),

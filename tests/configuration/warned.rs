@@ -1,5 +1,4 @@
-//! Files that load and should probably say something else: what `check` and the server say of them. How the folder is written is
-//! described in its README.
+//! Valid but risky files, and the warnings of `check` and the server. The README of the folder describes them.
 
 use super::bad::{Located, place};
 use super::{PUBLIC_PEM, files, folder, load_file, variables};
@@ -35,24 +34,28 @@ async fn each_file_has_its_expected_warnings() {
     for file in files(&folder, "yaml") {
         let name = file.file_name().unwrap().to_str().unwrap();
         let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
-        let output = check(&folder, &["--config", name]).await;
-        let (summary, reported) = output.out.split_at(output.out.find("warning: ").unwrap_or(output.out.len()));
-        if (output.code, reported, output.err.as_str()) != (Some(0), expected.as_str(), "") || reported.is_empty() {
+        let output = check(&folder, &["--offline", "--config", name]).await;
+        let (summary, warnings) = output.out.split_at(output.out.find("warning: ").unwrap_or(output.out.len()));
+        if (output.code, warnings, output.err.as_str()) != (Some(0), expected.as_str(), "") || warnings.is_empty() {
             wrong.push(format!(
-                "--- {name}: exit code {:?}\n{reported}{}--- expected 0\n{expected}",
+                "--- {name}: exit code {:?}\n{warnings}{}--- expected 0\n{expected}",
                 output.code, output.err
             ));
         }
         assert!(summary.starts_with(&format!("{name} on profile ")), "{name}: {summary}");
 
-        let denied = check(&folder, &["--config", name, "--deny-warnings"]).await;
-        let why = match expected.lines().count() {
+        let denied = check(&folder, &["--offline", "--config", name, "--deny-warnings"]).await;
+        let error = match expected.lines().count() {
             1 => "modgud: 1 warning; --deny-warnings allows none\n".to_owned(),
             many => format!("modgud: {many} warnings; --deny-warnings allows none\n"),
         };
-        assert_eq!((denied.code, denied.out, denied.err), (Some(1), output.out, why), "{name}");
+        // The first line never says more than the exit code.
+        let count = error.strip_prefix("modgud: ").and_then(|text| text.split(';').next()).unwrap();
+        let valid =
+            output.out.replacen(": valid\n", &format!(": failed: {count}, and --deny-warnings allows none\n"), 1);
+        assert_eq!((denied.code, denied.out, denied.err), (Some(1), valid, error), "{name}");
     }
-    assert!(wrong.is_empty(), "{} files are told otherwise:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} files have other output:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn each_text_belongs_to_a_file() {
     assert_eq!(names("yaml"), names("txt"));
 }
 
-/// As problems do: `file:line:column: path: what is wrong`, in the order of the file.
+/// As errors do: `file:line:column: path: message [code]`, in the order of the file.
 #[test]
 fn every_text_has_the_documented_form() {
     for file in files(&folder("warned"), "txt") {
@@ -97,7 +100,7 @@ async fn sane_files_and_profiles_are_not_warned_of() {
     }
 }
 
-/// A profile that is printed as a file has the same effect.
+/// A profile that is printed as a file of its own repeats all of its values.
 #[test]
 fn what_config_prints_of_a_profile_is_not_warned_of() {
     let loaded = load(None, &Overrides::default(), &Environment::fixed(variables())).unwrap();
@@ -107,28 +110,28 @@ fn what_config_prints_of_a_profile_is_not_warned_of() {
     assert_eq!(warnings(&file), [""; 0]);
 }
 
-/// Whether a certificate is of today is a matter of the time, to the second.
+/// The dates of a certificate are compared with the time, to the second.
 #[test]
 fn the_dates_of_a_certificate_are_held_against_the_time() {
     const FROM: u64 = 1_577_836_800;
     const UNTIL: u64 = 4_733_510_400;
-    let loaded = load_file(&folder("sane").join("said-otherwise.yaml")).unwrap();
+    let loaded = load_file(&folder("sane").join("output-otherwise.yaml")).unwrap();
     let reported = |millis| -> Vec<String> {
         let warnings = loaded.warnings(Timestamp::from_millis(millis));
         warnings.iter().map(|warning| warning.to_string().split(',').next().unwrap_or_default().to_owned()).collect()
     };
-    let place = "said-otherwise.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
+    let place = "output-otherwise.yaml:10:21: authenticators[0].jwt.keys[0].pem: the certificate here";
     let ends = |reported: Vec<String>, what: &str| {
         let [only] = reported.as_slice() else { panic!("{reported:?}") };
         assert!(only.ends_with(&format!("{place} {what}")), "{only}");
     };
-    ends(reported(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
-    assert_eq!(reported(FROM * 1_000), [""; 0]);
-    assert_eq!(reported(UNTIL * 1_000 + 999), [""; 0]);
-    ends(reported(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
+    ends(at(FROM * 1_000 - 1), "is valid from 2020-01-01T00:00:00Z only");
+    assert_eq!(at(FROM * 1_000), [""; 0]);
+    assert_eq!(at(UNTIL * 1_000 + 999), [""; 0]);
+    ends(at(UNTIL * 1_000 + 1_000), "was valid until 2120-01-01T00:00:00Z");
 }
 
-/// With other keys instead of those in the file, there is no message about those.
+/// Replaced keys cause no warnings.
 #[test]
 fn keys_that_are_replaced_are_not_warned_of() {
     let file = folder("warned").join("certificates.yaml");
@@ -137,7 +140,7 @@ fn keys_that_are_replaced_are_not_warned_of() {
     assert!(loaded.warnings(Timestamp::from_secs(NOW)).is_empty());
 }
 
-/// A key by itself, in a file, in the variable; each has the age that can be known.
+/// A key in a variable, in a file and in the configuration: each has its known age.
 #[tokio::test]
 async fn keys_are_shown_with_their_age() {
     let folder = tempfile::tempdir().unwrap();
@@ -174,16 +177,16 @@ authenticators:
     assert_eq!(ages, ["", ", file changed 12 days ago", &changed, dates], "{}", output.out);
 }
 
-/// What the server says about each configuration that serves.
+/// The server logs and counts the warnings about each active configuration.
 #[tokio::test]
 async fn a_server_warns_at_start_and_at_each_change() {
     const PATIENCE: Duration = Duration::from_secs(60);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modgud.yaml");
     let put = |text: &str| {
-        let adjacent = folder.path().join("new.yaml");
-        fs::write(&adjacent, text).unwrap();
-        fs::rename(adjacent, &file).unwrap();
+        let new = folder.path().join("new.yaml");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, &file).unwrap();
     };
     put("profile: bifrost\nserver: { deadline: 10s }\nupstream: { strip: [x-email] }\n");
     let serving = Serving::start(folder.path(), &PUBLIC_PEM, &["--config", "modgud.yaml"]).await;
@@ -202,7 +205,7 @@ async fn a_server_warns_at_start_and_at_each_change() {
     assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
     let events: Vec<Value> = output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let warnings = events.iter().filter(|event| event["level"] == "WARN");
-    let reported: Vec<&str> = warnings
+    let texts: Vec<&str> = warnings
         .inspect(|event| assert_eq!(event["message"], "configuration warning"))
         .map(|event| event["warning"].as_str().unwrap())
         .collect();
@@ -211,9 +214,9 @@ async fn a_server_warns_at_start_and_at_each_change() {
         "modgud.yaml:3:20: upstream.strip: the profile removes `x-organization-*`",
         "modgud.yaml:2:33: denials.status.forbidden: `401` makes clients log in again",
     ];
-    assert_eq!(reported.len(), begins.len(), "{reported:#?}");
-    for (reported, begins) in reported.iter().zip(begins) {
-        assert!(reported.starts_with(begins), "{reported}");
+    assert_eq!(texts.len(), begins.len(), "{texts:#?}");
+    for (text, begins) in texts.iter().zip(begins) {
+        assert!(text.starts_with(begins), "{text}");
     }
 }
 

@@ -103,7 +103,7 @@ async fn tls_with_certificates_on_both_sides() {
     for _ in 0..3 {
         assert_eq!(ask(testbed.gateway, "GET", "/crm/", &good).await.status, 503);
     }
-    let refused = |line: &str| line.contains("could not be agreed with").then_some(());
+    let refused = |line: &str| line.contains("TLS handshake failed").then_some(());
     testbed.modgud.wait_for(PATIENCE, refused).await.unwrap();
     testbed.stop().await;
 }

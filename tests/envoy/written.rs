@@ -214,8 +214,8 @@ async fn what_can_not_be_written_is_an_error() {
         (
             "{ profile: bifrost, modules: [{ name: crm, prefix: /admin, upstream: 'crm:1' }], core: { reserved: [admin] } }",
             &[],
-            "modgud: modgud.yaml:1:52: modules[0].prefix: `admin` is reserved for the core service, so that no module can \
-             begin with it; reserved are `admin`; write another one\n",
+            "modgud: modgud.yaml:1:52: modules[0].prefix: `admin` is reserved for the core service; write a first segment \
+             other than `admin` [prefix-reserved]\n",
         ),
     ] {
         fs::write(folder.path().join("modgud.yaml"), configuration).unwrap();

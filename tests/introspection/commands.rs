@@ -1,4 +1,4 @@
-//! The commands: `check` sends no request, `explain` introspects as the server does; no output holds a secret or a token.
+//! The commands: `check` asks about a random token, `explain` about that of the request; nothing that is printed holds a secret or a token.
 
 use super::asked::{outcome_metric, with, yaml, yaml_with};
 use super::server::{AuthorizationServer, SECRET};
@@ -20,13 +20,17 @@ fn folder(yaml: &str) -> TempDir {
 }
 
 #[tokio::test]
-async fn check_summarizes_and_sends_no_request() {
+async fn check_tries_introspection_once_unless_it_is_offline() {
     let server = AuthorizationServer::start().await;
     let url = format!("{}?code=s3cret", server.url());
     let yaml = yaml(&server, "stale_if_error: 10m, audiences: [here]").replace(&server.url(), &url);
     let folder = folder(&yaml);
+    let offline = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml", "--offline"]).await;
+    assert_eq!((offline.code, server.count()), (Some(0), 0), "{offline:?}");
+    assert!(offline.out.contains("  introspection at 1 server: not tried (--offline)\n"), "{}", offline.out);
     let output = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
-    assert_eq!(output.code, Some(0), "{output:?}");
+    // The server answers no other address than its own: it has been asked, and the query is shown nowhere.
+    assert_eq!(output.code, Some(1), "{output:?}");
     let line = format!(
         "  authenticator opaque: introspection at {}, audience here; results are cached for 30s (inactive tokens: 5s), and 10m longer \
          while the server fails\n",
@@ -34,15 +38,55 @@ async fn check_summarizes_and_sends_no_request() {
     );
     assert!(output.out.contains(&line), "{}", output.out);
     assert!(!output.out.contains("s3cret") && !output.out.contains(SECRET));
-    assert_eq!(server.count(), 0);
+    let failed = format!("modgud: {}: the response has status 400, and 200 is required\n", server.url());
+    assert_eq!((output.err, server.count()), (failed, 1));
+    fs::write(folder.path().join("modgud.yaml"), yaml.replace(&url, &server.url())).unwrap();
+    let output = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
+    let tried =
+        format!("  introspection of a random token at 1 server:\n  {}: not active, as it must be\n", server.url());
+    assert!(output.code == Some(0) && output.out.contains(&tried), "{output:?}");
+    assert!(output.out.starts_with("modgud.yaml on profile none: valid\n"), "{}", output.out);
+    assert_eq!(server.count(), 2);
     let output = run_in(folder.path(), &[], &["config", "--config", "modgud.yaml"]).await;
     assert!(output.out.contains("client_id") && !output.out.contains(SECRET), "{}", output.out);
+}
+
+/// A wrong client secret is found without a request of a client.
+#[tokio::test]
+async fn check_and_explain_name_why_introspection_failed() {
+    let server = AuthorizationServer::start().await;
+    let of = |secret: &str| folder(&yaml_with(&server, secret, "cache: 30s"));
+    let header = "authorization: Bearer a-token-that-is-not-shown";
+    let refused = format!(
+        "modgud: {}: the response has status 401: `client_id` or `client_secret` is not accepted",
+        server.url()
+    );
+    let malformed = format!("modgud: {}: the response has no `active` that is `true` or `false`", server.url());
+    let (wrong, right) = (of("a-secret-that-is-wrong"), of(SECRET));
+    for (folder, expected) in [(&wrong, &refused), (&right, &malformed)] {
+        server.always(Some(Reply::Body(br#"{"active": "true"}"#.to_vec())));
+        if expected == &refused {
+            server.always(None);
+        }
+        for (arguments, code) in [(&["check"][..], 1), (&["explain", "--header", header], 3)] {
+            let arguments = [arguments, &["--config", "modgud.yaml"]].concat();
+            let output = run_in(folder.path(), &[], &arguments).await;
+            assert!(
+                output.code == Some(code) && output.err.starts_with(expected.as_str()),
+                "{arguments:?}: {output:?}"
+            );
+            assert!(
+                !output.out.contains("valid\n") && !output.err.contains("a-token") && !output.err.contains("a-secret"),
+                "{output:?}"
+            );
+        }
+    }
 }
 
 async fn explain(folder: &Path, token: &str) -> (Option<i32>, String) {
     let header = format!("authorization: Bearer {token}");
     let output = run_in(folder, &[], &["explain", "--config", "modgud.yaml", "--header", &header]).await;
-    assert!(!output.out.contains(SECRET) && !output.out.contains(token) && output.err.is_empty(), "{output:?}");
+    assert!(!output.out.contains(SECRET) && !output.out.contains(token) && !output.err.contains(token), "{output:?}");
     (output.code, output.out)
 }
 
@@ -84,8 +128,13 @@ async fn the_log_reports_failures_once_without_secrets() {
     assert_eq!(counters.get(&outcome_metric("failed")), 5);
     let output = serving.end(Signal::INT).await;
     let reported = |text: &str| output.out.lines().filter(|line| line.contains(text)).count();
-    assert_eq!(reported("the server rejects modgud as a client (status 401)"), 1, "{}", output.out);
-    assert_eq!(reported("it is left alone but for a trial"), 1, "{}", output.out);
+    assert_eq!(
+        reported("the response has status 401: `client_id` or `client_secret` is not accepted"),
+        1,
+        "{}",
+        output.out
+    );
+    assert_eq!(reported("introspection circuit breaker opened"), 1, "{}", output.out);
     assert_eq!(reported("introspection_unavailable"), 10, "{}", output.out);
     for secret in [wrong, "a-token-that-is-not-shown", "YS1zZWNyZXQ"] {
         assert_eq!((reported(secret), output.err.contains(secret)), (0, false), "{secret}");

@@ -33,8 +33,7 @@ fn given_away(file: &Path) -> bool {
 fn of_another_owner() -> String {
     let own = geteuid().as_raw();
     format!(
-        "the file belongs to the user with id {STRANGER}, who could have written keys of their own into it, and modgud runs as the \
-         user with id {own}; remove it, or give it to that user (`chown {own}`)"
+        "the file's owner has id {STRANGER}, and modgud runs with id {own}, so its keys may be forged; remove it, or run `chown {own}`"
     )
 }
 
@@ -61,8 +60,9 @@ async fn check_warns_of_a_cache_file_that_would_not_be_believed() {
     let folder = tempfile::tempdir().unwrap();
     let (path, target) = (folder.path().join("keys.json"), folder.path().join("elsewhere.json"));
     for kind in ["jwks", "oidc"] {
-        let place = format!("authenticators[0].jwt.keys[0].{kind}.cache_file: `keys.json`: ");
-        let until = "; until then a restart while the provider is down serves without them";
+        let place = format!("authenticators[0].jwt.keys[0].{kind}.cache_file: modgud does not use `keys.json`: ");
+        let until =
+            "; until then, modgud has no keys after a restart while the provider is down [cache-file-untrusted]";
         let warned = async |what: &str| {
             let [warning] = <[String; 1]>::try_from(warnings(folder.path(), kind).await).unwrap();
             assert!(warning.ends_with(&format!("{place}{what}{until}")), "{warning}");

@@ -31,15 +31,15 @@ async fn check_fetches_once_and_names_each_key() {
     };
 
     let output = modgud(arguments(&[])).await;
-    let result = text(&output.stdout);
+    let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(result.contains(&format!("  {}: fetching\n    key ", idp.url("/jwks"))), "{result}");
-    assert!(result.contains(": Ed25519 256 bits, id `2024-a`\n") && !result.contains("s3cret"), "{result}");
+    assert!(stdout.contains(&format!("  {}: fetched\n    key ", idp.url("/jwks"))), "{stdout}");
+    assert!(stdout.contains(": Ed25519 256 bits, id `2024-a`\n") && !stdout.contains("s3cret"), "{stdout}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     let output = modgud(arguments(&["--offline"])).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stdout).contains("JWKS of 1 providers: not fetched (--offline)"), "{output:?}");
+    assert!(text(&output.stdout).contains("JWKS of 1 provider: not fetched (--offline)"), "{output:?}");
     assert_eq!(idp.count("/jwks?code=s3cret"), 1);
 
     idp.reply("/jwks?code=s3cret", Reply::Body(b"<html>".to_vec()));
@@ -47,6 +47,8 @@ async fn check_fetches_once_and_names_each_key() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let expected = format!("modgud: {}: the JWKS is unusable: the JWKS is not well-formed JSON\n", idp.url("/jwks"));
     assert_eq!(text(&output.stderr), expected);
+    let first = text(&output.stdout).lines().next().unwrap();
+    assert!(first.ends_with(": failed: 1 provider or server gives no usable response"), "{first}");
 }
 
 #[tokio::test]

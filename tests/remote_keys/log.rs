@@ -42,14 +42,13 @@ async fn each_change_is_logged_once_and_a_process_with_a_provider_stops() {
     let reported: Vec<(String, String)> = of_the_provider.iter().map(reported).collect();
     let reported: Vec<(&str, &str)> =
         reported.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
-    let changed = "JWKS changed";
     assert_eq!(
         reported,
         [
-            ("INFO", changed),
+            ("INFO", "JWKS loaded"),
             ("WARN", "JWKS changed; some keys are unusable"),
             ("WARN", "JWKS fetch failed; the last JWKS stays in use"),
-            ("INFO", changed),
+            ("INFO", "JWKS changed"),
             ("INFO", "JWKS fetch succeeds again"),
         ],
         "{}",
@@ -57,4 +56,27 @@ async fn each_change_is_logged_once_and_a_process_with_a_provider_stops() {
     );
     let skipped = of_the_provider[1]["skipped"].as_str().unwrap();
     assert!(skipped.contains("`leaked`") && skipped.contains("PRIVATE") && !skipped.contains("AAAA"), "{skipped}");
+}
+
+/// Without keys, none "stay in use"; and the first keys have not "changed".
+#[tokio::test]
+async fn a_first_fetch_that_fails_leaves_no_keys_in_use() {
+    let key = IdpKey::new("good");
+    let idp = Idp::of(&[&key]).await;
+    idp.reply("/jwks", Reply::Close);
+    let folder = tempfile::tempdir().unwrap();
+    let url = idp.url("/jwks");
+    std::fs::write(folder.path().join("modgud.yaml"), yaml(&format!("jwks: {{ url: {url:?}, refresh: 1s }}"))).unwrap();
+    let serving = Serving::start(folder.path(), "", &["--config", "modgud.yaml"]).await;
+    idp.wait_for_requests("/jwks", 2).await;
+    idp.reply("/jwks", Reply::Body(json!({ "keys": [key.jwk()] }).to_string().into_bytes()));
+    idp.wait_for_requests("/jwks", idp.count("/jwks") + 2).await;
+    let output = serving.end(Signal::TERM).await;
+    let events = output.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<String> = events
+        .filter(|event| event.get("provider").is_some())
+        .map(|event| event["message"].as_str().unwrap().to_owned())
+        .collect();
+    let expected = ["JWKS fetch failed; no keys are usable", "JWKS loaded", "JWKS fetch succeeds again"];
+    assert_eq!(told, expected, "{}", output.out);
 }

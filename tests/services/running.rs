@@ -4,7 +4,7 @@ use crate::support::KEY;
 use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Environment, Overrides, load};
 use modgud::server::app::{Addresses, App, AppError, Shutdown};
-use modgud::server::readiness::{Pending, Readiness};
+use modgud::server::readiness::{BlockReady, Readiness};
 use modgud::server::reload::{ConfigSource, Reloader};
 use modgud::server::shadow_config;
 use modgud_core::time::Timestamp;
@@ -28,7 +28,7 @@ pub(super) const HEALTH_NAMES: [&str; 2] = ["", "envoy.service.auth.v3.Authoriza
 pub(super) struct Running {
     pub(super) addresses: Addresses,
     pub(super) stop: mpsc::Sender<Shutdown>,
-    held: Option<Pending>,
+    held: Option<BlockReady>,
     pub(super) readiness: Readiness,
     ended: JoinHandle<Result<(), AppError>>,
 }
@@ -60,7 +60,7 @@ impl Running {
             shadow_config::start(loaded, reloader, asked, clock, &app.live().checks).unwrap();
         }
         let readiness = app.readiness().clone();
-        let held = readiness.hold("test");
+        let held = readiness.register("test");
         let addresses = app.addresses().clone();
         let (stop, stopped) = mpsc::channel(2);
         Self { addresses, stop, held: Some(held), readiness, ended: tokio::spawn(app.run(stopped)) }

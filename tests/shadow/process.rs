@@ -58,14 +58,16 @@ async fn what_is_wrong_with_it_ends_the_start() {
     );
     let key = KEY.public_pem().unwrap();
     let output = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &ARGUMENTS).await;
-    let expected =
-        "modgud: shadow.yaml:2:11: fallback: `nobody` is not known here; known are `authenticated`, `denied`\n";
+    let expected = "modgud: shadow.yaml:2:11: fallback: `nobody` is not a known value; write one of `authenticated`, `denied` [value-unknown]\n";
     assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{output:?}");
     assert!(output.err.starts_with(expected) && output.err.contains("shadow.yaml:3:9: rules[0].match"), "{output:?}");
     let output = serve_in(folder.path(), &[(KEY_VARIABLE, &key)], &["--shadow-config", "nowhere.yaml"]).await;
     assert_eq!(
         (output.code, output.err.as_str()),
-        (Some(1), "modgud: nowhere.yaml: No such file or directory (os error 2)\n")
+        (
+            Some(1),
+            "modgud: nowhere.yaml: the file can't be read: No such file or directory (os error 2) [file-unreadable]\n"
+        )
     );
 }
 

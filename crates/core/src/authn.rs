@@ -10,6 +10,7 @@ mod introspection;
 mod jwks;
 mod jwt;
 mod lookup;
+mod mismatch;
 mod mtls;
 mod revocation;
 mod sender_constraint;
@@ -60,8 +61,11 @@ pub enum AuthnError {
     /// The token itself, its algorithm or its signature is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The token has no `iss`, or one that is not a text.
+    #[error("the token has no `iss` that is a text")]
+    IssuerMissing,
     /// No authenticator for the token's location has this `iss`.
-    #[error("the token's `iss` is missing, or no authenticator for this credential location has it")]
+    #[error("no authenticator for this credential location has the token's `iss`")]
     IssuerUnknown,
     /// A claim of the token is missing or has an unaccepted value.
     #[error(transparent)]
@@ -97,7 +101,7 @@ impl AuthnError {
         match self {
             Self::Credential(error) => error.reason(),
             Self::Token(error) => error.reason(),
-            Self::IssuerUnknown => Reason::IssuerUnknown,
+            Self::IssuerMissing | Self::IssuerUnknown => Reason::IssuerUnknown,
             Self::Claim(error) => error.reason(),
             Self::Inactive => Reason::TokenInactive,
             Self::ApiKey(ApiKeyError::Unknown) => Reason::ApiKeyUnknown,

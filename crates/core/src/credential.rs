@@ -96,7 +96,7 @@ pub enum CredentialError {
     #[error("the value is not a well-formed credential")]
     Malformed,
     /// No authenticator accepts the scheme.
-    #[error("no authenticator accepts the credential's scheme")]
+    #[error("this kind of credential is not accepted here: no authenticator accepts its scheme")]
     SchemeUnknown,
 }
 
@@ -127,6 +127,12 @@ impl Scheme {
     /// [`SchemeError`] if it is empty or has other characters than letters, digits and `-`.
     pub fn parse(name: &str) -> Result<Self, SchemeError> {
         if is_scheme(name.as_bytes()) { Ok(Self(name.into())) } else { Err(SchemeError) }
+    }
+
+    /// Returns true if it is `Bearer`, the scheme of tokens that any holder can use (RFC 6750 §2.1).
+    #[must_use]
+    pub fn is_bearer(&self) -> bool {
+        self.matches(b"bearer")
     }
 
     /// Returns true if it is `DPoP`, the scheme of tokens that are valid only with a proof (RFC 9449 §7.1).

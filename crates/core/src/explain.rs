@@ -7,6 +7,9 @@ use serde::Serialize;
 pub trait Observer {
     /// Receives a step. An observer calls the closure only if it keeps the step, so unused texts are never built.
     fn step(&mut self, step: impl FnOnce() -> Step);
+
+    /// Returns true if steps are kept. Facts that only a step needs are copied only then.
+    fn keeps_steps(&self) -> bool;
 }
 
 /// An observer that discards every step at no cost.
@@ -15,6 +18,10 @@ pub struct NoopObserver;
 
 impl Observer for NoopObserver {
     fn step(&mut self, _: impl FnOnce() -> Step) {}
+
+    fn keeps_steps(&self) -> bool {
+        false
+    }
 }
 
 /// An observer that keeps every step, in order.
@@ -24,6 +31,10 @@ pub struct Steps(Vec<Step>);
 impl Observer for Steps {
     fn step(&mut self, step: impl FnOnce() -> Step) {
         self.0.push(step());
+    }
+
+    fn keeps_steps(&self) -> bool {
+        true
     }
 }
 

@@ -48,4 +48,4 @@ pub use key::{VerificationKey, Verifier};
 pub use published::PublicJwk;
 pub use sign::{SecretString, SigningError, SigningKey};
 pub use validity::{OutsideValidity, Validity};
-pub use verify::{UnverifiedToken, VerifiedToken};
+pub use verify::{UnverifiedToken, VerifiedToken, unverified_header};

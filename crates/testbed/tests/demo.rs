@@ -39,7 +39,7 @@ async fn the_demo_shows_what_it_promises_and_leaves_nothing_behind() {
         "modgud: issuer_unknown, ",
         "modgud: token_malformed, ",
         "modgud: credential_ambiguous, ",
-        "modgud: rule_denied, the rule denies everybody (rule `core-admin`)",
+        "modgud: rule_denied, the rule denies all callers (rule `core-admin`)",
         "modgud: path_ambiguous, a semicolon, plain or percent-encoded, is at byte 6",
     ] {
         assert_eq!(stdout.matches(reason).count(), 1, "{reason}\n{stdout}");

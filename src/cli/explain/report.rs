@@ -252,6 +252,6 @@ fn short(text: &str) -> String {
 }
 
 /// Returns a text with control characters replaced: a terminal would act on them.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

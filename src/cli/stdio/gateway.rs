@@ -3,16 +3,22 @@
 
 use super::message::{ApiRequest, Body, Message, MessageId, Reply, ReplyBody, UserContext};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys};
+use modgud_core::authn::{LookupResult, ReplayMode};
 use modgud_core::authz::{AuthzError, Entitlements, Requirement, RuleName};
+use modgud_core::credential::CredentialError;
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::decide::{Snapshot, decide};
 use modgud_core::denial::{DenialContext, DenialResponses, Insufficient, ParsedRequest};
+use modgud_core::explain::NoopObserver;
 use modgud_core::http::path::{CanonicalPath, RequestTarget};
 use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::principal::Principal;
+use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::IdentityHeaders;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The variable that the key of `init` replaces.
 const KEY: &str = "JWT_PUBLIC_KEY";
@@ -116,10 +122,16 @@ impl Gateway {
         if let Verdict::Deny(error) = verdict {
             return Err(denied_with(error.reason(), rule.as_ref(), insufficient.as_deref()));
         }
+        let caller = match (caller, permission) {
+            // The rule does not look for a caller, and the message requires one.
+            (None, Some(_)) => {
+                let found = caller_of(&request, snapshot, now);
+                Some(found.map_err(|reason| denied_with(reason, rule.as_ref(), None))?)
+            }
+            (caller, _) => caller,
+        };
         let caller = caller.as_deref();
-        if let Some(permission) = permission {
-            let caller =
-                caller.ok_or_else(|| denied_with(AuthzError::CredentialMissing.reason(), rule.as_ref(), None))?;
+        if let (Some(permission), Some(caller)) = (permission, caller) {
             let all = Entitlements { permissions: vec![permission.into()], ..Entitlements::default() };
             let required = Requirement { all, ..Requirement::default() };
             required.check(caller).map_err(|error| {
@@ -139,6 +151,15 @@ impl Gateway {
         });
         Ok((service.to_owned(), user_context.unwrap_or_default()))
     }
+}
+
+/// Authenticates the caller of a request whose rule requires none.
+fn caller_of(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Result<Arc<Principal>, Reason> {
+    let credential = snapshot.extractor.find(request).map_err(CredentialError::reason)?;
+    let credential = credential.ok_or(AuthzError::CredentialMissing.reason())?;
+    let (lookup, mode) = (LookupResult::Nothing, ReplayMode::Record);
+    let found = snapshot.authenticators.authenticate(&credential, request, now, &lookup, mode, &mut NoopObserver);
+    found.map_err(|error| error.reason())
 }
 
 fn denial(answers: &DenialResponses, denied: &DenialContext<'_, '_>) -> Denial {

@@ -43,7 +43,13 @@ pub(super) struct ApiRequest {
     pub(super) path: String,
     #[serde(default)]
     pub(super) headers: HeaderList,
+    #[serde(default, deserialize_with = "present")]
     pub(super) required_permission: Option<String>,
+}
+
+/// Deserializes a member that is there: `null` would require nothing, and the sender may mean a permission.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// The id of a message, which its reply repeats.

@@ -2,20 +2,20 @@
 
 use super::super::explain::report::{Report, Word};
 use super::super::input::{ContextArg, HeaderArg, check_request};
+use super::token::DefaultToken;
 use crate::config::{ConfigError, EphemeralKeys, read_document};
 use crate::envoy::proto::CheckRequest;
 use crate::read_limit::read_file_to_limit;
 use modgud_core::authn::JwtAuthenticator;
 use modgud_core::credential::{AuthenticatorId, CredentialLocation};
 use modgud_core::decide::Snapshot;
-use modgud_core::jose::{Algorithm, SigningError};
+use modgud_core::jose::SigningError;
 use modgud_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 /// Maximum size of a file of cases, 4 MiB: it bounds memory. A larger file is an error.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -74,9 +74,9 @@ impl Default for Request {
     }
 }
 
-/// A token: claims merged over those of a valid one, or a verbatim text.
+/// A token: claims merged over those of the default token, or a verbatim text.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a map of claims, or the text of a token")]
+#[serde(untagged, expecting = "is not a token; write a map of claims, or the text of a token")]
 enum Token {
     Claims(Map<String, Value>),
     Text(String),
@@ -118,28 +118,27 @@ pub(super) fn read(file: &Path) -> Result<Vec<Case>, CasesError> {
 }
 
 impl Case {
-    /// Returns the check of this case. The token goes to the first location of its authenticator.
+    /// Returns the check of this case, and the claims of its token if they were signed here. The token goes to the first location of its
+    /// authenticator.
     pub(super) fn check(
         &self,
         keys: &EphemeralKeys,
         now: Timestamp,
         snapshot: &Snapshot,
-    ) -> Result<CheckRequest, CasesError> {
+    ) -> Result<(CheckRequest, Option<String>), CasesError> {
         let Request { method, path, host, headers, context } = &self.request;
         let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
         let (authenticator, signer) = self.signer(snapshot)?;
+        let mut claims = None;
         let token = match &self.token {
             None => None,
             Some(Token::Text(text)) => Some(text.clone()),
             Some(Token::Claims(overrides)) => {
-                let sign = |error| CasesError::Sign { case: self.name.clone(), error };
-                let (issuer, algorithm) = match signer {
-                    Some(jwt) => (jwt.issuer(), jwt.algorithms.first().copied()),
-                    None => ("", None),
-                };
-                let key = keys.signing(algorithm.unwrap_or(Algorithm::Rs256));
-                Some(key.and_then(|key| key.sign(&claims(issuer, overrides, now))).map_err(sign)?)
+                let token = DefaultToken::of(signer, now).with(overrides);
+                claims = Some(token.claims());
+                let text = token.sign(keys);
+                Some(text.map_err(|error| CasesError::Sign { case: self.name.clone(), error })?)
             }
         };
         if let Some(token) = token {
@@ -162,7 +161,7 @@ impl Case {
             }
         }
         let context = context.iter().map(|(key, value)| ContextArg::new(key, value)).collect();
-        Ok(check_request(method.clone(), path, host.clone(), all, context))
+        Ok((check_request(method.clone(), path, host.clone(), all, context), claims))
     }
 
     /// Returns the authenticator of a credential: the named one, or the first JWT authenticator, since only JWTs are
@@ -185,27 +184,6 @@ impl Case {
             (None, Some(name)) => Err(CasesError::NoAuthenticator { case: self.name.clone(), name: name.clone() }),
         }
     }
-}
-
-/// Returns the claims of a valid token, merged with those of a case; `null` removes a claim.
-fn claims(issuer: &str, overrides: &Map<String, Value>, now: Timestamp) -> Vec<(String, Value)> {
-    const LIFETIME: Duration = Duration::from_secs(3_600);
-    let defaults: [(&str, Value); 7] = [
-        ("iss", issuer.into()),
-        ("exp", now.plus(LIFETIME).as_secs().into()),
-        ("iat", now.as_secs().into()),
-        ("core_user_uuid", "fd76ce0c-d8be-4aa6-91ed-59e698f6af60".into()),
-        ("organization_uuid", "70f0d039-e3d9-427e-b161-4e95dbd9e918".into()),
-        ("scope", "read write".into()),
-        ("username", "admin".into()),
-    ];
-    let mut all: Vec<(String, Value)> = defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    for (name, value) in overrides {
-        all.retain(|(known, _)| known != name);
-        all.push((name.clone(), value.clone()));
-    }
-    all.retain(|(_, value)| !value.is_null());
-    all
 }
 
 impl Expect {

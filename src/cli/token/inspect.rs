@@ -2,6 +2,7 @@
 //! malformed tokens too, then names the rule that the token breaks.
 
 use super::{Exit, print_error, print_line};
+use crate::cli::counted;
 use crate::clock::Clock;
 use crate::yaml::is_format_char;
 use base64::Engine as _;
@@ -87,7 +88,7 @@ fn show(token: &str, now: Timestamp) {
     }
     let signature = parts.next().and_then(|part| LENIENT.decode(part).ok());
     if let Some(signature) = signature {
-        print_line(format_args!("\nsignature: {} bytes, not verified", signature.len()));
+        print_line(format_args!("\nsignature: {}, not verified", counted(signature.len(), "byte", "bytes")));
     }
 }
 

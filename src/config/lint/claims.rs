@@ -1,23 +1,26 @@
 //! Warnings about names of claims in a syntax that modgud reads differently: URLs with dots, and lists meant as alternatives.
 
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw::{Audiences, Claim, Document};
-use super::super::validate::claim_path;
-use super::{Warning, Warnings};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{Audiences, Claim, Document};
+use crate::config::validate::claim_path;
+use crate::diagnostic::{Issue, Quoted};
 
-pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
+pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
     for (at, claim) in claims(document) {
         let Ok(path) = claim_path(claim) else { continue };
         match claim {
             Claim::Text(text) if text.contains("://") && path.is_nested() => {
-                let (found, inside) = (Quoted::new(text), path.described());
-                warnings.add(&at, Warning::ClaimNameIsUrl { found, inside, whole: text.clone() });
+                let message = format!("the name {} means the claim {}", Quoted::new(text), path.described());
+                let help = format!("for a claim whose own name has dots, write a list: `[\"{text}\"]`");
+                diagnostics.add(at, Issue::warning("claim-name-is-url", message, help));
             }
             Claim::Names(names) if path.is_nested() => {
-                if let Some(dotted) = names.iter().find_map(|name| way(names, name)) {
-                    let (inside, dotted) = (path.described(), Quoted::new(dotted));
-                    warnings.add(&at, Warning::ClaimListIsPath { inside, dotted });
+                if let Some(dotted) = names.iter().find_map(|name| nested(names, name)) {
+                    let message = format!("a list names one nested claim, here the claim {}", path.described());
+                    let help =
+                        format!("write {} for the nested claim; of several claims, name one", Quoted::new(dotted));
+                    diagnostics.add(at, Issue::warning("claim-list-is-path", message, help));
                 }
             }
             Claim::Text(_) | Claim::Names(_) => {}
@@ -28,8 +31,11 @@ pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
         let jwt = one.jwt.iter().map(|jwt| ("jwt", &jwt.audiences));
         for (key, audiences) in jwt.chain(one.introspection.iter().map(|one| ("introspection", &one.audiences))) {
             let Audiences::List(list) = audiences else { continue };
-            for (place, text) in list.iter().enumerate().filter(|(_, text)| text.contains('*')) {
-                warnings.add(&at.key(key).key("audiences").position(place), Warning::NoWildcard(Quoted::new(text)));
+            for (index, text) in list.iter().enumerate().filter(|(_, text)| text.contains('*')) {
+                let message =
+                    format!("`*` is not a wildcard here: only a token with exactly {} is accepted", Quoted::new(text));
+                let issue = Issue::warning("audience-wildcard", message, "name each audience");
+                diagnostics.add(at.key(key).key("audiences").position(index), issue);
             }
         }
     }
@@ -39,7 +45,7 @@ pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
 /// Keycloak's do.
 ///
 /// Other names contain dots of their own, as in `[kubernetes.io, namespace]` and URLs.
-fn way<'n>(names: &[String], name: &'n str) -> Option<&'n str> {
+fn nested<'n>(names: &[String], name: &'n str) -> Option<&'n str> {
     let (start, end) = name.rsplit_once('.')?;
     let is_of_keycloak = start == "realm_access" || start.starts_with("resource_access");
     (is_of_keycloak || names.iter().any(|other| other == end)).then_some(name)
@@ -57,14 +63,14 @@ fn claims(document: &Document) -> Vec<(Path, &Claim)> {
     }
     for (key, claims) in [("permissions", &principal.permissions), ("scopes", &principal.scopes)] {
         let at = at.key(key);
-        found.extend(claims.iter().enumerate().map(|(place, claim)| (at.position(place), claim)));
+        found.extend(claims.iter().enumerate().map(|(index, claim)| (at.position(index), claim)));
     }
     for (number, one) in document.authenticators.iter().enumerate() {
         let at = Path::root("authenticators").position(number);
         let jwt = one.jwt.iter().map(|jwt| ("jwt", &jwt.require));
         for (key, claims) in jwt.chain(one.introspection.iter().map(|one| ("introspection", &one.require))) {
             let at = at.key(key).key("require");
-            found.extend(claims.iter().enumerate().map(|(place, claim)| (at.position(place), claim)));
+            found.extend(claims.iter().enumerate().map(|(index, claim)| (at.position(index), claim)));
         }
     }
     let upstream = Path::root("upstream");

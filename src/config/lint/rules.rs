@@ -5,51 +5,59 @@
 mod case;
 mod samples;
 
-use super::super::diagnostic::Problems;
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw::{self, Document};
-use super::super::validate;
-use super::{Warning, Warnings};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, Document};
+use crate::config::validate;
+use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
 use samples::{Lengths, Sample};
 use std::fmt;
 
-pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, warnings: &mut Warnings<'_>) {
-    let before = validate::rules::check(&profile.rules, profile.fallback, &[], None, &mut Problems::default());
+pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagnostics: &mut Diagnostics) {
+    let before = validate::rules::check(&profile.rules, profile.fallback, &[], None, &mut Diagnostics::default());
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
-    for rule in profile.rules.iter().filter(|rule| matches!(rule.access, raw::Access::Denied)) {
+    for rule in profile.rules.iter().filter(|rule| matches!(rule.access, Access::Denied)) {
         let raw::Rule { name, matches, .. } = rule;
         let methods = matches.methods();
         for pattern in &matches.paths {
             let Some(now) = compared.no_more_denied(rule, pattern) else { continue };
-            let by = now.to_string();
             let methods =
                 if methods.is_empty() { String::new() } else { format!("methods: [{}], ", methods.join(", ")) };
             let repeat = format!("{{ name: {name}, match: {{ {methods}paths: [\"{pattern}\"] }}, access: denied }}");
-            let (rule, pattern) = (Quoted::new(name), Quoted::new(pattern));
-            warnings.add(&Path::root("rules"), Warning::NotDeniedAnyMore { rule, pattern, by, repeat });
+            let message = format!(
+                "the profile's rule {} denies {}, but your rules replace the profile's: now {now} decides such requests",
+                Quoted::new(name),
+                Quoted::new(pattern)
+            );
+            let help = format!("repeat that rule, `{repeat}`, or write your own rule for these paths");
+            diagnostics.add(Path::root("rules"), Issue::warning("rule-of-profile-lost", message, help));
         }
     }
-    open_to_all(document, warnings);
-    case::find(document, warnings);
+    open_to_all(document, diagnostics);
+    case::find(document, diagnostics);
 }
 
 /// Warns about rules that admit every caller wherever no other rule matches.
-fn open_to_all(document: &Document, warnings: &mut Warnings<'_>) {
+fn open_to_all(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow) {
         match rule.access {
-            raw::Access::Public | raw::Access::Optional => {}
-            raw::Access::Authenticated | raw::Access::Preflight | raw::Access::Denied => continue,
+            Access::Public | Access::Optional => {}
+            Access::Authenticated | Access::Preflight | Access::Denied => continue,
         }
         // A rule with hosts opens those explicitly.
         let anywhere = rule.matches.hosts().is_empty();
-        for (place, pattern) in rule.matches.paths.iter().enumerate().filter(|_| anywhere) {
+        for (index, pattern) in rule.matches.paths.iter().enumerate().filter(|_| anywhere) {
             if PathPattern::parse(pattern).is_ok_and(|pattern| matches_everything(&pattern)) {
-                let at = Path::root("rules").position(number).key("match").key("paths").position(place);
-                let (rule, pattern) = (Quoted::new(&rule.name), Quoted::new(pattern));
-                warnings.add(&at, Warning::OpenToAll { rule, pattern });
+                let at = Path::root("rules").position(number).key("match").key("paths").position(index);
+                let message = format!(
+                    "{} matches every path: rule {} admits callers without a credential wherever no other rule matches",
+                    Quoted::new(pattern),
+                    Quoted::new(&rule.name)
+                );
+                let help = "name the open paths, and leave the rest to `fallback`";
+                diagnostics.add(at, Issue::warning("rule-open-to-all", message, help));
             }
         }
     }
@@ -70,9 +78,9 @@ enum Decider<'r> {
 impl fmt::Display for Decider<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fallback(fallback) => write!(f, "the fallback, which is `{}`", fallback.name()),
+            Self::Fallback(fallback) => write!(f, "the fallback `{}`", fallback.name()),
             Self::Rule(Rule { name, access, .. }) => {
-                write!(f, "rule {}, whose access is `{}`", Quoted::new(name.as_str()), access.name())
+                write!(f, "rule {} (access `{}`)", Quoted::new(name.as_str()), access.name())
             }
         }
     }
@@ -124,7 +132,7 @@ impl<'r> Compared<'r> {
 
 /// Parses a pattern of a rule, which folds if the rule does. `None` if it is invalid.
 fn parsed(text: &str, matches: &raw::Match) -> Option<PathPattern> {
-    Some(PathPattern::parse(text).ok()?.read(validate::rules::case(matches.case), None))
+    Some(PathPattern::parse(text).ok()?.read(matches.case, None))
 }
 
 fn denies(rule: &Rule) -> bool {

@@ -1,17 +1,43 @@
-//! `keys` of an authenticator, as written.
+//! `keys` of an authenticator, and a table of API keys, as written.
 
-use super::authenticators::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
+/// The name by which serde requests a [`SecretSource`], whose content is never repeated.
+pub(in crate::config) const SOURCE: &str = "SecretSource";
+
+/// A text that may be a secret, so that it is never shown.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(in crate::config) struct Text(pub(in crate::config) String);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text(…)")
+    }
+}
+
+/// The source of a key or a secret: exactly one of the three.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum SecretSource {
+    /// The name of the environment variable that holds it, such as `JWT_PUBLIC_KEY_RSA_BIFROST`.
+    Env(String),
+    /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
+    File(#[schemars(example = &"/run/secrets/modgud/key.pem")] PathBuf),
+    /// The text itself. `modgud config` does not show it.
+    Value(#[schemars(example = &"the text of the key")] Text),
+}
+
 /// The name by which serde requests a [`Key`]. A text there may be a secret, and is not repeated.
-pub(in super::super) const KEY: &str = "Key";
+pub(in crate::config) const KEY: &str = "Key";
 
 /// Keys that verify tokens: exactly one of the four.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in super::super) enum Key {
+pub(in crate::config) enum Key {
     /// A public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`): RSA of 2048 to 8192 bits, EC on P-256 or P-384, or
     /// Ed25519. It must support one of `algorithms`.
     Pem(SecretSource),
@@ -28,39 +54,39 @@ pub(in super::super) enum Key {
 /// A JWKS: either `file` or `url`. The other keys belong to `url`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct Jwks {
+pub(in crate::config) struct Jwks {
     /// The path of the file that holds the JWKS, relative to the folder of this file. modgud reads the file again when it changes.
     #[schemars(example = &"issuer.jwks.json")]
-    pub(in super::super) file: Option<PathBuf>,
+    pub(in crate::config) file: Option<PathBuf>,
     /// The URL of the JWKS: `https`, and plain `http` only to this machine. Redirects are not followed.
     #[schemars(example = &"https://login.example.com/jwks")]
-    pub(in super::super) url: Option<String>,
+    pub(in crate::config) url: Option<String>,
     /// The interval between requests for the JWKS: from `1s` to `1d`, varied by up to a tenth. Default: `5m`.
-    pub(in super::super) refresh: Option<String>,
+    pub(in crate::config) refresh: Option<String>,
     /// The time in which the last valid JWKS is used while the provider is unavailable: from twice `refresh` to `30d`. After that, the
     /// tokens of this issuer get 503. Default: `24h`.
-    pub(in super::super) stale_if_error: Option<String>,
+    pub(in crate::config) stale_if_error: Option<String>,
     /// A file that keeps the last valid JWKS, so that modgud can restart while the provider is down. modgud must be able to write it and
     /// its folder. Default: none.
     #[schemars(example = &"/var/lib/modgud/login.jwks")]
-    pub(in super::super) cache_file: Option<PathBuf>,
+    pub(in crate::config) cache_file: Option<PathBuf>,
     /// A file with the CA certificates (PEM) for the provider's certificate, instead of the public ones. modgud reads the file again when
     /// it changes.
     #[schemars(example = &"company-ca.crt")]
-    pub(in super::super) ca: Option<PathBuf>,
+    pub(in crate::config) ca: Option<PathBuf>,
     /// `true`: plain `http` to another machine is allowed. An attacker on the network path can then insert keys. Default: `false`.
     #[serde(default)]
-    pub(in super::super) insecure_http: bool,
+    pub(in crate::config) insecure_http: bool,
 }
 
 /// An OpenID provider.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected an issuer, such as `https://login.example.com`, or a map with `issuer` and, if need be, `refresh`, \
-                 `stale_if_error`, `cache_file`, `ca` and `insecure_http`"
+    expecting = "is not an OpenID provider; write its issuer, such as `https://login.example.com`, or a map with `issuer` and, \
+                 optionally, `refresh`, `stale_if_error`, `cache_file`, `ca` and `insecure_http`"
 )]
-pub(in super::super) enum Oidc {
+pub(in crate::config) enum Oidc {
     /// The issuer.
     Issuer(String),
     /// The issuer, with settings for requests.
@@ -70,23 +96,46 @@ pub(in super::super) enum Oidc {
 /// An OpenID provider, with settings for requests.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct OidcProvider {
+pub(in crate::config) struct OidcProvider {
     /// The issuer, exactly as it names itself, such as `https://login.example.com`.
-    pub(in super::super) issuer: String,
+    pub(in crate::config) issuer: String,
     /// The interval between requests for its JWKS: from `1s` to `1d`, varied by up to a tenth. Default: `5m`.
-    pub(in super::super) refresh: Option<String>,
+    pub(in crate::config) refresh: Option<String>,
     /// The time in which the last valid JWKS is used while the provider is unavailable: from twice `refresh` to `30d`. After that, the
     /// tokens of this issuer get 503. Default: `24h`.
-    pub(in super::super) stale_if_error: Option<String>,
+    pub(in crate::config) stale_if_error: Option<String>,
     /// A file that keeps the last valid JWKS, so that modgud can restart while the provider is down. modgud must be able to write it and
     /// its folder. Default: none.
     #[schemars(example = &"/var/lib/modgud/login.jwks")]
-    pub(in super::super) cache_file: Option<PathBuf>,
+    pub(in crate::config) cache_file: Option<PathBuf>,
     /// A file with the CA certificates (PEM) for the provider's certificate, instead of the public ones. modgud reads the file again when
     /// it changes.
     #[schemars(example = &"company-ca.crt")]
-    pub(in super::super) ca: Option<PathBuf>,
+    pub(in crate::config) ca: Option<PathBuf>,
     /// `true`: plain `http` to another machine is allowed. An attacker on the network path can then insert keys. Default: `false`.
     #[serde(default)]
-    pub(in super::super) insecure_http: bool,
+    pub(in crate::config) insecure_http: bool,
+}
+
+/// The entry of one API key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct ApiKeyEntry {
+    /// The unique name, for operators, logs and revocations.
+    pub(in crate::config) id: String,
+    /// The SHA-256 of the key, 64 hexadecimal digits.
+    pub(in crate::config) sha256: String,
+    /// The caller that presents the key.
+    pub(in crate::config) subject: Option<String>,
+    /// The caller's roles.
+    #[serde(default)]
+    pub(in crate::config) roles: Vec<String>,
+    /// The caller's permissions.
+    #[serde(default)]
+    pub(in crate::config) permissions: Vec<String>,
+    /// Claims, as a token would have them.
+    #[serde(default)]
+    pub(in crate::config) claims: Map<String, Value>,
+    /// The time from which the key is rejected.
+    pub(in crate::config) expires: Option<String>,
 }

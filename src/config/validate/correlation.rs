@@ -1,58 +1,59 @@
 //! Validates `correlation`: its headers have no other use, and its key can sign.
 
-use super::super::diagnostic::{Problem, Problems};
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw::{self, Claim, Impersonation, ProcessInstance};
-use super::super::secret_source::SecretLoader;
 use super::principal::claim_path;
+use super::rules::path_pattern;
 use super::{header_name, upstream};
-use modgud_core::authz::{PathPattern, Rules, Segment};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, Claim, Impersonation, ProcessInstance};
+use crate::config::secret_source::SecretLoader;
+use crate::diagnostic::{Issue, Quoted};
+use modgud_core::authz::{Rules, Segment};
 use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{HeaderName, folds_to_same_name};
 use modgud_core::principal::ClaimPath;
 use modgud_core::upstream::{
-    Correlation, Impersonation as Checked, ImpersonationSource, InstanceSources, PARAMETER, RequestMutator,
-    SigningSecret,
+    Correlation, Impersonation as ValidatedImpersonation, ImpersonationSource, InstanceSources, PARAMETER,
+    RequestMutator, SigningSecret,
 };
 
 pub(super) fn check(
     correlation: &raw::Correlation,
-    places: &CredentialExtractor,
+    locations: &CredentialExtractor,
     shape: &RequestMutator,
     rules: &Rules,
-    reader: &SecretLoader,
-    problems: &mut Problems,
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Correlation> {
     let raw::Correlation { header, username, email, key, impersonation, process_instance } = correlation;
     let at = Path::root("correlation");
-    let mut headers = Headers { places, shape, taken: Vec::new() };
-    let header = headers.take(&at.key("header"), header, problems);
+    let mut headers = Headers { locations, shape, taken: Vec::new() };
+    let header = headers.take(&at.key("header"), header, diagnostics);
     let mut claim = |key: &str, claim: Option<&Claim>, unset: &str| match claim {
-        Some(claim) => problems.take(&at.key(key), claim_path(claim)),
+        Some(claim) => diagnostics.ok_or_report(&at.key(key), claim_path(claim)),
         None => ClaimPath::parse(unset).ok(),
     };
     let username = claim("username", username.as_ref(), "preferred_username");
     let email = claim("email", email.as_ref(), "email");
     let secret = match key {
         // A policy test tolerates that the secret of the production machine is missing.
-        Some(source) if !reader.replaces_keys() => {
-            let secret = reader.read_secret(source).map(|(secret, _)| secret).map_err(Problem::from);
+        Some(source) if !loader.replaces_keys() => {
+            let secret = loader.read_secret(source).map(|(secret, _)| secret);
             let secret = secret.and_then(|secret| {
                 if secret.is_empty() {
-                    Err(Problem::Empty("nothing can be signed without a secret"))
+                    Err(Issue::error("empty", "is empty", "write the secret that workers share"))
                 } else {
                     Ok(secret)
                 }
             });
-            problems.take(&at.key("key"), secret).map(|secret| SigningSecret::new(&secret))
+            diagnostics.ok_or_report(&at.key("key"), secret).map(|secret| SigningSecret::new(&secret))
         }
         Some(_) | None => None,
     };
-    let impersonation = impersonation
-        .as_ref()
-        .and_then(|impersonation| self::impersonation(&at.key("impersonation"), impersonation, &mut headers, problems));
-    let instance = instance(&at.key("process_instance"), process_instance, rules, &mut headers, problems);
+    let impersonation = impersonation.as_ref().and_then(|impersonation| {
+        self::impersonation(&at.key("impersonation"), impersonation, &mut headers, diagnostics)
+    });
+    let instance = instance(&at.key("process_instance"), process_instance, rules, &mut headers, diagnostics);
     Some(Correlation { header: header?, username: username?, email: email?, secret, impersonation, instance })
 }
 
@@ -60,25 +61,28 @@ fn impersonation(
     at: &Path,
     impersonation: &Impersonation,
     headers: &mut Headers<'_>,
-    problems: &mut Problems,
-) -> Option<Checked> {
+    diagnostics: &mut Diagnostics,
+) -> Option<ValidatedImpersonation> {
     let Impersonation { header, body, permission } = impersonation;
     if permission.is_empty() {
-        problems.add(at.key("permission"), Problem::Empty("nobody can have what has no name; write a permission"));
+        diagnostics.add(at.key("permission"), Issue::error("empty", "is empty", "write the name of a permission"));
     }
     let source = match (header, body) {
-        (Some(header), None) => ImpersonationSource::Header(headers.take(&at.key("header"), header, problems)?),
+        (Some(header), None) => ImpersonationSource::Header(headers.take(&at.key("header"), header, diagnostics)?),
         (None, Some(member)) if member.is_empty() => {
-            problems.add(at.key("body"), Problem::Empty("write the name of a member, such as `customer`"));
+            let help = "write the name of a member, such as `customer`";
+            diagnostics.add(at.key("body"), Issue::error("empty", "is empty", help));
             return None;
         }
         (None, Some(member)) => ImpersonationSource::Body(member.as_str().into()),
         (Some(_), Some(_)) | (None, None) => {
-            problems.add(at.clone(), Problem::ImpersonationPlace);
+            let message = "the source of the impersonated person must be one key";
+            diagnostics
+                .add(at.clone(), Issue::error("impersonation-source", message, "write either `header` or `body`"));
             return None;
         }
     };
-    Some(Checked { source, permission: permission.as_str().into() })
+    Some(ValidatedImpersonation { source, permission: permission.as_str().into() })
 }
 
 fn instance(
@@ -86,43 +90,44 @@ fn instance(
     instance: &ProcessInstance,
     rules: &Rules,
     headers: &mut Headers<'_>,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> InstanceSources {
     let ProcessInstance { paths, header } = instance;
     let mut patterns = Vec::new();
     for (number, text) in paths.iter().enumerate() {
         let at = at.key("paths").position(number);
-        let parsed = PathPattern::parse(text).map_err(|fault| Problem::Pattern { pattern: Quoted::new(text), fault });
-        let Some(pattern) = problems.take(&at, parsed) else { continue };
+        let Some(pattern) = diagnostics.ok_or_report(&at, path_pattern(text)) else { continue };
         let named = |segment: &Segment| matches!(segment, Segment::Parameter(name) if **name == *PARAMETER);
         if pattern.segments().iter().any(named) {
             // The service of a rule or a module reads this path in the same way.
             patterns.push(pattern.read(rules.widest_case(), rules.readings().cloned()));
         } else {
-            problems.add(at, Problem::NoProcessInstance(Quoted::new(text)));
+            let message = format!("{} has no parameter `{{process_instance}}`", Quoted::new(text));
+            let help = "write one such as `/process/{process_instance}/{*rest}`";
+            diagnostics.add(at, Issue::error("process-instance-missing", message, help));
         }
     }
-    let header = header.as_ref().and_then(|header| headers.take(&at.key("header"), header, problems));
+    let header = header.as_ref().and_then(|header| headers.take(&at.key("header"), header, diagnostics));
     InstanceSources { paths: patterns, header }
 }
 
 /// The headers that have another use.
 struct Headers<'c> {
-    places: &'c CredentialExtractor,
+    locations: &'c CredentialExtractor,
     shape: &'c RequestMutator,
     taken: Vec<HeaderName>,
 }
 
 impl Headers<'_> {
-    fn take(&mut self, at: &Path, written: &str, problems: &mut Problems) -> Option<HeaderName> {
-        let name = problems.take(at, header_name(written))?;
-        if let Some(problem) = upstream::refused(written, &name, self.places) {
-            problems.add(at.clone(), problem);
+    fn take(&mut self, at: &Path, written: &str, diagnostics: &mut Diagnostics) -> Option<HeaderName> {
+        let name = diagnostics.ok_or_report(at, header_name(written))?;
+        if let Some(issue) = upstream::refused(written, &name, self.locations) {
+            diagnostics.add(at.clone(), issue);
         }
         let identity = self.shape.identity.headers().iter().map(|header| &header.name);
         let mut others = identity.chain(&self.taken);
         if let Some(other) = others.find(|other| folds_to_same_name(other.bytes(), name.bytes())) {
-            problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other.as_str()), Quoted::new(written)));
+            diagnostics.add(at.clone(), upstream::headers_alike(other.as_str(), written));
         }
         self.taken.push(name.clone());
         Some(name)

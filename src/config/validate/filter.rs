@@ -1,6 +1,6 @@
 //! The settings of Envoy's filter that the configuration requires: what Envoy sends to modgud, lets it change, and removes early.
 
-use super::super::raw::{Correlation, Document, Impersonation, ProcessInstance, Sender};
+use crate::config::raw::{Correlation, Document, Impersonation, ProcessInstance, Sender};
 use crate::envoy::bootstrap::{Filter, Transport};
 use modgud_core::authz::Rules;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
@@ -27,7 +27,7 @@ const READ: [&str; 14] = [
 /// Gathers the filter's settings from a validated document.
 pub(super) fn gather(
     document: &Document,
-    places: &CredentialExtractor,
+    locations: &CredentialExtractor,
     rules: &Rules,
     upstream: &RequestMutator,
 ) -> Filter {
@@ -38,7 +38,7 @@ pub(super) fn gather(
     let lower = |name: &str| name.to_ascii_lowercase();
     filter.spared.extend(READ.into_iter().chain(rules.header_names()).map(lower));
     filter.spared.extend(document.upstream.keep.iter().map(|name| lower(name)));
-    filter.spared.extend(places.headers().map(|name| name.as_str().to_owned()));
+    filter.spared.extend(locations.headers().map(|name| name.as_str().to_owned()));
     if let Some(Correlation { header, impersonation, process_instance, .. }) = &document.correlation {
         filter.removed_early.push(header.replace('*', "-"));
         let ProcessInstance { paths: _, header } = process_instance;
@@ -49,7 +49,7 @@ pub(super) fn gather(
         }
     }
     // An expression must see the cookies that it may read: withheld cookies would look like none.
-    let in_cookie = places.all().any(|(place, _)| matches!(place, CredentialLocation::Cookie(_)));
+    let in_cookie = locations.all().any(|(location, _)| matches!(location, CredentialLocation::Cookie(_)));
     filter.sends_cookies = in_cookie || rules.may_read_header("cookie") || upstream.may_read_header("cookie");
     filter.sends_certificate = document.authenticators.iter().any(|one| {
         let bound = one.jwt.as_ref().is_some_and(|jwt| matches!(jwt.sender_constraint, Some(Sender::Certificate)));

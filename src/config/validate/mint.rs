@@ -2,16 +2,17 @@
 //!
 //! Gathers the public keys to publish.
 
-use super::super::diagnostic::{Problem, Problems};
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw::{self, MintClaim};
-use super::super::secret_source::SecretLoader;
+use super::authenticators::{key_shared, unusable_key};
 use super::upstream::source;
-use super::{Span, named, scheme};
+use super::{DurationRange, algorithm, named, scheme};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, MintClaim};
+use crate::config::secret_source::SecretLoader;
+use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::Authenticator;
 use modgud_core::credential::Scheme;
-use modgud_core::jose::{Algorithm, KeyId, KeyType, PublicJwk, SigningKey, VerificationKey};
+use modgud_core::jose::{Algorithm, KeyId, KeyType, PublicJwk, SigningError, SigningKey, VerificationKey};
 use modgud_core::upstream::{Mint, RESERVED_CLAIMS, ValueSource};
 use std::collections::{BTreeMap, HashSet};
 
@@ -22,7 +23,7 @@ const SCHEME: &str = "Bearer";
 
 /// The mints, and the keys that verify their tokens.
 #[derive(Default)]
-pub(super) struct Checked {
+pub(super) struct ValidatedMints {
     pub(super) mints: Vec<Mint>,
     pub(super) published: Vec<PublicJwk>,
 }
@@ -30,19 +31,19 @@ pub(super) struct Checked {
 pub(super) fn check(
     list: &[raw::Mint],
     authenticators: &[Authenticator],
-    reader: &SecretLoader,
-    problems: &mut Problems,
-) -> Checked {
-    let mut checked = Checked::default();
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
+) -> ValidatedMints {
+    let mut checked = ValidatedMints::default();
     let mut taken = HashSet::new();
     for (number, one) in list.iter().enumerate() {
         let at = Path::root("mint").position(number);
-        named(&at, "name", &one.name, &mut taken, problems);
-        let mint = mint(&at, one, reader, &mut checked.published, problems);
+        named(&at, "name", &one.name, &mut taken, diagnostics);
+        let mint = mint(&at, one, loader, &mut checked.published, diagnostics);
         if let Some(mint) = &mint
-            && !reader.replaces_keys()
+            && !loader.replaces_keys()
         {
-            not_an_issuers(&at.key("key"), mint, authenticators, problems);
+            not_an_issuers(&at.key("key"), mint, authenticators, diagnostics);
         }
         checked.mints.extend(mint);
     }
@@ -52,33 +53,33 @@ pub(super) fn check(
 fn mint(
     at: &Path,
     one: &raw::Mint,
-    reader: &SecretLoader,
+    loader: &SecretLoader,
     published: &mut Vec<PublicJwk>,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Mint> {
     let raw::Mint { name, algorithm, key, also_published, issuer, audience, lifetime, scheme, claims } = one;
-    for (key, text, right) in [
-        ("issuer", issuer, "write the `iss` that modules ask for, such as `modgud`"),
-        ("audience", audience, "write the `aud` that modules ask for, such as `modules`"),
+    for (key, text, help) in [
+        ("issuer", issuer, "write the `iss` that modules require, such as `modgud`"),
+        ("audience", audience, "write the `aud` that modules require, such as `modules`"),
     ] {
         if text.is_empty() {
-            problems.add(at.key(key), Problem::Empty(right));
+            diagnostics.add(at.key(key), Issue::error("empty", "is empty", help));
         }
     }
     let unset = LIFETIME.to_owned();
-    let span = Span { least: ("10s", 10_000), most: ("1h", 3_600_000) };
-    let lifetime = span.read(&at.key("lifetime"), Some(lifetime.as_ref().unwrap_or(&unset)), problems);
-    let scheme = problems.take(&at.key("scheme"), self::scheme(scheme.as_deref().unwrap_or(SCHEME)));
-    let claims = self::claims(&at.key("claims"), claims, problems);
-    let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(Quoted::new(algorithm)));
-    let algorithm = problems.take(&at.key("algorithm"), parsed)?;
-    let (key, verification) = problems.take(&at.key("key"), signing_key(key, algorithm, reader))?;
-    let public = self::published(at, also_published, algorithm, reader, problems);
+    let span = DurationRange { least: ("10s", 10_000), most: ("1h", 3_600_000) };
+    let lifetime = span.read(&at.key("lifetime"), Some(lifetime.as_ref().unwrap_or(&unset)), diagnostics);
+    let scheme = diagnostics.ok_or_report(&at.key("scheme"), self::scheme(scheme.as_deref().unwrap_or(SCHEME)));
+    let claims = self::claims(&at.key("claims"), claims, diagnostics);
+    let algorithm = diagnostics.ok_or_report(&at.key("algorithm"), self::algorithm(algorithm))?;
+    let (key, verification) = diagnostics.ok_or_report(&at.key("key"), signing_key(key, algorithm, loader))?;
+    let public = self::published(at, also_published, algorithm, loader, diagnostics);
     let key = match algorithm.key_type() {
         KeyType::Hmac => key,
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
-            let pem = key.public_pem().map_err(Problem::from).and_then(|pem| own(&pem, algorithm));
-            let own = problems.take(&at.key("key"), pem)?;
+            let pem =
+                key.public_pem().map_err(|error| not_signing("the key", &error)).and_then(|pem| own(&pem, algorithm));
+            let own = diagnostics.ok_or_report(&at.key("key"), pem)?;
             let id: KeyId = own.id().clone();
             published.push(own);
             key.with_id(id)
@@ -90,37 +91,40 @@ fn mint(
     Some(Mint { name, key, verification, issuer, audience, lifetime, scheme, claims })
 }
 
-fn own(pem: &str, algorithm: Algorithm) -> Result<PublicJwk, Problem> {
-    let origin = || "the public half of this key".to_owned();
-    PublicJwk::from_pem(pem, algorithm).map_err(|fault| Problem::Key { origin: origin(), fault })
+fn own(pem: &str, algorithm: Algorithm) -> Result<PublicJwk, Issue> {
+    PublicJwk::from_pem(pem, algorithm).map_err(|error| unusable_key("the public half of this key", &error))
+}
+
+fn not_signing(origin: &str, error: &SigningError) -> Issue {
+    Issue::parse("signing-key-unusable", format!("{origin} does not hold a usable signing key: {error}"))
 }
 
 /// Returns the signing key and its verification key. The latter is read like any other, so that a key too weak there is too weak here.
 fn signing_key(
     source: &raw::SecretSource,
     algorithm: Algorithm,
-    reader: &SecretLoader,
-) -> Result<(SigningKey, VerificationKey), Problem> {
-    if let Some(throw_away) = reader.replaced() {
-        let key = throw_away.signing(algorithm)?;
-        let verification = key.verification_key()?;
-        return Ok((key, verification));
+    loader: &SecretLoader,
+) -> Result<(SigningKey, VerificationKey), Issue> {
+    if let Some(keys) = loader.replaced() {
+        let key = keys.signing(algorithm);
+        let both = key.and_then(|key| key.verification_key().map(|verification| (key, verification)));
+        return both.map_err(|error| not_signing("a key generated for this run", &error));
     }
     match algorithm.key_type() {
         KeyType::Hmac => {
-            let (text, origin) = reader.read_secret(source)?;
+            let (text, origin) = loader.read_secret(source)?;
             let verification = VerificationKey::from_secret(text.as_bytes());
-            let verification = verification.map_err(|fault| Problem::Key { origin: origin.clone(), fault })?;
+            let verification = verification.map_err(|error| unusable_key(&origin, &error))?;
             let key = SigningKey::from_secret(&text).and_then(|key| key.with_algorithm(algorithm));
-            let key = key.map_err(|fault| Problem::PrivateKey { origin, fault })?;
+            let key = key.map_err(|error| not_signing(&origin, &error))?;
             Ok((key, verification))
         }
         KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
-            let (text, origin) = reader.read_private_key(source)?;
+            let (text, origin) = loader.read_private_key(source)?;
             let key = SigningKey::from_pem(&text).and_then(|key| key.with_algorithm(algorithm));
-            let key = key.map_err(|fault| Problem::PrivateKey { origin: origin.clone(), fault })?;
-            let verification = VerificationKey::from_pem(&key.public_pem()?);
-            let verification = verification.map_err(|fault| Problem::Key { origin, fault })?;
+            let key = key.map_err(|error| not_signing(&origin, &error))?;
+            let pem = key.public_pem().map_err(|error| not_signing(&origin, &error))?;
+            let verification = VerificationKey::from_pem(&pem).map_err(|error| unusable_key(&origin, &error))?;
             Ok((key, verification))
         }
     }
@@ -131,52 +135,56 @@ fn published(
     at: &Path,
     list: &[raw::SecretSource],
     algorithm: Algorithm,
-    reader: &SecretLoader,
-    problems: &mut Problems,
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
 ) -> Vec<PublicJwk> {
     let at = at.key("also_published");
     if algorithm.key_type() == KeyType::Hmac {
         if !list.is_empty() {
-            problems.add(at, Problem::NothingToPublish(algorithm.name()));
+            let message = format!("has no effect with {}, whose secret has no public half", algorithm.name());
+            diagnostics.add(at, Issue::error("nothing-to-publish", message, "leave it out, or sign with `EdDSA`"));
         }
         return Vec::new();
     }
-    if reader.replaces_keys() {
+    if loader.replaces_keys() {
         return Vec::new();
     }
     let mut keys = Vec::new();
     for (number, source) in list.iter().enumerate() {
-        let key = reader.read_pem(source).map_err(Problem::from).and_then(|(text, origin)| {
-            PublicJwk::from_pem(&text, algorithm).map_err(|fault| Problem::Key { origin, fault })
+        let key = loader.read_pem(source).and_then(|(text, origin)| {
+            PublicJwk::from_pem(&text, algorithm).map_err(|error| unusable_key(&origin, &error))
         });
-        keys.extend(problems.take(&at.position(number), key));
+        keys.extend(diagnostics.ok_or_report(&at.position(number), key));
     }
     keys
 }
 
-fn claims(at: &Path, list: &BTreeMap<String, MintClaim>, problems: &mut Problems) -> Vec<(Box<str>, ValueSource)> {
+fn claims(
+    at: &Path,
+    list: &BTreeMap<String, MintClaim>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(Box<str>, ValueSource)> {
     let mut claims = Vec::new();
     for (name, written) in list {
         let at = at.key(name);
         if name.is_empty() {
-            problems.add(at.clone(), Problem::ClaimUnnamed);
+            diagnostics.add(at.clone(), Issue::error("claim-unnamed", "has no name", "write one such as `username`"));
         } else if RESERVED_CLAIMS.contains(&name.as_str()) {
-            problems.add(at.clone(), Problem::ClaimOfOurs(Quoted::new(name)));
+            let message = format!("modgud itself sets or omits {} in every token", Quoted::new(name));
+            diagnostics.add(at.clone(), Issue::error("claim-reserved", message, "write another name"));
         }
         let MintClaim { claim, principal, value } = written;
-        let source = source(&at, (claim.as_ref(), *principal, value.as_ref()), problems);
+        let source = source(&at, (claim.as_ref(), *principal, value.as_ref()), diagnostics);
         claims.extend(source.map(|source| (name.as_str().into(), source)));
     }
     claims
 }
 
 /// Checks that no issuer of clients' tokens signs with the key: under another `iss`, each could sign for the other.
-fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], problems: &mut Problems) {
+fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], diagnostics: &mut Diagnostics) {
     for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer != mint.issuer) {
         if jwt.keys.static_keys.keys().iter().any(|key| key.same_key_material(&mint.verification)) {
-            let fingerprint = mint.verification.fingerprint();
-            let (of, issuer) = (Quoted::new(jwt.name.as_str()), Quoted::new(&jwt.issuer));
-            problems.add(at.clone(), Problem::KeyShared { fingerprint, of, issuer });
+            diagnostics.add(at.clone(), key_shared(mint.verification.fingerprint(), jwt));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Validates `modules` and `core`: each path belongs to one of them. Adds the rule of each module.
 
-use super::super::diagnostic::{ModuleProblem, Problem, Problems};
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw::{self, Allow, AnyRight};
 use super::name;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, Allow, AnyRight};
+use crate::diagnostic::{Issue, Quoted};
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::net::upstream_addr::HostPort;
 use modgud_core::authz::{
@@ -20,16 +20,16 @@ pub(super) const RULE: &str = "module:";
 /// The names of clusters that are not modules.
 const CLUSTERS: [&str; 2] = ["core", "modgud"];
 
-/// Returns how modules read paths, and which letters rules compare. `None` if all read them unchanged. [`check`] adds the problems.
+/// Returns how modules read paths, and which letters rules compare. `None` if all read them unchanged. [`check`] adds the diagnostics.
 pub(super) fn readings(list: &[raw::Module], rules: &[raw::Rule]) -> Option<Arc<PathReadings>> {
     let modules = list.iter().filter_map(|module| Some((ModulePrefix::parse(&module.prefix).ok()?, reading(module))));
-    let a_rule_folds = rules.iter().any(|rule| rule.matches.case == raw::Case::Fold);
+    let a_rule_folds = rules.iter().any(|rule| rule.matches.case == Case::Fold);
     PathReadings::new(modules.collect(), a_rule_folds)
 }
 
 fn reading(module: &raw::Module) -> ModuleReading {
     let suffixes = module.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
-    ModuleReading { case: super::rules::case(module.case), suffixes }
+    ModuleReading { case: module.case, suffixes }
 }
 
 /// Returns the access lists of modules, and the gateway settings for Envoy.
@@ -37,27 +37,29 @@ pub(super) fn check(
     list: &[raw::Module],
     core: &raw::Core,
     rules: &mut Rules,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> (Option<Modules>, GatewayConfig) {
-    let core = self::core(core, problems);
+    let core = self::core(core, diagnostics);
     let mut names = HashSet::new();
     let mut prefixes: HashMap<String, &str> = HashMap::new();
     let (mut narrowing, mut modules) = (Vec::new(), Vec::new());
     for (number, module) in list.iter().enumerate() {
         let raw::Module { name: module_name, prefix, upstream, case, suffixes, access } = module;
         let at = Path::root("modules").position(number);
-        name(&at, module_name, &mut names, problems);
+        name(&at, module_name, &mut names, diagnostics);
         if CLUSTERS.contains(&module_name.as_str()) {
-            problems.add(at.key("name"), ModuleProblem::Name(Quoted::new(module_name)));
+            let message = format!("{} is the name of another cluster in Envoy", Quoted::new(module_name));
+            let help = "write another name than `core` and `modgud`";
+            diagnostics.add(at.key("name"), Issue::error("module-name-reserved", message, help));
         }
-        let upstream = endpoint(&at, upstream, problems);
-        self::suffixes(&at.key("suffixes"), *case, suffixes, problems);
+        let upstream = endpoint(&at, upstream, diagnostics);
+        self::suffixes(&at.key("suffixes"), *case, suffixes, diagnostics);
         let module_name = ModuleName::new(module_name);
-        let access = access.as_ref().map(|list| self::access(&at.key("access"), &module_name, list, problems));
-        let Some(prefix) = self::prefix(&at, prefix, &core, problems) else { continue };
+        let access = access.as_ref().map(|list| self::access(&at.key("access"), &module_name, list, diagnostics));
+        let Some(prefix) = self::prefix(&at, prefix, &core, diagnostics) else { continue };
         if let Some(of) = prefixes.get(prefix.as_str()) {
-            let (prefix, of) = (Quoted::new(prefix.as_str()), Quoted::new(of));
-            problems.add(at.key("prefix"), ModuleProblem::PrefixTaken { prefix, of });
+            let message = format!("module {} has the prefix {}, too", Quoted::new(of), Quoted::new(prefix.as_str()));
+            diagnostics.add(at.key("prefix"), Issue::error("prefix-duplicate", message, "write another prefix"));
             continue;
         }
         prefixes.insert(prefix.as_str().to_owned(), &module.name);
@@ -92,76 +94,93 @@ fn add_rule(name: &ModuleName, prefix: &ModulePrefix, rules: &mut Rules) {
 }
 
 /// Validates the suffixes that modules remove.
-fn suffixes(at: &Path, case: raw::Case, list: &[String], problems: &mut Problems) {
-    let folds = case == raw::Case::Fold;
-    for (place, suffix) in list.iter().enumerate() {
+fn suffixes(at: &Path, case: Case, list: &[String], diagnostics: &mut Diagnostics) {
+    let folds = case == Case::Fold;
+    for (index, suffix) in list.iter().enumerate() {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let same = |other: &String| other == suffix || (folds && other.eq_ignore_ascii_case(suffix));
         if !matches!(suffix.len(), 1..=32) || !suffix.bytes().all(plain) {
-            problems.add(at.position(place), ModuleProblem::Suffix(Quoted::new(suffix)));
-        } else if list.iter().take(place).any(same) {
-            problems.add(at.position(place), ModuleProblem::SuffixTwice { suffix: Quoted::new(suffix), folds });
+            let message = format!("{} is not a suffix that can be removed", Quoted::new(suffix));
+            let help = "write it without the dot, with letters, digits, `-` and `_`, such as `json`";
+            diagnostics.add(at.position(index), Issue::error("suffix-invalid", message, help));
+        } else if list.iter().take(index).any(same) {
+            let case = if folds { ", because the module folds case" } else { "" };
+            let message = format!("{} is a duplicate{case}", Quoted::new(suffix));
+            diagnostics.add(at.position(index), Issue::error("suffix-duplicate", message, "leave it out"));
         }
     }
 }
 
-fn endpoint(at: &Path, text: &str, problems: &mut Problems) -> Option<HostPort> {
-    let read = text.parse().map_err(|fault| ModuleProblem::Upstream { found: Quoted::new(text), fault });
-    problems.take(&at.key("upstream"), read)
+fn endpoint(at: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<HostPort> {
+    let read = text
+        .parse()
+        .map_err(|error| Issue::parse("upstream-invalid", format!("{} is not an address; {error}", Quoted::new(text))));
+    diagnostics.ok_or_report(&at.key("upstream"), read)
 }
 
-fn prefix(at: &Path, text: &str, core: &CoreService, problems: &mut Problems) -> Option<ModulePrefix> {
+fn prefix(at: &Path, text: &str, core: &CoreService, diagnostics: &mut Diagnostics) -> Option<ModulePrefix> {
     let at = at.key("prefix");
-    let read = ModulePrefix::parse(text).map_err(|fault| ModuleProblem::Prefix { prefix: Quoted::new(text), fault });
-    let prefix = problems.take(&at, read)?;
+    let read = ModulePrefix::parse(text)
+        .map_err(|error| Issue::parse("prefix-invalid", format!("{} is not a prefix: {error}", Quoted::new(text))));
+    let prefix = diagnostics.ok_or_report(&at, read)?;
     if core.reserved.iter().any(|name| **name == *prefix.first()) {
         let all: Vec<String> = core.reserved.iter().map(|name| format!("`{name}`")).collect();
-        let (first, all) = (Quoted::new(prefix.first()), all.join(", "));
-        problems.add(at, ModuleProblem::Reserved { first, all });
+        let message = format!("{} is reserved for the core service", Quoted::new(prefix.first()));
+        let help = format!("write a first segment other than {}", all.join(", "));
+        diagnostics.add(at, Issue::error("prefix-reserved", message, help));
     }
     Some(prefix)
 }
 
-fn core(core: &raw::Core, problems: &mut Problems) -> CoreService {
+fn core(core: &raw::Core, diagnostics: &mut Diagnostics) -> CoreService {
     let raw::Core { upstream, reserved } = core;
     let at = Path::root("core");
     let mut names: Vec<Box<str>> = Vec::new();
-    for (place, name) in reserved.iter().enumerate() {
-        let at = at.key("reserved").position(place);
+    for (index, name) in reserved.iter().enumerate() {
+        let at = at.key("reserved").position(index);
         let one =
             ModulePrefix::parse(&format!("/{name}")).is_ok_and(|read| read.segments() == 1 && read.first() == name);
         if !one {
-            problems.add(at, ModuleProblem::ReservedName(Quoted::new(name)));
+            let message = format!("{} can't be reserved", Quoted::new(name));
+            let help = "write one segment of letters, digits, `-`, `.`, `_` and `~`, such as `admin`";
+            diagnostics.add(at, Issue::error("reserved-name-invalid", message, help));
         } else if names.iter().any(|known| **known == **name) {
-            problems.add(at, ModuleProblem::ReservedTwice(Quoted::new(name)));
+            let message = format!("{} is reserved already", Quoted::new(name));
+            diagnostics.add(at, Issue::error("reserved-name-duplicate", message, "leave it out"));
         } else {
             names.push(name.as_str().into());
         }
     }
     if upstream.is_some() && reserved.is_empty() {
-        problems.add(at.key("upstream"), ModuleProblem::CoreWithoutNames);
+        let message = "no request leads to this service, because no name is reserved";
+        let help = "name its first path segments under `core.reserved`";
+        diagnostics.add(at.key("upstream"), Issue::error("core-without-names", message, help));
     }
-    let upstream = upstream.as_ref().and_then(|text| endpoint(&at, text, problems));
+    let upstream = upstream.as_ref().and_then(|text| endpoint(&at, text, diagnostics));
     CoreService { upstream, reserved: names }
 }
 
-fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], problems: &mut Problems) -> ModuleAccess {
+fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], diagnostics: &mut Diagnostics) -> ModuleAccess {
     let mut access = ModuleAccess::new(module.clone());
-    for (place, raw::ModuleAccess { organization, allow }) in list.iter().enumerate() {
-        let at = at.position(place);
-        let who = match organization.as_str() {
+    for (index, raw::ModuleAccess { organization, allow }) in list.iter().enumerate() {
+        let at = at.position(index);
+        let organizations = match organization.as_str() {
             "any" => Organizations::Any,
             name => Organizations::One(name),
         };
         if organization.is_empty() {
-            problems.add(at.key("organization"), Problem::Empty("name an organization, or write `any`"));
+            let issue = Issue::error("empty", "is empty", "name an organization, or write `any`");
+            diagnostics.add(at.key("organization"), issue);
         }
         let rights = match allow {
-            Allow::Mask(mask) => CrudPermissions::from_mask(*mask).ok_or(ModuleProblem::Mask(*mask)),
+            Allow::Mask(mask) => CrudPermissions::from_mask(*mask).ok_or_else(|| {
+                let help = "add up 8 for `create`, 4 for `read`, 2 for `update` and 1 for `delete`, or write the words";
+                Issue::error("mask-invalid", format!("`{mask}` is not a mask"), help)
+            }),
             Allow::Rights(list) => Ok(list.iter().copied().map(permission).collect()),
         };
-        if let Some(rights) = problems.take(&at.key("allow"), rights) {
-            access.allow(who, rights);
+        if let Some(rights) = diagnostics.ok_or_report(&at.key("allow"), rights) {
+            access.allow(organizations, rights);
         }
     }
     access

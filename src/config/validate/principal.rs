@@ -1,24 +1,27 @@
-//! Validates `principal`: the claims that make up a caller's identity.
+//! Validates `principal`, the claims that make up a caller's identity, and `require` of a rule, the requirements on the caller.
+//!
+//! An empty list or map in `require`, as an empty variable of a template leaves it, is an error: it would admit every authenticated caller.
 
-use super::super::diagnostic::{Problem, Problems};
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw::{self, Claim};
-use modgud_core::principal::{ClaimMapping, ClaimPath, NullStrings, RolePermissions};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, Claim, Require, RequireAny};
+use crate::diagnostic::{Issue, Quoted};
+use modgud_core::authz::{Access, Entitlements, Requirement};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, NullStrings, RolePermissions};
 use std::sync::Arc;
 
-pub(super) fn check(principal: &raw::Principal, problems: &mut Problems) -> ClaimMapping {
+pub(super) fn check(principal: &raw::Principal, diagnostics: &mut Diagnostics) -> ClaimMapping {
     let raw::Principal { subject, organization, roles, permissions, scopes, grants, absent } = principal;
     let at = Path::root("principal");
     let mut one = |key: &str, claim: &Option<Claim>| {
-        claim.as_ref().and_then(|claim| problems.take(&at.key(key), claim_path(claim)))
+        claim.as_ref().and_then(|claim| diagnostics.ok_or_report(&at.key(key), claim_path(claim)))
     };
     let (subject, organization, roles) =
         (one("subject", subject), one("organization", organization), one("roles", roles));
     let mut list = |key: &str, claims: &[Claim]| {
         let mut paths = Vec::new();
         for (number, claim) in claims.iter().enumerate() {
-            paths.extend(problems.take(&at.key(key).position(number), claim_path(claim)));
+            paths.extend(diagnostics.ok_or_report(&at.key(key).position(number), claim_path(claim)));
         }
         paths
     };
@@ -30,10 +33,94 @@ pub(super) fn check(principal: &raw::Principal, problems: &mut Problems) -> Clai
 }
 
 /// Parses the path of a claim.
-pub(in super::super) fn claim_path(claim: &Claim) -> Result<ClaimPath, Problem> {
+pub(in crate::config) fn claim_path(claim: &Claim) -> Result<ClaimPath, Issue> {
     match claim {
-        Claim::Text(text) => ClaimPath::parse(text).map_err(|fault| Problem::Claim { found: Quoted::new(text), fault }),
-        Claim::Names(names) => ClaimPath::of(names.iter().map(String::as_str))
-            .map_err(|fault| Problem::Claim { found: Quoted::new(&names.join(".")), fault }),
+        Claim::Text(text) => ClaimPath::parse(text).map_err(|error| (text.clone(), error)),
+        Claim::Names(names) => {
+            ClaimPath::of(names.iter().map(String::as_str)).map_err(|error| (names.join("."), error))
+        }
+    }
+    .map_err(|(text, error)| Issue::parse("claim-path-invalid", format!("{}: {error}", Quoted::new(&text))))
+}
+
+/// Creates the error about an empty list or map.
+fn empty(help: &str) -> Issue {
+    Issue::error("empty", "is empty, so that every authenticated caller would have access", help)
+}
+
+/// Returns the requirement of a rule. `known` are the names of the authenticators.
+pub(super) fn requirement(
+    at: &Path,
+    require: Option<&Require>,
+    access: Access,
+    known: &[&str],
+    diagnostics: &mut Diagnostics,
+) -> Requirement {
+    let Some(require) = require else { return Requirement::default() };
+    let Require { permissions, roles, scopes, authenticators, any } = require;
+    if permissions.is_none() && roles.is_none() && scopes.is_none() && authenticators.is_none() && any.is_none() {
+        diagnostics
+            .add(at.clone(), empty("name a requirement, such as `require: { roles: [staff] }`, or leave the key out"));
+        return Requirement::default();
+    }
+    let names = list(&at.key("authenticators"), authenticators.as_deref(), diagnostics);
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(&name.as_str())) {
+        let message = format!("{} is not the name of an authenticator", Quoted::new(name));
+        let issue = Issue::error("authenticator-unknown", message, "write the name of an entry of `authenticators`");
+        diagnostics.add(at.key("authenticators").position(index), issue);
+    }
+    let authenticators = names.iter().map(|name| AuthenticatorName::new(name)).collect();
+    let all = entitlements(at, [permissions, roles, scopes], diagnostics);
+    let at_any = at.key("any");
+    let any = any.as_ref().map(|any| {
+        let RequireAny { permissions, roles, scopes } = any;
+        if permissions.is_none() && roles.is_none() && scopes.is_none() {
+            diagnostics.add(
+                at_any.clone(),
+                empty("name what suffices, such as `any: { roles: [staff] }`, or leave the key out"),
+            );
+        }
+        entitlements(&at_any, [permissions, roles, scopes], diagnostics)
+    });
+    let requirement = Requirement { authenticators, all, any: any.unwrap_or_default() };
+    match access {
+        Access::Authenticated => {}
+        Access::Optional | Access::Public | Access::Preflight | Access::Denied if requirement.is_empty() => {}
+        Access::Optional | Access::Public | Access::Preflight | Access::Denied => {
+            diagnostics.add(at.clone(), caller_required(access));
+        }
+    }
+    requirement
+}
+
+/// Returns the error about a requirement on the caller where there may be none.
+pub(super) fn caller_required(access: Access) -> Issue {
+    let message = format!("requires a caller, which access `{}` does not guarantee", access.name());
+    Issue::error("caller-not-required", message, "write `access: authenticated`, or leave it out")
+}
+
+/// Returns the texts of a list, which must not be empty if it is present.
+fn list<'t>(at: &Path, texts: Option<&'t [String]>, diagnostics: &mut Diagnostics) -> &'t [String] {
+    if texts.is_some_and(<[String]>::is_empty) {
+        diagnostics.add(at.clone(), empty("name a requirement, or leave the key out"));
+    }
+    texts.unwrap_or_default()
+}
+
+/// Returns permissions, roles and scopes, each of which has a name.
+fn entitlements(at: &Path, lists: [&Option<Vec<String>>; 3], diagnostics: &mut Diagnostics) -> Entitlements {
+    let [permissions, roles, scopes] = lists;
+    let mut named = |key: &str, texts: &Option<Vec<String>>| {
+        let at = at.key(key);
+        let texts = list(&at, texts.as_deref(), diagnostics);
+        for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+            diagnostics.add(at.position(index), Issue::error("empty", "is empty, which no caller has", "leave it out"));
+        }
+        texts.iter().map(|text| text.as_str().into()).collect()
+    };
+    Entitlements {
+        permissions: named("permissions", permissions),
+        roles: named("roles", roles),
+        scopes: named("scopes", scopes),
     }
 }

@@ -1,12 +1,12 @@
 //! Validates `server`: addresses, times, limits, and the files of TLS.
 
-use super::super::diagnostic::{Problem, Problems};
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw;
-use super::super::secret_source::SecretLoader;
 use super::super::{LogFormat, ServerConfig};
-use super::Span;
+use super::{DurationRange, out_of_range};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw;
+use crate::config::secret_source::SecretLoader;
+use crate::diagnostic::{Issue, Quoted};
 use crate::net::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path;
@@ -14,57 +14,73 @@ use std::time::Duration;
 
 /// A substitute for a missing or invalid address.
 ///
-/// `profiles/none.yaml` sets everything that a file may omit, so the substitute is used only if a problem rejects the whole configuration.
+/// `profiles/none.yaml` sets everything that a file may omit, so the substitute is used only if an error rejects the whole configuration.
 /// So are the other substitutes here.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The validated section.
-pub(super) struct Checked {
+pub(super) struct ValidatedServer {
     /// The settings that only a restart changes.
     pub(super) server: ServerConfig,
     pub(super) tls: Option<Tls>,
     pub(super) deadline: Duration,
 }
 
-pub(super) fn check(server: &raw::Server, log: LogFormat, reader: &SecretLoader, problems: &mut Problems) -> Checked {
+pub(super) fn check(
+    server: &raw::Server,
+    log: LogFormat,
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
+) -> ValidatedServer {
     // `insecure_plaintext` only affects warnings.
     let raw::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
         server;
     let at = Path::root("server");
     let grpc = grpc.as_ref().and_then(|text| {
-        let read = text.parse().map_err(|fault| Problem::CheckAddress { found: Quoted::new(text), fault });
-        problems.take(&at.key("grpc"), read)
+        let read = text.parse().map_err(|error| {
+            Issue::parse("address-invalid", format!("{} is not an address; {error}", Quoted::new(text)))
+        });
+        diagnostics.ok_or_report(&at.key("grpc"), read)
     });
     let admin = admin.as_ref().and_then(|text| {
-        problems.take(&at.key("admin"), text.parse().map_err(|_| Problem::Address(Quoted::new(text))))
+        let read = text.parse().map_err(|_| {
+            let message = format!("{} is not an address", Quoted::new(text));
+            let help = "write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`";
+            Issue::error("address-invalid", message, help)
+        });
+        diagnostics.ok_or_report(&at.key("admin"), read)
     });
     let tls = tls
         .as_ref()
-        .filter(|_| reader.is_for_serving())
-        .and_then(|tls| self::tls(&at.key("tls"), tls, reader, problems));
-    let deadline =
-        Span { least: ("1ms", 1), most: ("10s", 10_000) }.read(&at.key("deadline"), deadline.as_ref(), problems);
-    let drain = Span { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), problems);
+        .filter(|_| loader.is_for_serving())
+        .and_then(|tls| self::tls(&at.key("tls"), tls, loader, diagnostics));
+    let deadline = DurationRange { least: ("1ms", 1), most: ("10s", 10_000) }.read(
+        &at.key("deadline"),
+        deadline.as_ref(),
+        diagnostics,
+    );
+    let drain =
+        DurationRange { least: ("0s", 0), most: ("10m", 600_000) }.read(&at.key("drain"), drain.as_ref(), diagnostics);
     if let Some(outside) = max_in_flight.filter(|most| !(1..=1_000_000).contains(most)) {
-        problems.add(at.key("max_in_flight"), Problem::InFlight(outside));
+        diagnostics.add(at.key("max_in_flight"), out_of_range(outside, 1, 1_000_000));
     }
     let max_in_flight = usize::try_from(max_in_flight.unwrap_or_default()).unwrap_or(usize::MAX);
     if let Some(outside) = max_connections.filter(|most| !(16..=65_536).contains(most)) {
-        problems.add(at.key("max_connections"), Problem::Connections(outside));
+        diagnostics.add(at.key("max_connections"), out_of_range(outside, 16, 65_536));
     }
     let max_connections = max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    Checked { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
+    ValidatedServer { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
 }
 
 /// Reads every file, even if another one is invalid.
-fn tls(at: &Path, tls: &raw::Tls, reader: &SecretLoader, problems: &mut Problems) -> Option<Tls> {
+fn tls(at: &Path, tls: &raw::Tls, loader: &SecretLoader, diagnostics: &mut Diagnostics) -> Option<Tls> {
     let raw::Tls { cert, key, client_ca } = tls;
-    let chain = read(&at.key("cert"), cert, Chain::from_pem, reader, problems);
-    let private = read(&at.key("key"), key, PrivateKey::from_pem, reader, problems);
+    let chain = read(&at.key("cert"), cert, Chain::from_pem, loader, diagnostics);
+    let private = read(&at.key("key"), key, PrivateKey::from_pem, loader, diagnostics);
     let authorities = match client_ca {
         None => Some(None),
-        Some(file) => read(&at.key("client_ca"), file, ClientAuthorities::from_pem, reader, problems).map(Some),
+        Some(file) => read(&at.key("client_ca"), file, ClientAuthorities::from_pem, loader, diagnostics).map(Some),
     };
     let (Some((chain, cert_origin)), Some((private, key_origin)), Some(authorities)) = (chain, private, authorities)
     else {
@@ -72,14 +88,18 @@ fn tls(at: &Path, tls: &raw::Tls, reader: &SecretLoader, problems: &mut Problems
     };
     let authorities = authorities.map(|(authorities, _)| authorities);
     Tls::new(chain, private, authorities)
-        .map_err(|fault| {
-            let (key, origin) = match fault {
+        .map_err(|error| {
+            let (key, origin) = match error {
                 TlsError::NoCertificate | TlsError::Certificate => ("cert", cert_origin),
                 TlsError::NoKey | TlsError::Key | TlsError::OtherKey => ("key", key_origin),
             };
-            problems.add(at.key(key), Problem::Tls { origin, fault });
+            diagnostics.add(at.key(key), unusable(&origin, error));
         })
         .ok()
+}
+
+fn unusable(origin: &str, error: TlsError) -> Issue {
+    Issue::parse("tls-file-unusable", format!("{origin} {error}"))
 }
 
 /// Reads and parses a file. Returns its origin in words, too.
@@ -87,14 +107,14 @@ fn read<T>(
     at: &Path,
     file: &path::Path,
     parse: impl Fn(&[u8]) -> Result<T, TlsError>,
-    reader: &SecretLoader,
-    problems: &mut Problems,
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
 ) -> Option<(T, String)> {
-    let (content, origin) = problems.take(at, reader.read_tls_file(file))?;
+    let (content, origin) = diagnostics.ok_or_report(at, loader.read_tls_file(file))?;
     match parse(&content) {
         Ok(parsed) => Some((parsed, origin)),
-        Err(fault) => {
-            problems.add(at.clone(), Problem::Tls { origin, fault });
+        Err(error) => {
+            diagnostics.add(at.clone(), unusable(&origin, error));
             None
         }
     }

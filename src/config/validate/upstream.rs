@@ -1,21 +1,22 @@
 //! Validates `upstream`: modgud alone writes each identity header, and no header is removed that modules need.
 
-mod keep;
+mod source;
 
-use super::super::diagnostic::{Problem, Problems};
-use super::super::path::Path;
-use super::super::quoted::Quoted;
-use super::super::raw::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
-use super::principal::claim_path;
+pub(super) use source::source;
+use source::{encoding, header_source, on_encode_error};
+
 use super::{header_name, scheme};
-use modgud_core::authz::condition::{Env, Expression};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, Claim, HeaderSource, MetadataSource};
+use crate::diagnostic::{Issue, Quoted};
 use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{
     CREDENTIAL_HEADERS, HeaderName, HeaderText, PROTOCOL_HEADERS, fold_byte, folds_to_same_name,
 };
 use modgud_core::upstream::{
-    BUILTIN_KEYS, Forward, HeaderEncoding, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
-    OnEncodeError, OverrideHeader, PrincipalField, Removals, RequestMutator, StripPattern, ValueSource,
+    BUILTIN_KEYS, Forward, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
+    OVERRIDE_HEADERS, OverrideHeader, Removals, RequestMutator, StripPattern, ValueSource,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,185 +35,103 @@ const ABOUT_THE_REQUEST_PREFIXES: [&str; 2] = ["x-envoy-", "x-forwarded-"];
 pub(super) fn check(
     upstream: &raw::Upstream,
     required: &[&Claim],
-    places: &CredentialExtractor,
+    locations: &CredentialExtractor,
     (mints, written): (Vec<Mint>, &[raw::Mint]),
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> RequestMutator {
     let raw::Upstream { headers, strip, keep, credential, metadata } = upstream;
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
     for (written, source) in headers {
         let at = Path::root("upstream").key("headers").key(written);
-        let Some(name) = problems.take(&at, header_name(written)) else { continue };
+        let Some(name) = diagnostics.ok_or_report(&at, header_name(written)) else { continue };
         let bytes = name.as_str().as_bytes();
-        if let Some(problem) = refused(written, &name, places) {
-            problems.add(at.clone(), problem);
+        if let Some(issue) = refused(written, &name, locations) {
+            diagnostics.add(at.clone(), issue);
         }
         if let Some(other) = taken.insert(bytes.iter().copied().map(fold_byte).collect(), written) {
-            problems.add(at.clone(), Problem::HeadersAlike(Quoted::new(other), Quoted::new(written)));
+            diagnostics.add(at.clone(), headers_alike(other, written));
         }
         let HeaderSource { claim, principal, value, cel, form: _, encode: _ } = source;
-        let form = form(&at, source, problems);
-        let source = origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), problems);
+        let form = encoding(&at, source, diagnostics);
+        let source = header_source(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), diagnostics);
         let Some(source) = source else { continue };
         if let HeaderValueSource::Source(ValueSource::Constant(text)) = &source
-            && let Err(fault) = HeaderText::parse(text)
+            && let Err(error) = HeaderText::parse(text)
         {
-            problems.add(at.key("value"), Problem::HeaderValue(fault));
+            let message = format!("the value (not shown) {error}");
+            let help = "write visible ASCII characters, with spaces only between them";
+            diagnostics.add(at.key("value"), Issue::error("header-value-invalid", message, help));
         }
-        let unwritable = unwritable(&source, required);
+        let unwritable = on_encode_error(&source, required);
         identity.push(IdentityHeader { name, source, encoding: form, on_error: unwritable });
     }
     let mut patterns = Vec::new();
     for (number, pattern) in strip.iter().enumerate() {
         let at = Path::root("upstream").key("strip").position(number);
-        let parsed =
-            StripPattern::parse(pattern).map_err(|fault| Problem::Strip { found: Quoted::new(pattern), fault });
-        let Some(parsed) = problems.take(&at, parsed) else { continue };
+        let parsed = StripPattern::parse(pattern).map_err(|error| {
+            let message = format!("{}: {error}", Quoted::new(pattern));
+            Issue::error(
+                "strip-pattern-invalid",
+                message,
+                "write a name such as `x-user-id`, or a prefix such as `x-user-*`",
+            )
+        });
+        let Some(parsed) = diagnostics.ok_or_report(&at, parsed) else { continue };
         if let Some(header) = reserved().find(|header| parsed.matches(header.as_bytes())) {
-            problems.add(at.clone(), Problem::StripReserved { pattern: Quoted::new(pattern), header });
-        } else if let Some(header) = places.headers().find(|header| parsed.matches(header.bytes())) {
-            let header = Quoted::new(header.as_str());
-            problems.add(at.clone(), Problem::StripCredential { pattern: Quoted::new(pattern), header });
+            let message =
+                format!("{} would remove `{header}`, which Envoy, HTTP or the module needs", Quoted::new(pattern));
+            diagnostics.add(at.clone(), Issue::error("strip-reserved", message, "write a narrower pattern"));
+        } else if let Some(header) = locations.headers().find(|header| parsed.matches(header.bytes())) {
+            let message = format!(
+                "{} would remove {}, from which an authenticator reads the credential",
+                Quoted::new(pattern),
+                Quoted::new(header.as_str())
+            );
+            let help = "write a narrower pattern; `upstream.credential` sets what modules receive of the credential";
+            diagnostics.add(at.clone(), Issue::error("strip-credential", message, help));
         }
         patterns.push((pattern.as_str(), parsed));
     }
-    let kept = keep::check(keep, &identity, &patterns, problems);
+    let kept = kept(keep, &identity, &patterns, diagnostics);
     let names: Vec<&HeaderName> = identity.iter().map(|header| &header.name).collect();
     let patterns = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     let removals = Removals::new(&names, patterns, kept);
     RequestMutator {
         identity: IdentityHeaders::new(identity, removals),
-        forward: forward(credential.as_ref(), (mints, written), problems),
-        metadata: self::metadata(metadata, problems),
+        forward: forward(credential.as_ref(), (mints, written), diagnostics),
+        metadata: self::metadata(metadata, diagnostics),
     }
 }
 
 /// Returns the reason why modgud can't write a header. `None` if it can.
-pub(super) fn refused(written: &str, name: &HeaderName, places: &CredentialExtractor) -> Option<Problem> {
+pub(super) fn refused(written: &str, name: &HeaderName, locations: &CredentialExtractor) -> Option<Issue> {
     let bytes = name.as_str().as_bytes();
-    if reserved().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || places.reads_header(name) {
-        Some(Problem::HeaderReserved(Quoted::new(written)))
+    if reserved().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || locations.reads_header(name) {
+        let message = format!(
+            "{} can't be an identity header, because Envoy, HTTP or the credential itself needs it",
+            Quoted::new(written)
+        );
+        Some(Issue::error("identity-header-reserved", message, "write another name"))
     } else if is_about_the_request(bytes) {
-        Some(Problem::HeaderAboutTheRequest(Quoted::new(written)))
+        let message = format!(
+            "{} can't be an identity header, because some servers read from it the request's own path, method, host or client",
+            Quoted::new(written)
+        );
+        Some(Issue::error("identity-header-override", message, "write another name"))
     } else {
         None
     }
 }
 
-/// Returns the source of a value, which exactly one of three keys names.
-pub(super) fn source(
-    at: &Path,
-    written: (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>),
-    problems: &mut Problems,
-) -> Option<ValueSource> {
-    match written {
-        (Some(claim), None, None) => Some(ValueSource::Claim(problems.take(&at.key("claim"), claim_path(claim))?)),
-        (None, Some(word), None) => Some(ValueSource::Principal(fact(word))),
-        (None, None, Some(text)) => Some(ValueSource::Constant(text.0.as_str().into())),
-        (claim, principal, value) => {
-            let written = [claim.is_some(), principal.is_some(), value.is_some()];
-            let found = written.into_iter().filter(|is| *is).count();
-            problems.add(at.clone(), Problem::OneSource { found, of: "`claim`, `principal`, `value`" });
-            None
-        }
-    }
-}
-
-/// Returns the source of a value, which exactly one of four keys names.
-fn origin(
-    at: &Path,
-    (claim, principal, value, cel): (Option<&Claim>, Option<PrincipalWord>, Option<&raw::Text>, Option<&str>),
-    problems: &mut Problems,
-) -> Option<HeaderValueSource> {
-    let written = [claim.is_some(), principal.is_some(), value.is_some(), cel.is_some()];
-    let found = written.into_iter().filter(|is| *is).count();
-    if found != 1 {
-        problems.add(at.clone(), Problem::OneSource { found, of: "`claim`, `principal`, `value`, `cel`" });
-        return None;
-    }
-    let Some(text) = cel else { return source(at, (claim, principal, value), problems).map(HeaderValueSource::Source) };
-    match Expression::compile(text, &Env::Value) {
-        Ok(expression) => Some(HeaderValueSource::Computed(Box::new(expression))),
-        Err(faults) => {
-            for fault in faults {
-                problems.add(at.key("cel"), Problem::Expression(fault));
-            }
-            None
-        }
-    }
-}
-
-const fn fact(word: PrincipalWord) -> PrincipalField {
-    match word {
-        PrincipalWord::Subject => PrincipalField::Subject,
-        PrincipalWord::Organization => PrincipalField::Organization,
-        PrincipalWord::Role => PrincipalField::FirstRole,
-        PrincipalWord::Roles => PrincipalField::Roles,
-        PrincipalWord::Permissions => PrincipalField::Permissions,
-        PrincipalWord::Scopes => PrincipalField::Scopes,
-        PrincipalWord::Authenticator => PrincipalField::Authenticator,
-    }
-}
-
-fn form(at: &Path, source: &HeaderSource, problems: &mut Problems) -> HeaderEncoding {
-    let HeaderSource { claim: _, principal: _, cel: _, value, form, encode } = source;
-    if value.is_some() {
-        let written = [("as", form.is_some()), ("encode", encode.is_some())];
-        for (key, _) in written.into_iter().filter(|(_, written)| *written) {
-            problems.add(at.key(key), Problem::FormOfConstant);
-        }
-        return HeaderEncoding::Plain;
-    }
-    match (form, encode) {
-        (None, None) => HeaderEncoding::Plain,
-        (None, Some(Encode::Percent)) => HeaderEncoding::Percent,
-        (Some(form), encode) => {
-            if encode.is_some() {
-                problems.add(at.key("encode"), Problem::EncodedAlready);
-            }
-            match form {
-                HeaderForm::List => HeaderEncoding::List,
-                HeaderForm::Json => HeaderEncoding::Json,
-            }
-        }
-    }
-}
-
-fn unwritable(origin: &HeaderValueSource, required: &[&Claim]) -> OnEncodeError {
-    match origin {
-        // The caller's identity is never omitted: the request would look anonymous.
-        HeaderValueSource::Source(ValueSource::Principal(PrincipalField::Subject | PrincipalField::Organization)) => {
-            OnEncodeError::Deny
-        }
-        HeaderValueSource::Source(ValueSource::Claim(path))
-            if required.iter().any(|claim| claim_path(claim).as_ref().ok() == Some(path)) =>
-        {
-            OnEncodeError::Deny
-        }
-        // Modules rely on these values, and so on what is computed from them.
-        HeaderValueSource::Computed(expression)
-            if expression.names_caller()
-                || required
-                    .iter()
-                    .filter_map(|claim| claim_path(claim).ok())
-                    .any(|path| expression.names_claim(path.first())) =>
-        {
-            OnEncodeError::Deny
-        }
-        HeaderValueSource::Source(
-            ValueSource::Claim(_)
-            | ValueSource::Principal(
-                PrincipalField::FirstRole
-                | PrincipalField::Roles
-                | PrincipalField::Permissions
-                | PrincipalField::Scopes
-                | PrincipalField::Authenticator,
-            )
-            | ValueSource::Constant(_),
-        )
-        | HeaderValueSource::Computed(_) => OnEncodeError::Drop,
-    }
+/// Returns the error about two headers that a server can't distinguish.
+pub(super) fn headers_alike(one: &str, other: &str) -> Issue {
+    let message = format!(
+        "{} and {} are one header to many servers, which ignore case and treat `_` like `-`",
+        Quoted::new(one),
+        Quoted::new(other)
+    );
+    Issue::error("headers-alike", message, "keep one of them")
 }
 
 fn is_about_the_request(name: &[u8]) -> bool {
@@ -225,18 +144,21 @@ fn is_about_the_request(name: &[u8]) -> bool {
 }
 
 /// Validates the dynamic metadata: the formats of Envoy's access log can hold each name, and none is among those always sent.
-fn metadata(list: &BTreeMap<String, MetadataSource>, problems: &mut Problems) -> Metadata {
+fn metadata(list: &BTreeMap<String, MetadataSource>, diagnostics: &mut Diagnostics) -> Metadata {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let (mut known, mut computed) = (Vec::new(), Vec::new());
     for (name, written) in list {
         let at = Path::root("upstream").key("metadata").key(name);
         if BUILTIN_KEYS.contains(&name.as_str()) {
-            problems.add(at.clone(), Problem::ToldAlways(Quoted::new(name)));
+            let message = format!("{} is always sent, with a fixed meaning", Quoted::new(name));
+            diagnostics.add(at.clone(), Issue::error("metadata-name-reserved", message, "write another name"));
         } else if !matches!(name.len(), 1..=64) || !name.bytes().all(plain) {
-            problems.add(at.clone(), Problem::MetadataName(Quoted::new(name)));
+            let message = format!("{} is not a name of dynamic metadata", Quoted::new(name));
+            let help = "write 1 to 64 letters, digits, `_`, `-` and `.`";
+            diagnostics.add(at.clone(), Issue::error("metadata-name-invalid", message, help));
         }
         let MetadataSource { claim, principal, value, cel } = written;
-        match origin(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), problems) {
+        match header_source(&at, (claim.as_ref(), *principal, value.as_ref(), cel.as_deref()), diagnostics) {
             Some(HeaderValueSource::Source(source)) => known.push((name.as_str().into(), source)),
             Some(HeaderValueSource::Computed(expression)) => computed.push((name.as_str().into(), *expression)),
             None => {}
@@ -248,14 +170,14 @@ fn metadata(list: &BTreeMap<String, MetadataSource>, problems: &mut Problems) ->
 fn forward(
     credential: Option<&raw::Forward>,
     (mints, written): (Vec<Mint>, &[raw::Mint]),
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Forward {
     let at = Path::root("upstream").key("credential");
     match credential {
         Some(raw::Forward::Keep) => Forward::Keep,
         Some(raw::Forward::Remove) | None => Forward::Remove,
         Some(raw::Forward::As(text)) => {
-            let scheme = problems.take(&at.key("forward"), scheme(text));
+            let scheme = diagnostics.ok_or_report(&at.key("forward"), scheme(text));
             match (scheme, HeaderName::parse("authorization")) {
                 (Some(scheme), Ok(header)) => Forward::As { scheme, header },
                 (None, _) | (_, Err(_)) => Forward::Remove,
@@ -263,9 +185,10 @@ fn forward(
         }
         Some(raw::Forward::Mint(name)) => {
             if !written.iter().any(|mint| mint.name == *name) {
-                problems.add(at.key("mint"), Problem::MintUnknown(Quoted::new(name)));
+                let message = format!("{} is not the name of an entry of `mint`", Quoted::new(name));
+                diagnostics.add(at.key("mint"), Issue::error("mint-unknown", message, "write the name of an entry"));
             }
-            // An invalid entry has a problem of its own.
+            // An invalid entry has an error of its own.
             let mint = mints.into_iter().find(|mint| *mint.name == **name);
             match (mint, HeaderName::parse("authorization")) {
                 (Some(mint), Ok(header)) => Forward::Mint { minter: Box::new(Minter::new(mint)), header },
@@ -273,4 +196,36 @@ fn forward(
             }
         }
     }
+}
+
+/// Validates `keep`: each name is an override header, and nothing else removes it.
+///
+/// Returns the kept headers. `strip` is the list as written, and `patterns` its parsed form.
+fn kept(
+    keep: &[String],
+    identity: &[IdentityHeader],
+    patterns: &[(&str, StripPattern)],
+    diagnostics: &mut Diagnostics,
+) -> Vec<HeaderName> {
+    let mut kept = Vec::new();
+    for (number, written) in keep.iter().enumerate() {
+        let at = Path::root("upstream").key("keep").position(number);
+        let Some(name) = diagnostics.ok_or_report(&at, header_name(written)) else { continue };
+        let quoted = Quoted::new(written);
+        if OverrideHeader::of(name.bytes()).is_none() {
+            let names = OVERRIDE_HEADERS.iter().map(|header| format!("`{}`", header.name));
+            let list = names.collect::<Vec<_>>().join(", ");
+            let message = format!("{quoted} overrides no part of the request, so modgud never removes it");
+            diagnostics.add(at, Issue::error("keep-not-an-override", message, format!("write one of {list}")));
+        } else if let Some((pattern, _)) = patterns.iter().find(|(_, pattern)| pattern.matches(name.bytes())) {
+            let message = format!("{} of `upstream.strip` removes {quoted}, which is kept here", Quoted::new(pattern));
+            diagnostics.add(at, Issue::error("keep-and-strip", message, "write it in one of the two"));
+        } else if identity.iter().any(|header| folds_to_same_name(header.name.bytes(), name.bytes())) {
+            let message = format!("{quoted} is one of `upstream.headers`, which modgud writes or removes itself");
+            diagnostics.add(at, Issue::error("keep-and-write", message, "write it in one of the two"));
+        } else {
+            kept.push(name);
+        }
+    }
+    kept
 }

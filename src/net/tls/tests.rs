@@ -43,7 +43,7 @@ fn a_file_that_will_not_do_is_named_by_what_is_wrong_with_it() {
     let half = |text: &str| text.get(..text.len() / 2).unwrap().to_owned();
     let relabelled = |text: &str, label: &str| text.replace("PRIVATE KEY", label);
     let no_certificate = "-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n";
-    for (what, cert, key, fault) in [
+    for (what, cert, key, error) in [
         ("nothing", "", key.as_str(), TlsError::NoCertificate),
         ("a key for a certificate", &key, &key, TlsError::NoCertificate),
         ("half of it", &half(&cert), &key, TlsError::Certificate),
@@ -59,7 +59,7 @@ fn a_file_that_will_not_do_is_named_by_what_is_wrong_with_it() {
         ("a key of another kind", &cert, &rsa_key, TlsError::OtherKey),
         ("the other first", &format!("{other}{cert}"), &key, TlsError::OtherKey),
     ] {
-        assert_eq!(tls(cert, key).unwrap_err(), fault, "{what}");
+        assert_eq!(tls(cert, key).unwrap_err(), error, "{what}");
     }
     tls(&format!("{cert}{other}"), &format!("{cert}{key}")).unwrap();
 }

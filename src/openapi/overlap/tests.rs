@@ -5,7 +5,7 @@ use super::super::finding::Finding;
 use super::super::path_set::rank;
 use super::super::template;
 use super::super::{Api, rules};
-use crate::config::Located;
+use crate::diagnostic::Located;
 use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern};
 use modgud_core::http::path::RequestTarget;
 use serde_json::{Map, Value, json};

@@ -65,7 +65,7 @@ impl EnforcedOutcome {
     pub fn of(decision: &Decision) -> Self {
         let outcome = match &decision.verdict {
             Verdict::Allow(mutations) => Ok(mutations.clone()),
-            Verdict::Deny(fault) => Err(fault.reason()),
+            Verdict::Deny(error) => Err(error.reason()),
         };
         Self { rule: decision.rule.clone(), outcome }
     }
@@ -78,8 +78,8 @@ impl EnforcedOutcome {
         let (shadow, detail) = match (outcome, would.verdict) {
             (Ok(done), Verdict::Allow(would)) => (ShadowDecision::Headers, Some(headers(done, &would)?)),
             (Err(_), Verdict::Allow(_)) => (ShadowDecision::Allow, None),
-            (Err(done), Verdict::Deny(fault)) if *done == fault.reason() => return None,
-            (Ok(_) | Err(_), Verdict::Deny(fault)) => (ShadowDecision::Deny(fault.reason()), Some(fault.to_string())),
+            (Err(done), Verdict::Deny(error)) if *done == error.reason() => return None,
+            (Ok(_) | Err(_), Verdict::Deny(error)) => (ShadowDecision::Deny(error.reason()), Some(error.to_string())),
         };
         Some(Difference { rule: rule.clone(), enforced, shadow, shadow_rule: would.rule, detail })
     }
@@ -89,9 +89,9 @@ impl EnforcedOutcome {
 fn headers(done: &Mutations, would: &Mutations) -> Option<String> {
     let (done, would) = (changes(done), changes(would));
     let other = done.symmetric_difference(&would).map(|(name, _)| *name).filter(|name| !minted(name, &done, &would));
-    let told: BTreeSet<_> = other.map(String::from_utf8_lossy).collect();
-    let told: Vec<_> = told.into_iter().take(NAMED).collect();
-    (!told.is_empty()).then(|| told.join(", "))
+    let names: BTreeSet<_> = other.map(String::from_utf8_lossy).collect();
+    let names: Vec<_> = names.into_iter().take(NAMED).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Returns true if both set a header to minted tokens that differ only in when they were made.

@@ -101,8 +101,8 @@ fn allow(set: &[(&str, &str)], remove: &[&'static str], remove_query: &[&'static
     Decision { verdict: Verdict::Allow(mutations), ..Decision::denied(DecisionError::Internal) }
 }
 
-fn deny(fault: DecisionError) -> Decision {
-    Decision { rule: Some(RuleName::new("r")), ..Decision::denied(fault) }
+fn deny(error: DecisionError) -> Decision {
+    Decision { rule: Some(RuleName::new("r")), ..Decision::denied(error) }
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn decision_reason_and_headers_make_a_difference() {
         (
             set(),
             deny(DecisionError::Overload),
-            Some((None, ShadowDecision::Deny(overload), "too many checks are under way")),
+            Some((None, ShadowDecision::Deny(overload), "too many checks are in progress")),
         ),
         (deny(DecisionError::Overload), set(), Some((Some(overload), ShadowDecision::Allow, ""))),
         (deny(DecisionError::Overload), deny(DecisionError::Overload), None),
@@ -154,7 +154,11 @@ fn decision_reason_and_headers_make_a_difference() {
         (
             deny(DecisionError::Overload),
             deny(DecisionError::Internal),
-            Some((Some(overload), ShadowDecision::Deny(internal), "the check can't be read, or modgud failed inside")),
+            Some((
+                Some(overload),
+                ShadowDecision::Deny(internal),
+                "the check can't be read, or modgud failed internally",
+            )),
         ),
     ] {
         let found = EnforcedOutcome::of(&done).differs(would).map(|found| {

@@ -12,10 +12,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Creates a connection that holds the only slot, its other end, and the slots.
 fn connection(due: ReadDeadline) -> (Connection, DuplexStream, ConnectionSlots) {
     let (near, far) = duplex(8);
-    let mut places = ConnectionSlots::new(1, Gauge::default(), Closed::default());
-    let slot = places.try_take().unwrap();
+    let mut slots = ConnectionSlots::new(1, Gauge::default(), Closed::default());
+    let slot = slots.try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
-    (Connection::new(Box::new(near), slot, due, at), far, places)
+    (Connection::new(Box::new(near), slot, due, at), far, slots)
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,19 +125,19 @@ async fn no_more_calls_are_read_than_are_allowed() {
         let budget = connection.budget();
         far.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), pairs].concat()).await.unwrap();
         let mut calls = 0;
-        for most in [1, 2, 100, 7, 1] {
-            budget.allow(usize::MAX, most);
+        for limit in [1, 2, 100, 7, 1] {
+            budget.allow(usize::MAX, limit);
             let mut buffer = vec![0; 1 << 20];
             let before = budget.read_bytes();
             while let Ok(read) = timeout(Duration::ZERO, connection.read(&mut buffer)).await {
                 read.unwrap();
             }
             assert!(budget.was_refused());
-            calls += most;
+            calls += limit;
             // The rest of the earlier frames is read too.
             let header = 24 + (calls - 1) * pair + 9;
             assert_eq!(budget.read_bytes(), header, "{length}: after {calls} calls, from {before}");
-            assert_eq!(budget.take_resets(), if calls == most { calls - 1 } else { most });
+            assert_eq!(budget.take_resets(), if calls == limit { calls - 1 } else { limit });
         }
         assert_eq!(budget.take_resets(), 0);
     }
@@ -158,11 +158,11 @@ async fn a_client_that_does_not_read_is_noticed() {
 
 #[tokio::test]
 async fn one_that_has_to_give_way_ends_at_once_and_leaves_its_place() {
-    let (mut connection, _far, mut places) = connection(ReadDeadline::Bytes(4));
-    let (ended, ()) = tokio::join!(connection.read_u8(), async { places.evict_idle() });
+    let (mut connection, _far, mut slots) = connection(ReadDeadline::Bytes(4));
+    let (ended, ()) = tokio::join!(connection.read_u8(), async { slots.evict_idle() });
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     assert_eq!(connection.write_all(b"PRI").await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
-    assert!(places.try_take().is_none());
+    assert!(slots.try_take().is_none());
     drop(connection);
-    assert!(places.try_take().is_some());
+    assert!(slots.try_take().is_some());
 }

@@ -102,8 +102,8 @@ impl Backpressure {
         if is_turn_over || self.budget.is_write_blocked() {
             return self.budget.allow(0, 0);
         }
-        let most = self.state.limits.queued_calls();
-        self.budget.allow(MAX_READ_BYTES, most.saturating_sub(queue.len()));
+        let limit = self.state.limits.queued_calls();
+        self.budget.allow(MAX_READ_BYTES, limit.saturating_sub(queue.len()));
     }
 
     /// Checks what was read and written since [`set_budget`](Self::set_budget).

@@ -26,9 +26,9 @@ impl TaskWaker {
     pub(super) fn set_awake(&self, task: &Waker) {
         self.is_awake.store(true, Ordering::SeqCst);
         self.is_notified.store(false, Ordering::SeqCst);
-        let mut known = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *known {
-            Some(known) => known.clone_from(task),
+        let mut stored = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *stored {
+            Some(stored) => stored.clone_from(task),
             none => *none = Some(task.clone()),
         }
     }

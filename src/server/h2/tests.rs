@@ -54,7 +54,7 @@ fn a_task_is_woken_when_it_sleeps_and_only_then() {
         assert!(!task_waker.may_sleep(), "what has come up is looked at first");
         waker.wake_by_ref();
         assert!(!task_waker.may_sleep());
-        assert_eq!(count(), round, "nobody wakes a task that is awake");
+        assert_eq!(count(), round, "a task that is awake is not woken");
         assert!(task_waker.may_sleep());
         waker.wake_by_ref();
         assert_eq!(count(), round + 1);
@@ -62,7 +62,7 @@ fn a_task_is_woken_when_it_sleeps_and_only_then() {
 }
 
 #[test]
-fn it_is_the_last_task_that_is_woken() {
+fn the_last_task_is_woken() {
     let (first, second, task_waker) =
         (Arc::new(Woken::default()), Arc::new(Woken::default()), Arc::new(TaskWaker::default()));
     for task in [&first, &second] {
@@ -75,7 +75,7 @@ fn it_is_the_last_task_that_is_woken() {
 
 /// No wake-up is lost while the task goes to sleep: in every round each side waits for the other.
 #[test]
-fn nothing_is_slept_through() {
+fn no_wake_up_is_lost() {
     const ROUNDS: usize = 20_000;
     let task_waker = Arc::new(TaskWaker::default());
     let waker = Waker::from(Arc::clone(&task_waker));
@@ -117,16 +117,16 @@ impl Wake for Unpark {
 }
 
 #[tokio::test]
-async fn a_call_that_panics_is_given_up_and_one_that_waits_goes_on_by_itself() {
+async fn a_call_that_panics_is_dropped_and_one_that_waits_becomes_a_task() {
     let mut queue = RunQueue::default();
     let executor = queue.executor();
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let (done, is_done) = oneshot::channel();
     let at_once = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&at_once);
     executor.execute(async { panic!("a defect in one call") });
     executor.execute(async move {
-        told.await.unwrap();
+        receiver.await.unwrap();
         done.send(()).unwrap();
     });
     executor.execute(async move {
@@ -134,7 +134,7 @@ async fn a_call_that_panics_is_given_up_and_one_that_waits_goes_on_by_itself() {
     });
     turns_until_empty(&mut queue).await;
     assert_eq!(at_once.load(Ordering::Relaxed), 1);
-    tell.send(()).unwrap();
+    sender.send(()).unwrap();
     is_done.await.unwrap();
 }
 
@@ -161,7 +161,7 @@ async fn calls_that_take_long_have_a_turn_each_in_order() {
 
 /// The state after a connection panics.
 #[test]
-fn calls_that_nobody_looks_at_any_more_are_gone() {
+fn calls_of_a_closed_connection_are_dropped() {
     let queue = RunQueue::default();
     let executor = queue.executor();
     let held = Arc::new(());
@@ -193,7 +193,7 @@ fn calls_that_are_reset(count: u32) -> Vec<u8> {
 async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
     // Fewer than the limit that ends the connection, many more than may wait.
     const SENT: u32 = 5_000;
-    for (others, most) in [
+    for (others, limit) in [
         (0, MAX_QUEUED_CALLS),
         (MAX_QUEUED_CALLS_IN_ALL, MAX_QUEUED_CALLS),
         (MAX_QUEUED_CALLS_IN_ALL + 1, FEW_QUEUED_CALLS),
@@ -220,17 +220,17 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
                 backpressure.set_budget(&queue, false);
                 assert!(served.as_mut().poll(context).is_pending());
                 assert_eq!(backpressure.check(&mut queue, context), Action::Serve);
-                assert!(queue.len() <= most, "{} calls wait beside {others}", queue.len());
+                assert!(queue.len() <= limit, "{} calls wait besides {others}", queue.len());
             }
             Poll::Ready(())
         })
         .await;
-        assert_eq!((queue.len(), backpressure.can_read_more(&queue)), (most, false), "beside {others}");
+        assert_eq!((queue.len(), backpressure.can_read_more(&queue)), (limit, false), "beside {others}");
     }
 }
 
 #[test]
-fn of_an_address_the_path_is_kept() {
+fn only_the_path_of_a_uri_is_kept() {
     for (address, kept) in [
         ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Check"),
         ("http://modgud/grpc.health.v1.Health/Check?query", "/grpc.health.v1.Health/Check"),

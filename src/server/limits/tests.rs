@@ -41,13 +41,13 @@ fn all_slots(of: &Arc<ConnectionState>) -> Vec<InFlight> {
 
 #[test]
 fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
-    for (most, expected) in [(1, 1), (2, 2), (3, 2), (9, 6), (16, 11), (4_096, 2_731)] {
-        let all = connections(Limits::new(most), 2);
+    for (limit, expected) in [(1, 1), (2, 2), (3, 2), (9, 6), (16, 11), (4_096, 2_731)] {
+        let all = connections(Limits::new(limit), 2);
         let held = all_slots(&all[0]);
-        assert_eq!(held.len(), expected, "of {most}");
-        assert_eq!(all[1].try_acquire(0).is_some(), expected < most, "of {most}");
+        assert_eq!(held.len(), expected, "of {limit}");
+        assert_eq!(all[1].try_acquire(0).is_some(), expected < limit, "of {limit}");
         drop(held);
-        assert_eq!(all_slots(&all[1]).len(), expected, "of {most}, again");
+        assert_eq!(all_slots(&all[1]).len(), expected, "of {limit}, again");
     }
 }
 

@@ -103,7 +103,7 @@ async fn one_of_many_gets_it() {
         let opened = opening.join_all().await;
         assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "{opened:?}");
         let refused = opened.iter().filter_map(|opened| opened.as_ref().err());
-        assert!(refused.into_iter().all(|fault| matches!(fault, SocketError::InUse)), "{opened:?}");
+        assert!(refused.into_iter().all(|error| matches!(error, SocketError::InUse)), "{opened:?}");
         UnixStream::connect(&path).unwrap();
     }
 }
@@ -114,8 +114,8 @@ async fn a_socket_that_may_not_be_asked_is_no_dead_one() {
     let other = UnixListener::bind(&path).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     // Root may connect all the same, and finds the socket in use.
-    let fault = open(&path).await.unwrap_err();
-    assert!(matches!(fault, SocketError::InUse | SocketError::Io(_)), "{fault}");
+    let error = open(&path).await.unwrap_err();
+    assert!(matches!(error, SocketError::InUse | SocketError::Io(_)), "{error}");
     assert!(path.exists());
     drop(other);
 }
@@ -126,10 +126,10 @@ async fn a_folder_that_somebody_keeps_locked_is_an_error() {
     let (folder, path) = folder();
     let other = File::open(folder.path()).unwrap();
     other.lock().unwrap();
-    let fault = open(&path).await.unwrap_err();
-    let expected = "another process has kept its folder locked for 3 seconds; end that process, or give the socket a folder that \
-                    only modgud and Envoy may read";
-    assert_eq!(fault.to_string(), expected);
+    let error = open(&path).await.unwrap_err();
+    let expected = "another process has kept its folder locked for 3 seconds; stop it, or use a folder that only modgud and Envoy may \
+                    read";
+    assert_eq!(error.to_string(), expected);
     assert!(!path.exists());
     // A lock that is released in time is waited for.
     let (opened, ()) = tokio::join!(open(&path), async {

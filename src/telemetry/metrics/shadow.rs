@@ -23,8 +23,8 @@ pub struct ShadowRuleMetrics(RwLock<HashMap<RuleName, Arc<[AtomicU64]>>>);
 impl ShadowRuleMetrics {
     /// Counts the outcome of a shadow rule (`None` if the request would have been allowed).
     pub fn record(&self, rule: &RuleName, outcome: Option<Reason>) {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(rule).map(Arc::clone);
-        let counts = known.unwrap_or_else(|| {
+        let counted_already = self.0.read().unwrap_or_else(PoisonError::into_inner).get(rule).map(Arc::clone);
+        let counts = counted_already.unwrap_or_else(|| {
             let mut rules = self.0.write().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(rules.entry(rule.clone()).or_insert_with(|| outcomes().map(|_| AtomicU64::new(0)).collect()))
         });

@@ -3,14 +3,14 @@
 
 use serde_json::{Map, Value};
 
-/// Keywords that say something to people, and nothing about a document.
+/// Keywords for people, which do not constrain a document.
 const WORDS: [&str; 7] = ["$schema", "$defs", "title", "description", "default", "format", "examples"];
 
 /// Everything about a document that does not fit, each with its path.
-pub(super) fn faults(schema: &Value, document: &Value) -> Vec<String> {
-    let mut faults = Vec::new();
-    Validator { root: schema }.check(schema, document, "", &mut faults);
-    faults
+pub(super) fn errors(schema: &Value, document: &Value) -> Vec<String> {
+    let mut errors = Vec::new();
+    Validator { root: schema }.check(schema, document, "", &mut errors);
+    errors
 }
 
 struct Validator<'a> {
@@ -18,10 +18,10 @@ struct Validator<'a> {
 }
 
 impl Validator<'_> {
-    fn check(&self, schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
+    fn check(&self, schema: &Value, value: &Value, path: &str, errors: &mut Vec<String>) {
         let keywords = match schema {
             Value::Bool(true) => return,
-            Value::Bool(false) => return faults.push(format!("{path}: nothing may stand here")),
+            Value::Bool(false) => return errors.push(format!("{path}: no value is allowed here")),
             schema => schema.as_object().unwrap(),
         };
         for (keyword, operand) in keywords {
@@ -41,19 +41,19 @@ impl Validator<'_> {
                 }),
                 "$ref" => {
                     let pointer = operand.as_str().unwrap().strip_prefix('#').unwrap();
-                    self.check(self.root.pointer(pointer).unwrap(), value, path, faults);
+                    self.check(self.root.pointer(pointer).unwrap(), value, path, errors);
                     true
                 }
                 "items" => {
                     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                        self.check(operand, item, &format!("{path}[{index}]"), faults);
+                        self.check(operand, item, &format!("{path}[{index}]"), errors);
                     }
                     true
                 }
                 "properties" => {
                     for (key, member) in value.as_object().into_iter().flatten() {
                         if let Some(schema) = operand.get(key) {
-                            self.check(schema, member, &format!("{path}.{key}"), faults);
+                            self.check(schema, member, &format!("{path}.{key}"), errors);
                         }
                     }
                     true
@@ -63,7 +63,7 @@ impl Validator<'_> {
                     for (key, member) in
                         value.as_object().into_iter().flatten().filter(|(key, _)| !known.contains_key(*key))
                     {
-                        self.check(operand, member, &format!("{path}.{key}"), faults);
+                        self.check(operand, member, &format!("{path}.{key}"), errors);
                     }
                     true
                 }
@@ -73,7 +73,7 @@ impl Validator<'_> {
                 }
             };
             if !fits {
-                faults.push(format!("{path}: {keyword}: {operand}"));
+                errors.push(format!("{path}: {keyword}: {operand}"));
             }
         }
     }
@@ -81,9 +81,9 @@ impl Validator<'_> {
     /// How many of the schemas a value fits.
     fn fitting(&self, schemas: &Value, value: &Value) -> usize {
         let fits = |schema: &&Value| {
-            let mut faults = Vec::new();
-            self.check(schema, value, "", &mut faults);
-            faults.is_empty()
+            let mut errors = Vec::new();
+            self.check(schema, value, "", &mut errors);
+            errors.is_empty()
         };
         schemas.as_array().unwrap().iter().filter(fits).count()
     }

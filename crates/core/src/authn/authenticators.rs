@@ -9,7 +9,7 @@ use super::jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, Verified
 use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
-use super::{AuthnError, LookupResult, RemoteJwks};
+use super::{AuthnError, LookupResult, RemoteJwks, mismatch};
 use crate::credential::{AuthenticatorId, Credential};
 use crate::explain::{Observer, Step};
 use crate::http::request::{Peer, Request};
@@ -206,7 +206,10 @@ impl Authenticators {
             let (token, replay_cache) = (credential.token, &self.replay_cache);
             let context = PopContext { request, token, principal: &principal, now, replay_cache, replay_mode };
             let proven = constraint.check(&context);
-            observer.step(|| Step::of("sender", &proven, format!("bound to its sender by {}", constraint.name())));
+            observer.step(|| match &proven {
+                Ok(()) => Step::passed("sender", format!("bound to its sender by {}", constraint.name())),
+                Err(error) => Step::failed("sender", mismatch::sender(error, &context)),
+            });
             proven?;
         }
         Ok(principal)
@@ -299,13 +302,17 @@ impl Authenticators {
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
         let token = UnverifiedToken::parse(credential.token.as_str());
-        observer.step(|| Step::of("token", &token, "a well-formed signed JWT, and nothing in it is ambiguous"));
+        observer.step(|| match &token {
+            Ok(_) => Step::passed("token", "a well-formed signed JWT, and nothing in it is ambiguous"),
+            Err(error) => Step::failed("token", mismatch::token(*error, credential.token.as_str())),
+        });
         let token = token?;
         let authenticator = self.of_issuer(&token, credential);
-        observer.step(|| {
-            let issuer = token.claimed_issuer().unwrap_or_default();
-            let found = authenticator.as_ref().map(|(_, one)| one.name.as_str()).unwrap_or_default();
-            Step::of("issuer", &authenticator, format!("`{issuer}`: authenticator `{found}`"))
+        observer.step(|| match &authenticator {
+            Ok((_, one)) => {
+                Step::passed("issuer", format!("`{}`: authenticator `{}`", one.issuer(), one.name.as_str()))
+            }
+            Err(_) => Step::failed("issuer", mismatch::issuer(&token, credential, &self.list)),
         });
         let (index, authenticator) = authenticator?;
         authenticator.verify(token, index, now, lookup, observer)
@@ -317,7 +324,7 @@ impl Authenticators {
         token: &UnverifiedToken<'_>,
         credential: &Credential<'_, '_>,
     ) -> Result<(AuthenticatorId, &JwtAuthenticator), AuthnError> {
-        let issuer = token.claimed_issuer().ok_or(AuthnError::IssuerUnknown)?;
+        let issuer = token.claimed_issuer().ok_or(AuthnError::IssuerMissing)?;
         credential
             .authenticators
             .iter()

@@ -1,7 +1,7 @@
 //! The claims policy of credentials: audience, required claims, dates (RFC 7519 §4.1). It returns the validity period; its caller compares
 //! that with the present time on each use.
 
-use super::SenderConstraint;
+use super::{SenderConstraint, mismatch};
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Claims, NumericDate, VerifiedToken};
 use crate::principal::{ClaimMapping, ClaimPath, Identity, IdentityClaimError};
@@ -59,9 +59,18 @@ pub enum ClaimError {
     /// A claim that rules and revocations identify the caller by has an unexpected type.
     #[error(transparent)]
     Identity(#[from] IdentityClaimError),
+    /// `aud` is missing.
+    #[error("the token has no `aud`, and the authenticator requires one")]
+    AudienceMissing,
     /// `aud` is not an accepted one.
     #[error("the token's `aud` is not an accepted audience")]
     Audience,
+    /// `aud` is present, and the authenticator has no audience.
+    #[error("the token has an `aud`, and the authenticator accepts none")]
+    AudienceUnexpected,
+    /// `typ` is missing.
+    #[error("the token has no `typ`, and the authenticator requires one")]
+    TypeMissing,
     /// `typ` is not an accepted one.
     #[error("the token's `typ` is not an accepted type")]
     Type,
@@ -93,8 +102,8 @@ impl ClaimError {
         match self {
             Self::Missing(_) | Self::MissingInside(_) | Self::NoValue(_) => Reason::ClaimMissing,
             Self::Invalid(_) | Self::Identity(_) => Reason::ClaimInvalid,
-            Self::Audience => Reason::AudienceMismatch,
-            Self::Type => Reason::TokenTypeNotAllowed,
+            Self::AudienceMissing | Self::Audience | Self::AudienceUnexpected => Reason::AudienceMismatch,
+            Self::TypeMissing | Self::Type => Reason::TokenTypeNotAllowed,
             Self::Expired { .. } => Reason::TokenExpired,
             Self::NotYetValid { .. } => Reason::TokenNotYetValid,
             Self::LivesTooLong => Reason::TokenTooOld,
@@ -156,12 +165,19 @@ impl ClaimsPolicy {
         observer: &mut impl Observer,
     ) -> Result<(Identity, ValidityPeriod), ClaimError> {
         let typed = self.check_type(token);
-        observer.step(|| Step::of("typ", &typed, "as required"));
+        observer.step(|| match (&typed, token.header().token_type()) {
+            (Ok(()), _) if self.types.is_empty() => Step::noted("typ", "not checked: the authenticator has no `types`"),
+            (Ok(()), found) => Step::passed("typ", format!("`{}`", found.unwrap_or_default())),
+            (Err(_), found) => Step::failed("typ", mismatch::token_type(found, &self.types)),
+        });
         typed?;
         let claims = token.claims();
         let identity = self.claims(claims, observer)?;
         let period = self.period(claims);
-        observer.step(|| Step::of("dates", &period, "`exp` is present, and all dates are valid"));
+        observer.step(|| match &period {
+            Ok(_) => Step::passed("dates", "`exp` is present, and all dates are valid"),
+            Err(error) => Step::failed("dates", mismatch::dates(error, claims, self)),
+        });
         Ok((identity, period?))
     }
 
@@ -174,19 +190,26 @@ impl ClaimsPolicy {
     ) -> Result<(Identity, ValidityPeriod), ClaimError> {
         let identity = self.claims(claims, observer)?;
         let period = self.period_of_response(claims);
-        observer.step(|| Step::of("dates", &period, "all dates are valid"));
+        observer.step(|| match &period {
+            Ok(_) => Step::passed("dates", "all dates are valid"),
+            Err(error) => Step::failed("dates", mismatch::dates(error, claims, self)),
+        });
         Ok((identity, period?))
     }
 
     fn claims(&self, claims: &Claims, observer: &mut impl Observer) -> Result<Identity, ClaimError> {
-        let report = |what, result: Result<(), ClaimError>, passed: &str, observer: &mut _| {
-            Observer::step(observer, || Step::of(what, &result, passed));
-            result
-        };
-        report("aud", self.check_audience(claims), "as required", observer)?;
+        let audience = self.check_audience(claims);
+        observer.step(|| match (&audience, &self.audience, claims.get("aud")) {
+            (Ok(()), AudiencePolicy::Unchecked, _) => Step::noted("aud", "not checked: `audiences` is `any`"),
+            (Ok(()), _, None) => Step::passed("aud", "there is none, and the authenticator accepts none"),
+            (Ok(()), _, Some(found)) => Step::passed("aud", mismatch::quoted(found)),
+            (Err(_), policy, _) => Step::failed("aud", mismatch::audience(claims, policy)),
+        });
+        audience?;
         for name in ["sub", "jti"] {
             if let Err(error) = claims.text(name) {
-                report("text claim", Err(error.into()), name, observer)?;
+                observer.step(|| Step::failed("text claim", mismatch::text(claims, name)));
+                return Err(error.into());
             }
         }
         // With another type, rules and revocations would not recognize the caller.
@@ -199,7 +222,10 @@ impl ClaimsPolicy {
             let found = path.find(claims);
             let present =
                 self.identity.null_strings.present(found).map(|_| ()).ok_or_else(|| missing(path, found.is_some()));
-            observer.step(|| Step::of("required claim", &present, path.to_string()));
+            observer.step(|| match &present {
+                Ok(()) => Step::passed("required claim", path.to_string()),
+                Err(error) => Step::failed("required claim", mismatch::required(error, path, claims)),
+            });
             present?;
         }
         Ok(identity)
@@ -234,7 +260,8 @@ impl ClaimsPolicy {
         match token.header().token_type() {
             _ if self.types.is_empty() => Ok(()),
             Some(found) if accepted(found) => Ok(()),
-            Some(_) | None => Err(ClaimError::Type),
+            Some(_) => Err(ClaimError::Type),
+            None => Err(ClaimError::TypeMissing),
         }
     }
 
@@ -244,7 +271,9 @@ impl ClaimsPolicy {
         match (&self.audience, claims.audience()?) {
             (AudiencePolicy::Unchecked, _) | (AudiencePolicy::Absent, None) => Ok(()),
             (AudiencePolicy::AnyOf(expected), Some(found)) if ours(expected, &found) => Ok(()),
-            (AudiencePolicy::Absent, Some(_)) | (AudiencePolicy::AnyOf(_), _) => Err(ClaimError::Audience),
+            (AudiencePolicy::AnyOf(_), Some(_)) => Err(ClaimError::Audience),
+            (AudiencePolicy::AnyOf(_), None) => Err(ClaimError::AudienceMissing),
+            (AudiencePolicy::Absent, Some(_)) => Err(ClaimError::AudienceUnexpected),
         }
     }
 }

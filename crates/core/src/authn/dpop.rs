@@ -171,6 +171,23 @@ impl DpopPolicy {
     }
 }
 
+/// Returns the claims of the request's proof, for people. `None` if it has no valid proof.
+pub(super) fn claims(request: &Request<'_>) -> Option<Claims> {
+    match request.headers.sole(HEADER) {
+        HeaderLookup::Absent | HeaderLookup::Repeated => None,
+        HeaderLookup::One(value) => {
+            UnverifiedDpopProof::parse(std::str::from_utf8(value).unwrap_or_default()).ok()?.verify().ok()
+        }
+    }
+}
+
+/// Returns the address of a request, for people.
+pub(super) fn address(request: &Request<'_>) -> String {
+    let scheme = String::from_utf8_lossy(request.scheme);
+    let port = request.port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}://{}{port}{}", request.host.name().unwrap_or_default(), request.path.as_str())
+}
+
 fn text<'p>(proof: &'p Claims, name: &'static str) -> Result<&'p str, DpopError> {
     proof.text(name).ok().flatten().ok_or(DpopError::Claim(name))
 }

@@ -8,7 +8,7 @@ pub use cache::{CacheKey, CacheTtl, CachedResponses, IntrospectionCache};
 pub use response::{ActiveToken, IntrospectionResponse, IntrospectionResponseError};
 
 use super::claims_policy::ClaimsPolicy;
-use super::{AuthnError, IntrospectionOutcome, LookupResult, PendingLookup};
+use super::{AuthnError, IntrospectionOutcome, LookupResult, PendingLookup, mismatch};
 use crate::credential::{AuthenticatorId, RawToken};
 use crate::explain::{Observer, Step};
 use crate::principal::{AuthMethod, AuthenticatorName, Principal};
@@ -62,7 +62,10 @@ impl IntrospectionAuthenticator {
             && let Some(found) = claims.text("iss").map_err(super::ClaimError::from)?
         {
             let issuer = if *found == **expected { Ok(()) } else { Err(AuthnError::IssuerUnknown) };
-            observer.step(|| Step::of("issuer", &issuer, format!("`{found}`")));
+            observer.step(|| match &issuer {
+                Ok(()) => Step::passed("issuer", format!("`{found}`")),
+                Err(_) => Step::failed("issuer", mismatch::answered_issuer(found, expected)),
+            });
             issuer?;
         }
         let (identity, period) = self.checks.validate_introspection(&claims, observer)?;

@@ -5,7 +5,7 @@
 
 use super::claims_policy::{ClaimsPolicy, ValidityPeriod};
 use super::jwks::{ActiveKeys, IssuerKeys, KeyCoverage};
-use super::{AuthnError, LookupResult, PendingLookup};
+use super::{AuthnError, LookupResult, PendingLookup, mismatch};
 use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
 use crate::credential::{AuthenticatorId, RawToken};
 use crate::explain::{Observer, Step};
@@ -95,8 +95,14 @@ impl JwtAuthenticator {
         const ENTRY_BYTES: usize = 512;
 
         let algorithm = token.header().algorithm().name();
+        let header = observer.keeps_steps().then(|| token.header().clone());
         let token = self.verify_signature(token, by, now, result);
-        observer.step(|| Step::of("signature", &token, format!("valid, {algorithm}, by a key of the issuer")));
+        observer.step(|| match (&token, &header) {
+            (Err(error), Some(header)) => {
+                Step::failed("signature", mismatch::signature(error, header, self, &self.keys.active_at(now)))
+            }
+            (result, _) => Step::of("signature", result, format!("valid, {algorithm}, by a key of the issuer")),
+        });
         let token = token?;
         let key = token.key();
         let (identity, span) = self.checks.validate_jwt(&token, observer)?;

@@ -17,7 +17,7 @@ pub enum PendingLookup {
     #[error("the token's key is unknown, and the keys of its issuer can't be refreshed at present")]
     JwksRefresh(AuthenticatorId),
     /// The introspection response of this authenticator's authorization server.
-    #[error("the token can't be introspected at present")]
+    #[error("there is no usable introspection response about the token")]
     Introspection(AuthenticatorId),
     /// The introspection response of a server that proved unavailable. No request of a client causes that.
     #[error("the token's authorization server is unavailable")]

@@ -13,17 +13,20 @@ mod tests;
 
 use super::syntax::{ModulePrefix, Segment};
 use crate::http::path::CanonicalPath;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The comparison of letters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Case {
-    /// Case-sensitive.
+    /// Case matters.
     #[default]
     Exact,
-    /// Case-insensitive: `A` and `a` are equal.
+    /// `A` equals `a`. Letters beyond ASCII are not folded; a path in which folding them could select another rule is denied.
     Fold,
 }
 

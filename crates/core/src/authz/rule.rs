@@ -9,6 +9,8 @@ use super::pattern::PathPattern;
 use crate::http::query::{Query, is_plain};
 use crate::http::request::Request;
 use crate::principal::{AuthenticatorName, Identity, Principal};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
@@ -25,18 +27,21 @@ impl Borrow<str> for RuleName {
     }
 }
 
-/// The access that a rule defines for callers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The credential that a rule requires.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// A valid credential is required.
+    /// A valid credential.
+    #[default]
     Authenticated,
-    /// A valid credential or none; an invalid one is rejected.
+    /// A valid credential, or none, which is anonymous. An invalid one is denied.
     Optional,
-    /// No requirement: credentials are neither read nor changed.
+    /// None: a credential is neither checked nor changed.
     Public,
-    /// As `Public`, for CORS preflights only.
+    /// None, and only for CORS preflights: `OPTIONS` with one `Origin` and one `Access-Control-Request-Method`. The rule does not apply to
+    /// other requests. Where one matches a preflight, rules that require a caller are skipped.
     Preflight,
-    /// All callers are denied.
+    /// Every request is denied.
     Denied,
 }
 

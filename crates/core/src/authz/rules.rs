@@ -9,16 +9,19 @@ use super::rule::{Access, Enforcement, Rule, RuleName};
 use crate::explain::Step;
 use crate::http::method::Method;
 use crate::http::request::Request;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The access for a request that no rule matches. It is never public.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The decision on a request that no rule matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Fallback {
     /// A valid credential is required.
     Authenticated,
-    /// All callers are denied.
+    /// Every request is denied.
     Denied,
 }
 

@@ -9,6 +9,8 @@ use crate::reason::Reason;
 use crate::upstream::{
     Computed, CorrelationError, IdentityError, MintError, MintedClaimError, MutationError, Mutations,
 };
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// The outcome of one check.
@@ -86,11 +88,13 @@ pub enum DecisionError {
 }
 
 /// The decisions that are logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum LoggedDecisions {
-    /// Every one.
+    /// Every decision.
     All,
     /// Denials only.
+    #[default]
     Denied,
     /// None.
     None,

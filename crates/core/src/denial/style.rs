@@ -2,6 +2,8 @@
 
 use super::custom_headers::ExtraHeader;
 use crate::reason::Class;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The style of denials.
 #[derive(Debug, Clone)]
@@ -34,30 +36,36 @@ impl Style {
     }
 }
 
-/// The style of a denial's body, unless the client prefers another representation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The format of a denial's body.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum BodyStyle {
-    /// `{"type": …, "title": …, "status": …}` (RFC 9457).
+    /// Problem details (RFC 9457), `application/problem+json`.
+    #[default]
     Problem,
-    /// `{"detail": …}`, the format of `BiFrost`.
+    /// `{"detail": "…"}`, with `BiFrost`'s texts.
     Detail,
-    /// `{"error": …}`. If a permission is missing, it lists the required and the existing ones.
+    /// `{"error": "…"}`. For a missing permission, the text names those that the rule requires, and those of the caller.
     Error,
-    /// `{"errorCode": …, "errorMsg": …}`, the format of Orchescala's gateway.
+    /// `{"errorCode": 401, "errorMsg": "…"}`, as in Orchescala's gateway.
     Orchescala,
 }
 
-/// The handling of a check that could not be decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of an undecidable check: keys or an authorization server are unavailable, the deadline has passed, or too many checks are
+/// running.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum OnError {
-    /// A denial with 503, regardless of Envoy's handling of errors.
+    /// A denial with 503, whatever Envoy's `failure_mode_allow`.
+    #[default]
     Deny,
-    /// An error, for which Envoy's `failure_mode_allow` decides.
+    /// An error, for which Envoy's `failure_mode_allow` decides (Envoy 1.37 or later): with `true`, every request passes meanwhile.
+    #[serde(rename = "error")]
     DeferToEnvoy,
 }
 
-/// The authentication schemes that clients may use for their tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The authentication schemes of challenges, according to the credential locations.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChallengeSchemes {
     /// `Bearer`, also if authenticators accept other schemes for the same tokens (RFC 6750).
     Bearer,
@@ -65,6 +73,21 @@ pub enum ChallengeSchemes {
     Dpop,
     /// Both: some tokens require a proof.
     BearerAndDpop,
+    /// The scheme that the configuration names, where it does not name `Bearer`.
+    Named(Box<str>),
+    /// `ApiKey`: every credential is in a header without a scheme. No RFC defines a scheme for that, and every 401 must have a
+    /// challenge (RFC 9110 §15.5.2).
+    ApiKey {
+        /// The header.
+        header: Box<str>,
+    },
+    /// `Cookie`: every credential is in a cookie.
+    Cookie {
+        /// The name of the cookie.
+        name: Box<str>,
+    },
+    /// `Certificate`: every caller is authenticated by the certificate of the connection.
+    Certificate,
 }
 
 /// A realm: text that needs no escaping between quotes.

@@ -175,6 +175,22 @@ fn the_challenge_names_the_schemes() {
             Reason::SenderUnproven,
             format!(r#"Bearer realm="modgud", error="invalid_token", {described}"#),
         ),
+        (
+            ChallengeSchemes::Named("JWT".into()),
+            Reason::IssuerUnknown,
+            format!(r#"JWT realm="modgud", error="invalid_token", {described}"#),
+        ),
+        (
+            ChallengeSchemes::ApiKey { header: "x-api-key".into() },
+            Reason::ApiKeyUnknown,
+            r#"ApiKey realm="modgud", header="x-api-key""#.to_owned(),
+        ),
+        (
+            ChallengeSchemes::Cookie { name: "session".into() },
+            Reason::CredentialMissing,
+            r#"Cookie realm="modgud", cookie-name="session""#.to_owned(),
+        ),
+        (ChallengeSchemes::Certificate, Reason::CertificateNotAccepted, r#"Certificate realm="modgud""#.to_owned()),
     ] {
         assert_eq!(told(schemes, reason), expected);
     }

@@ -6,6 +6,8 @@ use crate::http::method::{Method, MethodError};
 use crate::http::path::{CanonicalPath, PathError, RequestTarget};
 use crate::http::percent;
 use crate::reason::Reason;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -203,15 +205,18 @@ impl RequestError {
     }
 }
 
-/// The source of a request's scheme. Never `:scheme`, which is the client's choice on HTTP/2 (RFC 9113 §8.3.1).
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+// Never `:scheme`, which is the client's choice on HTTP/2 (RFC 9113 §8.3.1).
+/// The source of a request's scheme.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum SchemeSource {
-    /// The header `x-forwarded-proto`: Envoy sets it to the scheme of its listener, unless it trusts hops in front of it.
+    /// `x-forwarded-proto`, which Envoy sets to what its listener saw. The scheme is unknown unless the header occurs once, with `http` or
+    /// `https`. With `xff_num_trusted_hops`, Envoy forwards the value that it received.
     #[default]
     Forwarded,
-    /// Always `https`, whatever the headers.
+    /// Always `https`: TLS ends before Envoy, and no request comes in without it.
     Https,
-    /// Always `http`, whatever the headers.
+    /// Always `http`.
     Http,
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use jsonwebtoken::signature::Verifier as _;
+use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::{Claims, NumericDate};
@@ -42,6 +43,12 @@ impl<'a> UnverifiedToken<'a> {
     #[must_use]
     pub fn claimed_issuer(&self) -> Option<&str> {
         self.claims.text("iss").ok().flatten()
+    }
+
+    /// Returns a claim, which proves nothing; `None` if it is absent.
+    #[must_use]
+    pub fn claimed(&self, name: &str) -> Option<&Value> {
+        self.claims.get(name)
     }
 
     /// Returns `iat`, rounded up, which proves nothing; `None` if it is absent or not a date.
@@ -118,6 +125,12 @@ impl<'a> UnverifiedToken<'a> {
         }
         Err(error)
     }
+}
+
+/// Returns the members of a token's header, which prove nothing, for people. `None` if it can't be read.
+#[must_use]
+pub fn unverified_header(token: &str) -> Option<Map<String, Value>> {
+    read_object(CompactToken::parse(token).ok()?.header()).ok()
 }
 
 /// Returns the more specific of two errors of one token with two sets of keys.

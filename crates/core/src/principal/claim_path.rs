@@ -33,6 +33,12 @@ impl ClaimPath {
         if good { Ok(Self(names)) } else { Err(ClaimPathError) }
     }
 
+    /// Returns the names of the parent objects, from the outside in, and of the claim. Never empty.
+    #[must_use]
+    pub fn names(&self) -> &[Box<str>] {
+        &self.0
+    }
+
     /// Returns the name of the top-level claim.
     #[must_use]
     pub fn first(&self) -> &str {

@@ -3,6 +3,8 @@
 use super::header_encoding::{EncodeError, FieldValue};
 use crate::authz::condition::{EvaluationError, Expression, Inputs};
 use crate::principal::{ClaimPath, Identity, Principal};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
 
@@ -26,22 +28,24 @@ pub enum HeaderValueSource {
     Computed(Box<Expression>),
 }
 
-/// A fact about a caller, whichever authenticator verified it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A field of the principal, for every authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum PrincipalField {
-    /// Its subject.
+    /// The caller's identity.
     Subject,
-    /// The organization that it acts for.
+    /// The organization for which the caller acts.
     Organization,
-    /// The first of its roles.
+    /// The first of the caller's roles.
+    #[serde(rename = "role")]
     FirstRole,
-    /// Its roles.
+    /// The caller's roles: a list.
     Roles,
-    /// Its permissions, those that its roles grant among them.
+    /// The caller's permissions, including those that roles grant: a list.
     Permissions,
-    /// The scopes of its token.
+    /// The scopes of the caller's token: a list.
     Scopes,
-    /// The name of the authenticator that verified it.
+    /// The name of the authenticator that verified the caller.
     Authenticator,
 }
 

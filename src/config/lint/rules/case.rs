@@ -2,15 +2,15 @@
 //!
 //! They open every spelling of an open path, and every other spelling of what a more specific rule closes without folding case.
 
-use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
-use super::super::super::raw::{Access, Case, Document, Rule};
-use super::super::{Warning, Warnings};
 use super::parsed;
-use modgud_core::authz::{ModulePrefix, PathPattern, Segment};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{Document, Rule};
+use crate::diagnostic::{Issue, Quoted};
+use modgud_core::authz::{Access, Case, ModulePrefix, PathPattern, Segment};
 
-pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
-    compared_in_capitals(document, warnings);
+pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
+    compared_in_capitals(document, diagnostics);
     let folding: Vec<(&Rule, PathPattern)> =
         patterns(document).filter(|(_, _, rule, _)| folds(rule)).map(|(_, _, rule, pattern)| (rule, pattern)).collect();
     if folding.is_empty() {
@@ -20,24 +20,34 @@ pub(super) fn find(document: &Document, warnings: &mut Warnings<'_>) {
         document.rules.iter().enumerate().filter(|(_, rule)| folds(rule) && is_open(rule) && !rule.shadow)
     {
         let at = Path::root("rules").position(number).key("match").key("case");
-        warnings.add(&at, Warning::OpenInAnyCase(Quoted::new(&rule.name)));
+        let message = format!(
+            "rule {} admits callers without a credential and folds case, which opens every other spelling of its paths",
+            Quoted::new(&rule.name)
+        );
+        let help =
+            "leave `case` out; if the service behind Envoy folds case, write that in its module (`modules[].case`)";
+        diagnostics.add(at, Issue::warning("rule-open-in-any-case", message, help));
     }
-    for (number, place, rule, pattern) in patterns(document).filter(|(_, _, rule, _)| !folds(rule) && !is_open(rule)) {
+    for (number, index, rule, pattern) in patterns(document).filter(|(_, _, rule, _)| !folds(rule) && !is_open(rule)) {
         if is_below_a_module_that_folds(document, &pattern) {
             continue;
         }
         let Some((other, _)) = folding.iter().find(|(_, other)| decides_other_spellings(other, &pattern)) else {
             continue;
         };
-        let at = Path::root("rules").position(number).key("match").key("paths").position(place);
-        let text = rule.matches.paths.get(place).map(String::as_str).unwrap_or_default();
-        let (pattern, by) = (Quoted::new(text), Quoted::new(&other.name));
-        warnings.add(&at, Warning::ClosedInOneCase { pattern, by });
+        let at = Path::root("rules").position(number).key("match").key("paths").position(index);
+        let text = rule.matches.paths.get(index).map(String::as_str).unwrap_or_default();
+        let message = format!(
+            "{} is compared exactly, and rule {}, which folds case, decides every other spelling",
+            Quoted::new(text),
+            Quoted::new(&other.name)
+        );
+        diagnostics.add(at, Issue::warning("rule-closed-in-one-case", message, "write `case: fold` here, too"));
     }
 }
 
 /// Warns about conditions that compare the path with capitals: where case is folded, the path is in small letters, so they are never equal.
-fn compared_in_capitals(document: &Document, warnings: &mut Warnings<'_>) {
+fn compared_in_capitals(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate() {
         let Some(when) = &rule.when else { continue };
         let patterns: Vec<PathPattern> =
@@ -50,16 +60,19 @@ fn compared_in_capitals(document: &Document, warnings: &mut Warnings<'_>) {
         if !(folds(rule) || in_a_module) {
             continue;
         }
-        if let Some(text) = texts_beside_the_path(when).find(|text| text.bytes().any(|byte| byte.is_ascii_uppercase()))
-        {
+        if let Some(text) = texts_after_the_path(when).find(|text| text.bytes().any(|byte| byte.is_ascii_uppercase())) {
             let at = Path::root("rules").position(number).key("when");
-            warnings.add(&at, Warning::ComparedInCapitals(Quoted::new(text)));
+            let message = format!(
+                "compares `request.path` with {}, but a folded path is in small letters, so the two are never equal",
+                Quoted::new(text)
+            );
+            diagnostics.add(at, Issue::warning("condition-in-capitals", message, "write the text in small letters"));
         }
     }
 }
 
 /// Returns the texts that a condition compares `request.path` with, if they directly follow it.
-fn texts_beside_the_path(when: &str) -> impl Iterator<Item = &str> {
+fn texts_after_the_path(when: &str) -> impl Iterator<Item = &str> {
     let behind = when.match_indices(PATH).filter_map(|(at, _)| when.get(at.saturating_add(PATH.len())..));
     behind.filter_map(|behind| {
         let quote = behind.find(['\'', '"'])?;
@@ -79,7 +92,7 @@ const PATH: &str = "request.path";
 fn patterns(document: &Document) -> impl Iterator<Item = (usize, usize, &Rule, PathPattern)> {
     document.rules.iter().enumerate().filter(|(_, rule)| !rule.shadow).flat_map(|(number, rule)| {
         let texts = rule.matches.paths.iter().enumerate();
-        texts.filter_map(move |(place, text)| Some((number, place, rule, parsed(text, &rule.matches)?)))
+        texts.filter_map(move |(index, text)| Some((number, index, rule, parsed(text, &rule.matches)?)))
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! As few rules as possible match each sample. Any other rule that matches it matches everything that it represents.
 
-use super::raw::{Match, Rule};
+use crate::config::raw::{Match, Rule};
 use modgud_core::authz::{Case, PathPattern, Segment};
 use modgud_core::http::percent::{RESERVED, encode};
 use modgud_core::http::request::{Headers, Request};
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_stand_for_what_both_patterns_match() {
+    fn targets_represent_what_both_patterns_match() {
         let lengths = Lengths(BTreeSet::from([0, 1, 2, 4]));
         for (one, other, expected) in [
             ("/", "/", ["/"].as_slice()),

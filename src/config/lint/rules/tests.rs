@@ -1,9 +1,9 @@
 use super::{PathPattern, find, matches_everything};
 use crate::config::de;
-use crate::config::diagnostic::Problems;
-use crate::config::lint::{Warning, Warnings};
+use crate::config::diagnostic::Diagnostics;
 use crate::config::raw::Document;
 use crate::config::validate;
+use crate::diagnostic::Diagnostic;
 use crate::yaml::{Bounds, Node};
 
 /// The profile of these tests, whose rules deny some requests.
@@ -17,8 +17,8 @@ fallback: authenticated
 
 fn document(yaml: &str) -> (Document, Node) {
     let mut root = Node::read("test", yaml, Bounds::CONFIGURATION).unwrap();
-    let (document, faults) = de::read::<Document>(&mut root);
-    assert!(faults.is_empty(), "{faults:?}");
+    let (document, errors) = de::read::<Document>(&mut root);
+    assert!(errors.is_empty(), "{errors:?}");
     (document.unwrap(), root)
 }
 
@@ -26,17 +26,22 @@ fn document(yaml: &str) -> (Document, Node) {
 fn found(profile: &str, yaml: &str) -> Vec<String> {
     let (profile, _) = document(profile);
     let (document, root) = document(yaml);
-    let mut problems = Problems::default();
-    let rules = validate::rules::check(&document.rules, document.fallback, &[], None, &mut problems);
-    problems.into_result().unwrap();
-    let mut warnings = Warnings { root: &root, found: Vec::new() };
-    find(&document, &profile, &rules, &mut warnings);
-    let told = |warning: &Warning| match warning {
-        Warning::NotDeniedAnyMore { pattern, by, .. } => format!("{pattern}: {by}"),
-        Warning::OpenToAll { pattern, .. } => format!("{pattern} is open"),
-        other => panic!("{other}"),
+    let mut diagnostics = Diagnostics::default();
+    let rules = validate::rules::check(&document.rules, document.fallback, &[], None, &mut diagnostics);
+    diagnostics.into_result().unwrap();
+    let mut diagnostics = Diagnostics::default();
+    find(&document, &profile, &rules, &mut diagnostics);
+    let shown = |warning: Diagnostic| match warning.code {
+        "rule-of-profile-lost" => {
+            let (before, after) = warning.message.split_once(", but your rules").unwrap();
+            let (_, pattern) = before.split_once(" denies ").unwrap();
+            let (_, decider) = after.split_once(": now ").unwrap();
+            format!("{pattern}: {}", decider.trim_end_matches(" decides such requests"))
+        }
+        "rule-open-to-all" => format!("{} is open", warning.message.split_once(" matches").unwrap().0),
+        _ => panic!("{warning}"),
     };
-    warnings.found.iter().map(|placed| told(placed.what())).collect()
+    diagnostics.located(&root, &[]).into_iter().map(shown).collect()
 }
 
 /// Returns rules that keep everything denied, except for the pattern of the test.
@@ -48,8 +53,8 @@ fn with_the_others(rule: &str) -> String {
 
 #[test]
 fn what_was_denied_and_is_decided_by_something_else_is_found() {
-    const FALLBACK: &str = "`/admin/{*rest}`: the fallback, which is `authenticated`";
-    let rule = |access: &str| format!("`/admin/{{*rest}}`: rule `one`, whose access is `{access}`");
+    const FALLBACK: &str = "`/admin/{*rest}`: the fallback `authenticated`";
+    let rule = |access: &str| format!("`/admin/{{*rest}}`: rule `one` (access `{access}`)");
     for (rule, expected) in [
         // Still denied, or denied by a rule that covers it.
         ("{ name: one, match: { paths: ['/admin/{*rest}'] }, access: denied }", None),
@@ -106,9 +111,9 @@ fn what_a_wider_rule_opens_in_passing_is_found() {
     ] {
         let expected: Vec<String> = opened.iter().map(|pattern| format!("`{pattern}`")).collect();
         let yaml = format!("fallback: denied\nrules: [{{ name: one, match: {rule} }}]\n");
-        let told = found(PROFILE, &yaml);
-        let patterns: Vec<&str> = told.iter().filter_map(|told| told.split(": rule `one`").next()).collect();
-        let patterns: Vec<&str> = patterns.into_iter().filter(|told| !told.ends_with("is open")).collect();
+        let warnings = found(PROFILE, &yaml);
+        let patterns: Vec<&str> = warnings.iter().filter_map(|text| text.split(": rule `one`").next()).collect();
+        let patterns: Vec<&str> = patterns.into_iter().filter(|text| !text.ends_with("is open")).collect();
         assert_eq!(patterns, expected, "{rule}");
     }
 }
@@ -131,13 +136,13 @@ fn a_rule_for_head_opens_what_one_for_get_denied() {
     let head = with("{ name: one, match: { methods: [HEAD], paths: ['/admin/{*rest}'] } }");
     assert_eq!(found(READS, &head), [""; 0]);
     let opened = "fallback: denied\nrules: [{ name: one, match: { methods: [HEAD], paths: ['/{a}/{b}'] } }]\n";
-    assert_eq!(found(READS, opened), ["`/admin/{*rest}`: rule `one`, whose access is `authenticated`"]);
+    assert_eq!(found(READS, opened), ["`/admin/{*rest}`: rule `one` (access `authenticated`)"]);
 }
 
 #[test]
 fn each_pattern_and_each_method_counts() {
-    let all = ["/admin/{*rest}", "/a b/{id}", "/files"]
-        .map(|pattern| format!("`{pattern}`: the fallback, which is `authenticated`"));
+    let all =
+        ["/admin/{*rest}", "/a b/{id}", "/files"].map(|pattern| format!("`{pattern}`: the fallback `authenticated`"));
     assert_eq!(found(PROFILE, "rules: []\nfallback: authenticated\n"), all);
     let denied = |methods: &str| {
         format!(
@@ -159,7 +164,7 @@ rules:
   - { name: one, match: { paths: ["/x/{id}"] }, access: denied }
 "#;
     let yaml = "fallback: authenticated\nrules:\n  - { name: most, match: { paths: [/x, '/x/{a}/{b}/{*rest}'] }, access: denied }\n";
-    assert_eq!(found(DENIED_BY_TWO, yaml), ["`/x/{id}`: the fallback, which is `authenticated`"]);
+    assert_eq!(found(DENIED_BY_TWO, yaml), ["`/x/{id}`: the fallback `authenticated`"]);
 }
 
 #[test]

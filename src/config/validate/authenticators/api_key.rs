@@ -1,12 +1,13 @@
 //! Validates `api_key`: reads the table of keys, and creates the caller of each entry.
 
-use super::super::super::diagnostic::{Problem, Problems};
-use super::super::super::included::IncludedDocument;
-use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
-use super::super::super::raw::{self, ApiKeyEntry};
-use super::super::super::secret_source::SecretLoader;
-use super::super::{named, timestamp};
+use super::super::named;
+use crate::config::de::IncludedDocument;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, ApiKeyEntry};
+use crate::config::revocations::{TIME_HELP, timestamp};
+use crate::config::secret_source::SecretLoader;
+use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryError, ApiKeys};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use modgud_core::time::Timestamp;
@@ -18,13 +19,13 @@ pub(super) fn check(
     name: &str,
     api_key: &raw::ApiKey,
     identity: &Arc<ClaimMapping>,
-    reader: &SecretLoader,
-    problems: &mut Problems,
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
 ) -> ApiKeyAuthenticator {
     let name = AuthenticatorName::new(name);
-    let table = reader.table(&api_key.file);
-    let keys = match problems.take(&at.key("file"), table) {
-        Some(Some((origin, text))) => keys(&origin, &text, &name, identity, problems),
+    let table = loader.table(&api_key.file);
+    let keys = match diagnostics.ok_or_report(&at.key("file"), table) {
+        Some(Some((origin, text))) => keys(&origin, &text, &name, identity, diagnostics),
         Some(None) | None => ApiKeys::default(),
     };
     ApiKeyAuthenticator { name, keys }
@@ -35,25 +36,32 @@ fn keys(
     text: &str,
     name: &AuthenticatorName,
     identity: &Arc<ClaimMapping>,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> ApiKeys {
     let table = match IncludedDocument::<Vec<ApiKeyEntry>>::read(origin, text) {
         Ok(table) => table,
-        Err(placed) => {
-            problems.add_beside([*placed]);
+        Err(diagnostic) => {
+            diagnostics.extend_included([*diagnostic]);
             return ApiKeys::default();
         }
     };
     let mut keys = ApiKeys::default();
-    let mut found = Problems::default();
+    let mut found = Diagnostics::default();
     let mut taken = HashSet::new();
     for (number, entry) in table.document.iter().enumerate() {
         let at = Path::default().position(number);
         named(&at, "id", &entry.id, &mut taken, &mut found);
-        let digest = ApiKeyDigest::parse(&entry.sha256).map_err(Problem::ApiKeyDigest);
-        let digest = found.take(&at.key("sha256"), digest);
-        let expires = entry.expires.as_ref().map(|text| timestamp(text).map_err(|_| Problem::TimeHidden));
-        let expires = expires.map(|expires| found.take(&at.key("expires"), expires));
+        let digest = ApiKeyDigest::parse(&entry.sha256).map_err(|error| {
+            Issue::parse("digest-invalid", format!("the value (not shown: it may be the key) is not a digest: {error}"))
+        });
+        let digest = found.ok_or_report(&at.key("sha256"), digest);
+        let expires = entry.expires.as_ref().map(|text| {
+            timestamp(text).map_err(|_| {
+                let message = "the value (not shown: it may be a secret) is not a point in time";
+                Issue::error("time-invalid", message, TIME_HELP)
+            })
+        });
+        let expires = expires.map(|expires| found.ok_or_report(&at.key("expires"), expires));
         let row = modgud_core::authn::ApiKeyEntry {
             id: &entry.id,
             subject: entry.subject.as_deref(),
@@ -62,24 +70,31 @@ fn keys(
             claims: entry.claims.clone(),
             expires: expires.unwrap_or(Some(Timestamp::NEVER)).unwrap_or(Timestamp::EPOCH),
         };
-        let key = ApiKey::new(name, row, identity).map_err(problem);
-        let key = key.map_err(|(key, problem)| found.add(at.key(key), problem)).ok();
+        let key = ApiKey::new(name, row, identity).map_err(invalid_entry);
+        let key = key.map_err(|(key, issue)| found.add(at.key(key), issue)).ok();
         if let (Some(digest), Some(key)) = (digest, key)
             && let Some(other) = keys.add(digest, key)
         {
-            found.add(at.key("sha256"), Problem::ApiKeyTwice(Quoted::new(&other.id)));
+            let message = format!("{} has this digest, too", Quoted::new(&other.id));
+            found.add(at.key("sha256"), Issue::error("digest-duplicate", message, "write one entry for each key"));
         }
     }
-    problems.add_beside(table.placed(found));
+    diagnostics.extend_included(table.located(found));
     keys
 }
 
-/// Converts an error of an entry to a problem, with the key that it concerns.
-fn problem(fault: ApiKeyEntryError) -> (&'static str, Problem) {
-    match fault {
-        ApiKeyEntryError::TokenIdClaimed => ("subject", Problem::TokenIdClaimed),
-        ApiKeyEntryError::SubjectTwice(path) => ("subject", Problem::SubjectTwice(Quoted::new(&path))),
-        ApiKeyEntryError::EmptyItem(key) => (key, Problem::ApiKeyEmptyItem),
-        ApiKeyEntryError::Claim(fault) => ("claims", Problem::ApiKeyClaim(fault)),
+/// Returns the error of an entry, and the key that it concerns.
+fn invalid_entry(error: ApiKeyEntryError) -> (&'static str, Issue) {
+    match error {
+        ApiKeyEntryError::TokenIdClaimed => {
+            let message = "the claims contain `jti`, which is always the entry's `id`";
+            ("subject", Issue::error("token-id-claimed", message, "leave it out"))
+        }
+        ApiKeyEntryError::SubjectTwice(path) => {
+            let message = format!("the claim {} has another value", Quoted::new(&path));
+            ("subject", Issue::error("subject-contradicted", message, "write the subject once"))
+        }
+        ApiKeyEntryError::EmptyItem(key) => (key, Issue::error("item-empty", "has an empty item", "leave it out")),
+        ApiKeyEntryError::Claim(error) => ("claims", Issue::parse("identity-claim-invalid", error)),
     }
 }

@@ -1,14 +1,15 @@
 //! Validates `introspection`: the authorization server, and the requirements on its responses.
 
-use super::super::super::diagnostic::{Problem, Problems};
-use super::super::super::path::Path;
-use super::super::super::raw;
-use super::super::super::secret_source::SecretLoader;
-use super::super::Span;
-use super::claims::{self, Written};
-use super::keys::{plain, roots};
+use super::super::{DurationRange, out_of_range};
+use super::jwt::{ClaimKeys, claims};
+use super::keys::{invalid_url, plain, roots};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw;
+use crate::config::secret_source::SecretLoader;
+use crate::diagnostic::Issue;
 use crate::http_client::{FetchUrl, TrustAnchors, UrlError};
-use crate::introspection::{ClientAuthentication, ClientCredential, IntrospectionSource};
+use crate::introspection::{ClientCredential, IntrospectionSource};
 use modgud_core::authn::{CacheTtl, IntrospectionAuthenticator, IntrospectionCache};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub(super) fn check(
     name: &str,
     introspection: &raw::Introspection,
     identity: &Arc<ClaimMapping>,
-    (reader, sources): (&SecretLoader, &mut Vec<IntrospectionSource>),
-    problems: &mut Problems,
+    (loader, sources): (&SecretLoader, &mut Vec<IntrospectionSource>),
+    diagnostics: &mut Diagnostics,
 ) -> IntrospectionAuthenticator {
     let raw::Introspection {
         url: _,
@@ -49,12 +50,14 @@ pub(super) fn check(
         proof_lifetime,
     } = introspection;
     let name = AuthenticatorName::new(name);
-    sources.extend(source(at, &name, introspection, reader, problems));
+    sources.extend(source(at, &name, introspection, loader, diagnostics));
     if issuer.as_ref().is_some_and(String::is_empty) {
-        problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens, or leave it out"));
+        let issue = Issue::error("empty", "is empty", "write the exact `iss` of the tokens, or leave it out");
+        diagnostics.add(at.key("issuer"), issue);
     }
-    let mut span =
-        |key: &str, text: Option<&String>, most| Span { least: ("0s", 0), most }.read(&at.key(key), text, problems);
+    let mut span = |key: &str, text: Option<&String>, most| {
+        DurationRange { least: ("0s", 0), most }.read(&at.key(key), text, diagnostics)
+    };
     let (hour, day) = (("1h", 3_600_000), ("24h", 86_400_000));
     let or = |text: &Option<String>, unset: &str| text.clone().unwrap_or_else(|| unset.to_owned());
     let lifetimes = CacheTtl {
@@ -63,8 +66,8 @@ pub(super) fn check(
         stale_if_error: span("stale_if_error", stale_if_error.as_ref(), day),
     };
     let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
-    let written = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
-    let checks = claims::check(at, &written, identity, problems);
+    let written = ClaimKeys { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
+    let checks = claims(at, &written, identity, diagnostics);
     let issuer = issuer.as_deref().map(Box::from);
     IntrospectionAuthenticator { name, issuer, checks, lifetimes, known: IntrospectionCache::default() }
 }
@@ -74,8 +77,8 @@ fn source(
     at: &Path,
     name: &AuthenticatorName,
     introspection: &raw::Introspection,
-    reader: &SecretLoader,
-    problems: &mut Problems,
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
 ) -> Option<IntrospectionSource> {
     let raw::Introspection {
         url,
@@ -87,39 +90,43 @@ fn source(
         insecure_http,
         ..
     } = introspection;
-    let url = FetchUrl::parse(url, plain(*insecure_http)).map_err(|fault| match fault {
-        UrlError::Plain => Problem::PlainIntrospection,
-        UrlError::NotAbsolute => Problem::IntrospectionUrl,
-        fault => Problem::Url(fault),
+    let url = FetchUrl::parse(url, plain(*insecure_http)).map_err(|error| match error {
+        UrlError::Plain => {
+            let message = "the value (not shown) is a plain `http` URL of another machine, where attackers on the network path can read \
+                           tokens and forge responses";
+            Issue::error("url-invalid", message, "write `https://`, or add `insecure_http: true`")
+        }
+        UrlError::NotAbsolute => {
+            let message = "the value (not shown) is not the URL of an introspection endpoint";
+            Issue::error("url-invalid", message, "write one such as `https://login.example.com/introspect`")
+        }
+        error => invalid_url(error),
     });
-    let url = problems.take(&at.key("url"), url);
+    let url = diagnostics.ok_or_report(&at.key("url"), url);
     if client_id.is_empty() {
-        problems.add(at.key("client_id"), Problem::Empty("write the id by which the server knows modgud"));
+        let issue = Issue::error("empty", "is empty", "write the client id of modgud at the server");
+        diagnostics.add(at.key("client_id"), issue);
     }
     let most = max_concurrent.unwrap_or(DEFAULT_MAX_CONCURRENT);
     if !(1..=MAX_MAX_CONCURRENT).contains(&most) {
-        problems.add(at.key("max_concurrent"), Problem::Concurrent(most));
+        diagnostics.add(at.key("max_concurrent"), out_of_range(most, 1, MAX_MAX_CONCURRENT));
     }
-    let (secret, roots) = if reader.replaces_keys() {
+    let (secret, roots) = if loader.replaces_keys() {
         // A policy test sends no requests.
         (Some(String::new()), Some(TrustAnchors::public()))
     } else {
-        let secret = reader.read_secret(client_secret).map(|(secret, _)| secret).map_err(Problem::from);
+        let secret = loader.read_secret(client_secret).map(|(secret, _)| secret);
         let secret = secret.and_then(|secret| match secret.as_str() {
-            "" => Err(Problem::Empty("write the secret that belongs to `client_id`")),
+            "" => Err(Issue::error("empty", "is empty", "write the secret that belongs to `client_id`")),
             _ => Ok(secret),
         });
-        let secret = problems.take(&at.key("client_secret"), secret);
-        (secret, problems.take(&at.key("ca"), roots(reader, ca.as_deref())))
-    };
-    let how = match client_authentication.unwrap_or_default() {
-        raw::ClientAuthentication::Basic => ClientAuthentication::Basic,
-        raw::ClientAuthentication::Post => ClientAuthentication::Post,
+        let secret = diagnostics.ok_or_report(&at.key("client_secret"), secret);
+        (secret, diagnostics.ok_or_report(&at.key("ca"), roots(loader, ca.as_deref())))
     };
     Some(IntrospectionSource {
         authenticator: name.clone(),
         url: url?,
-        client: ClientCredential::new(client_id, &secret?, how),
+        client: ClientCredential::new(client_id, &secret?, client_authentication.unwrap_or_default()),
         trust_anchors: roots?,
         max_concurrent: usize::try_from(most).unwrap_or(usize::MAX),
     })

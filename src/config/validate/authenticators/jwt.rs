@@ -1,15 +1,15 @@
-//! Validates `jwt`: the keys and the checks of one issuer's tokens.
+//! Validates `jwt`: the keys and the checks of one issuer's tokens. Required claims are written alike for introspection.
 
-use super::super::super::diagnostic::{Problem, Problems};
-use super::super::super::path::Path;
-use super::super::super::quoted::Quoted;
-use super::super::super::raw;
-use super::super::super::secret_source::SecretLoader;
-use super::super::Span;
-use super::claims::{self, Written};
-use super::keys;
+use super::super::principal::claim_path;
+use super::super::{DurationRange, algorithm};
+use super::{keys, locations};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{self, AnyWord, Audiences, Claim, Sender};
+use crate::config::secret_source::SecretLoader;
+use crate::diagnostic::Issue;
 use crate::jwks::KeySource;
-use modgud_core::authn::{ClaimsPolicy, IssuerKeys, JwtAuthenticator};
+use modgud_core::authn::{AudiencePolicy, ClaimsPolicy, IssuerKeys, JwtAuthenticator};
 use modgud_core::jose::{Algorithm, KeyType};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub(super) fn check(
     name: &str,
     jwt: &raw::Jwt,
     identity: &Arc<ClaimMapping>,
-    (reader, sources): (&SecretLoader, &mut Vec<KeySource>),
-    problems: &mut Problems,
+    (loader, sources): (&SecretLoader, &mut Vec<KeySource>),
+    diagnostics: &mut Diagnostics,
 ) -> JwtAuthenticator {
     let raw::Jwt {
         issuer,
@@ -35,39 +35,38 @@ pub(super) fn check(
         proof_lifetime,
     } = jwt;
     if issuer.is_empty() {
-        problems.add(at.key("issuer"), Problem::Empty("write the exact `iss` of the tokens"));
+        let issue = Issue::error("empty", "is empty", "write the exact `iss` of the tokens");
+        diagnostics.add(at.key("issuer"), issue);
     }
     if algorithms.is_empty() {
-        problems.add(
-            at.key("algorithms"),
-            Problem::Empty("name the algorithms that tokens may be signed with, such as `RS256`"),
-        );
+        let help = "name the algorithms with which the issuer signs tokens, such as `RS256`";
+        diagnostics.add(at.key("algorithms"), Issue::error("empty", "is empty", help));
     }
     if types.as_ref().is_some_and(Vec::is_empty) {
-        let right = "every `typ` would be accepted; name those of the tokens, such as `JWT`, or leave the key out";
-        problems.add(at.key("types"), Problem::Empty(right));
+        let help = "name the `typ` values of the tokens, such as `JWT`, or leave the key out to accept every `typ`";
+        diagnostics.add(at.key("types"), Issue::error("empty", "is empty", help));
     }
     let mut written = Vec::new();
     for (number, algorithm) in algorithms.iter().enumerate() {
-        let parsed = Algorithm::parse(algorithm).ok_or_else(|| Problem::Algorithm(Quoted::new(algorithm)));
-        written.push(problems.take(&at.key("algorithms").position(number), parsed));
+        written.push(diagnostics.ok_or_report(&at.key("algorithms").position(number), self::algorithm(algorithm)));
     }
     let allowed: Vec<Algorithm> = written.iter().copied().flatten().collect();
-    let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000) };
-    let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
+    let lifetime_span = DurationRange { least: ("0s", 0), most: ("365d", 31_536_000_000) };
+    let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), diagnostics);
     let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
-    let written_checks = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
+    let written_checks =
+        ClaimKeys { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = ClaimsPolicy {
         max_lifetime: Some(max_lifetime).filter(|span| !span.is_zero()),
         types: types.iter().flatten().map(|one| one.as_str().into()).collect(),
-        ..claims::check(at, &written_checks, identity, problems)
+        ..claims(at, &written_checks, identity, diagnostics)
     };
-    let before = problems.count();
-    let mut context = keys::Context { issuer, algorithms: &allowed, reader, sources, problems };
+    let before = diagnostics.count();
+    let mut context = keys::Context { issuer, algorithms: &allowed, loader, sources, diagnostics };
     let checked_keys = context.keys(&at.key("keys"), keys);
     // The algorithms of a key that could not be loaded are unknown.
-    if problems.count() == before && reader.replaced().is_none() {
-        each_has_a_key(&at.key("algorithms"), &written, &checked_keys, problems);
+    if diagnostics.count() == before && loader.replaced().is_none() {
+        each_has_a_key(&at.key("algorithms"), &written, &checked_keys, diagnostics);
     }
     let (name, issuer) = (AuthenticatorName::new(name), issuer.as_str().into());
     JwtAuthenticator { name, issuer, algorithms: allowed, keys: checked_keys, checks }
@@ -76,13 +75,53 @@ pub(super) fn check(
 /// Checks that every algorithm has a key: one without can't work, or its key was forgotten.
 ///
 /// The keys that a provider publishes are unknown here, but secrets are never among them.
-fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, problems: &mut Problems) {
+fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, diagnostics: &mut Diagnostics) {
     for (number, algorithm) in written.iter().enumerate() {
         let Some(algorithm) = algorithm else { continue };
         let served = keys.static_keys.keys().iter().any(|key| key.supports(*algorithm));
         let may_be_published = !keys.remote.is_empty() && algorithm.key_type() != KeyType::Hmac;
         if !served && !may_be_published {
-            problems.add(at.position(number), Problem::AlgorithmWithoutKey(algorithm.name()));
+            let message = format!("no key of this authenticator supports `{}`", algorithm.name());
+            let help = "add one under `keys`, or leave the algorithm out";
+            diagnostics.add(at.position(number), Issue::error("algorithm-without-key", message, help));
         }
+    }
+}
+
+/// The keys that both kinds have.
+pub(super) struct ClaimKeys<'a> {
+    pub(super) audiences: &'a Audiences,
+    pub(super) require: &'a [Claim],
+    pub(super) leeway: Option<&'a String>,
+    pub(super) sender_constraint: Option<Sender>,
+    pub(super) proof_lifetime: Option<&'a String>,
+}
+
+/// Returns the checks of these keys. Types and lifetimes remain unchecked.
+pub(super) fn claims(
+    at: &Path,
+    written: &ClaimKeys<'_>,
+    identity: &Arc<ClaimMapping>,
+    diagnostics: &mut Diagnostics,
+) -> ClaimsPolicy {
+    let ClaimKeys { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
+    let span = DurationRange { least: ("0s", 0), most: ("5m", 300_000) };
+    let leeway = span.read(&at.key("leeway"), *leeway, diagnostics);
+    let mut required = Vec::new();
+    for (number, claim) in require.iter().enumerate() {
+        required.extend(diagnostics.ok_or_report(&at.key("require").position(number), claim_path(claim)));
+    }
+    ClaimsPolicy {
+        audience: match audiences {
+            Audiences::List(list) if list.is_empty() => AudiencePolicy::Absent,
+            Audiences::List(list) => AudiencePolicy::AnyOf(list.iter().map(|one| one.as_str().into()).collect()),
+            Audiences::Any(AnyWord::Any) => AudiencePolicy::Unchecked,
+        },
+        require: required,
+        leeway,
+        max_lifetime: None,
+        types: Vec::new(),
+        sender: locations::constraint(at, *sender_constraint, *proof_lifetime, leeway, diagnostics),
+        identity: Arc::clone(identity),
     }
 }

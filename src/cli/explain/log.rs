@@ -1,0 +1,239 @@
+//! Decision lines of modgud's log, JSON or text, as input of `modgud explain`: the recorded facts, and the request as far as a line has it.
+
+use crate::cli::input::{ContextArg, HeaderArg, check_request};
+use crate::envoy::proto::CheckRequest;
+use modgud_core::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// The fields of decision lines, in the order in which they are shown. In a text line, each ends the value before it.
+const FIELDS: [&str; 28] = [
+    "decision",
+    "class",
+    "reason",
+    "detail",
+    "rule",
+    "would",
+    "done",
+    "done_reason",
+    "done_rule",
+    "authenticator",
+    "issuer",
+    "key",
+    "key_id",
+    "subject",
+    "method",
+    "host",
+    "path",
+    "client",
+    "client_address",
+    "request_id",
+    "trace_id",
+    "size",
+    "limit",
+    "bytes",
+    "header",
+    "before",
+    "message",
+    "timestamp",
+];
+
+/// The mark of a path that the log has cut.
+const CUT: char = '…';
+
+/// Errors of a line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LineError {
+    #[error("it is not JSON: {0}")]
+    Json(serde_json::Error),
+    #[error("it is neither JSON nor a text line of modgud's log; give a whole line, from its time to its end")]
+    Form,
+    #[error("it is not about a decision; give a line with `decision`, whose message is `check` or `shadow`")]
+    NoDecision,
+}
+
+/// One decision line.
+#[derive(Debug, Serialize)]
+pub(super) struct LogLine {
+    /// Its number in the input, from 1.
+    pub(super) line: usize,
+    recorded: Map<String, Value>,
+    /// The facts that the line lacks, each with the option that adds it.
+    missing: Vec<&'static str>,
+}
+
+impl LogLine {
+    /// Reads a line. Text before a JSON object is skipped: container runtimes write a time there.
+    pub(super) fn parse(line: usize, text: &str) -> Result<Self, LineError> {
+        let json = text.find('{').and_then(|at| text.get(at..)).filter(|json| json.starts_with("{\""));
+        let recorded: Map<String, Value> = match json.map(serde_json::from_str) {
+            Some(Ok(fields)) => fields,
+            // The brace may be in a value of a text line.
+            Some(Err(error)) => text_fields(text).ok_or(LineError::Json(error))?,
+            None => text_fields(text).ok_or(LineError::Form)?,
+        };
+        let is_decision = ["decision", "would"].iter().any(|name| recorded.contains_key(*name));
+        if is_decision { Ok(Self { line, recorded, missing: Vec::new() }) } else { Err(LineError::NoDecision) }
+    }
+
+    /// Returns a recorded text.
+    fn text(&self, name: &str) -> Option<&str> {
+        self.recorded.get(name)?.as_str()
+    }
+
+    /// Returns the time of the decision; `None` if the line has none that can be read.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        super::time(self.text("timestamp")?).ok()
+    }
+
+    /// Returns the check of the recorded request, with the headers and the context that the command line adds. `None` if the line does
+    /// not identify a request.
+    pub(super) fn check(
+        &mut self,
+        host: Option<&String>,
+        headers: &[HeaderArg],
+        context: &[ContextArg],
+    ) -> Option<CheckRequest> {
+        let (method, path) = (self.text("method").map(str::to_owned), self.text("path").map(str::to_owned));
+        let found = self.text("host").map(str::to_owned);
+        if headers.is_empty() {
+            self.missing.push("the credential and other headers: no log has them; use --header");
+        }
+        if found.is_none() && host.is_none() {
+            self.missing.push("the host; use --host");
+        }
+        if context.is_empty() {
+            self.missing.push("context extensions of the Envoy route, if it has any; use --context");
+        }
+        let (Some(method), Some(path)) = (method, path) else {
+            self.missing.push(
+                "the method and the path: modgud did not read the request; use --method and --path without --log",
+            );
+            return None;
+        };
+        if path.ends_with(CUT) {
+            self.missing.push("the end of the path, which the log has cut; use --method and --path without --log");
+            return None;
+        }
+        self.missing.push("the query: no log has it; use --path without --log if a rule reads it");
+        let host = found.or_else(|| host.cloned()).unwrap_or_else(|| super::HOST.to_owned());
+        Some(check_request(method, path, host, headers.to_vec(), context.to_vec()))
+    }
+}
+
+/// The recorded facts and what is missing, for people.
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "line {}", self.line)?;
+        let known = FIELDS.iter().filter_map(|name| self.recorded.get_key_value(*name));
+        let other = self.recorded.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()));
+        for (name, value) in known.chain(other) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            writeln!(f, "  recorded  {name}: {}", super::report::plain(&value))?;
+        }
+        self.missing.iter().try_for_each(|missing| writeln!(f, "  missing   {missing}"))
+    }
+}
+
+/// Reads the fields of a text line: `TIME LEVEL TARGET: MESSAGE NAME=VALUE …`. `None` if it has another form.
+fn text_fields(line: &str) -> Option<Map<String, Value>> {
+    let line = line.trim();
+    let (timestamp, rest) = line.split_once(' ')?;
+    super::time(timestamp).ok()?;
+    let (level, rest) = rest.trim_start().split_once(' ')?;
+    let (target, rest) = rest.trim_start().split_once(": ")?;
+    let mut fields = Map::new();
+    let mut keep = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    keep("timestamp", timestamp.into());
+    keep("level", level.into());
+    keep("target", target.into());
+    let mut rest = rest;
+    let end = next_field(rest).unwrap_or(rest.len());
+    keep("message", rest.get(..end)?.trim().into());
+    rest = rest.get(end..)?.trim_start();
+    while let Some((name, after)) = rest.split_once('=') {
+        let (value, left) = if after.starts_with('"') { quoted(after)? } else { bare(after)? };
+        keep(name, value);
+        rest = left.trim_start();
+    }
+    rest.is_empty().then_some(fields)
+}
+
+/// Reads a text between quotes, as Rust's `Debug` writes it.
+fn quoted(text: &str) -> Option<(Value, &str)> {
+    let mut value = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((value.into(), text.get(at.checked_add(1)?..)?)),
+            '\\' => match chars.next()?.1 {
+                'n' => value.push('\n'),
+                'r' => value.push('\r'),
+                't' => value.push('\t'),
+                '0' => value.push('\0'),
+                'u' => {
+                    let code: String = chars.by_ref().map(|(_, c)| c).skip(1).take_while(|c| *c != '}').collect();
+                    value.push(char::from_u32(u32::from_str_radix(&code, 16).ok()?)?);
+                }
+                c => value.push(c),
+            },
+            c => value.push(c),
+        }
+    }
+    None
+}
+
+/// Reads a value without quotes, which may hold blanks, up to the next field.
+fn bare(text: &str) -> Option<(Value, &str)> {
+    let (value, rest) = text.split_at_checked(next_field(text).unwrap_or(text.len()))?;
+    let value = value.trim();
+    Some((value.parse::<u64>().map_or_else(|_| value.into(), Value::from), rest))
+}
+
+/// Returns where the next known field begins.
+fn next_field(text: &str) -> Option<usize> {
+    let starts = FIELDS.iter().filter_map(|name| text.find(&format!(" {name}=")));
+    let start = starts.min()?;
+    start.checked_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LogLine;
+    use serde_json::{Value, json};
+
+    fn read(text: &str) -> Result<Value, String> {
+        let line = LogLine::parse(1, text).map_err(|error| error.to_string())?;
+        Ok(Value::Object(line.recorded))
+    }
+
+    #[test]
+    fn json_and_text_lines_have_the_same_facts() {
+        let text = r#"2026-11-29T12:00:00.5Z  INFO modgud::server::check: check decision="denied" class="unauthenticated" reason="token_expired" detail=the token expired at 1 and it is 2, a=b rule="a \"b\" \u{e9}" method="GET" path="/crm/" before=3"#;
+        let json = json!({
+            "timestamp": "2026-11-29T12:00:00.5Z", "level": "INFO", "target": "modgud::server::check", "message": "check",
+            "decision": "denied", "class": "unauthenticated", "reason": "token_expired",
+            "detail": "the token expired at 1 and it is 2, a=b", "rule": "a \"b\" é", "method": "GET", "path": "/crm/", "before": 3
+        });
+        assert_eq!(read(text), Ok(json.clone()));
+        assert_eq!(read(&json.to_string()), Ok(json.clone()));
+        let of_a_container = format!("2026-11-29T12:00:00.600000001Z stdout F {json}");
+        assert_eq!(read(&of_a_container), Ok(json));
+    }
+
+    #[test]
+    fn other_lines_are_refused_with_their_fault() {
+        for (line, expected) in [
+            ("hello", "neither JSON nor a text line"),
+            ("2026-11-29T12:00:00Z INFO", "neither JSON nor a text line"),
+            (r#"2026-11-29T12:00:00Z INFO a: check decision="denied"#, "neither JSON nor a text line"),
+            (r#"{"decision": "denied""#, "it is not JSON: EOF"),
+            (r#"{"message": "serving"}"#, "not about a decision"),
+            (r#"2026-11-29T12:00:00Z INFO modgud::server::app: serving grpc=127.0.0.1:1"#, "not about a decision"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+}
