@@ -300,8 +300,9 @@ impl AccessRequirement {
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Denied, _) | (_, Self::Public) | (Self::Optional | Self::Caller(_), Self::Optional) => true,
-            (_, Self::Denied) => false,
-            (Self::Public, Self::Optional | Self::Caller(_)) | (Self::Optional, Self::Caller(_)) => false,
+            (_, Self::Denied)
+            | (Self::Public, Self::Optional | Self::Caller(_))
+            | (Self::Optional, Self::Caller(_)) => false,
             (Self::Caller(one), Self::Caller(other)) => {
                 let any = other.any.is_empty() || one.any == other.any;
                 other.all.is_subset(&one.all) && (any || !one.any.is_empty() && other.any.is_subset(&one.all))
