@@ -3,13 +3,14 @@
 use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
 use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CheckCluster, Client, UpstreamTls};
+use modgud_core::http::header::HeaderText;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Writes a complete, hardened configuration of Envoy on standard output.
 ///
-/// It has routes and clusters for `modules` and `core`. Its `ext_authz` filter calls modgud, with only the rights that
-/// this configuration needs. No key is read, and no variable has to be set.
+/// It has routes and clusters for `modules` and `core`. Its `ext_authz` filter calls modgud, which may change any header
+/// but those of HTTP and Envoy. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:80"
@@ -21,7 +22,7 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// The address on which Envoy listens for clients
+    /// The address on which Envoy listens for clients; `[::]:PORT` serves IPv4, too
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8000")]
     listen: SocketAddr,
     /// The address of Envoy's own admin interface: it can end the process, so keep it on this machine
@@ -30,8 +31,19 @@ pub(super) struct Args {
     /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS")]
     modgud: Option<CheckCluster>,
+    /// Envoy's name in the header `server` of responses; by default `bifrost` in that profile, else `modgud`
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    server_name: Option<String>,
     #[command(flatten)]
     tls: Tls,
+}
+
+/// Checks that the text can be the value of a header.
+fn server_name(text: &str) -> Result<String, String> {
+    match HeaderText::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("the name {error}; write visible ASCII characters, such as `gateway`")),
+    }
 }
 
 /// TLS options, with `server.tls`: how Envoy verifies modgud.
@@ -80,12 +92,13 @@ pub(super) fn run(args: Args) -> Exit {
 }
 
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
-    let Args { config: _, profile: _, listen: listener, admin, modgud, tls } = args;
+    let Args { config: _, profile: _, listen: listener, admin, modgud, server_name, tls } = args;
     let Config { server: ServerConfig { grpc, max_in_flight, .. }, snapshot, gateway, .. } = config;
     let modgud = modgud.or_else(|| CheckCluster::of(grpc)).ok_or(EnvoyError::AnyPort)?;
     let Tls { ca, name, cert, key } = tls;
     let client = cert.zip(key).map(|(cert, key)| Client { cert, key });
     let tls = ca.map(|ca| UpstreamTls { ca, name, client });
     let (deadline, max_in_flight) = (snapshot.deadline, *max_in_flight);
-    Ok(Bootstrap { gateway, listener, admin, modgud, tls, deadline, max_in_flight }.yaml()?)
+    let server_name = server_name.as_deref();
+    Ok(Bootstrap { gateway, listener, admin, modgud, tls, deadline, max_in_flight, server_name }.yaml()?)
 }

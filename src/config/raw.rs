@@ -35,7 +35,6 @@ use std::path::PathBuf;
 #[schemars(title = "modgud configuration")]
 pub(super) struct Document {
     /// The profile onto which this file is merged. Required, unless `--profile` names one.
-    #[expect(dead_code, reason = "read before the documents are merged; declared here so that it is a known key")]
     pub(super) profile: Option<ProfileName>,
     /// The listeners and their limits.
     #[serde(default)]

@@ -17,7 +17,7 @@ use super::Config;
 use super::revocations::RevocationsError;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{self, Document};
+use crate::config::raw::{self, Document, ProfileName};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticators, Revocations};
@@ -35,7 +35,7 @@ use std::time::Duration;
 /// Validates a document.
 pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Config, Diagnostics> {
     let Document {
-        profile: _, // this document is already merged onto it
+        profile, // this document is already merged onto it
         server,
         request,
         authenticators,
@@ -64,11 +64,15 @@ pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Confi
     let readings = modules::readings(modules, rules);
     let mut rules = rules::check(rules, *fallback, &names, readings, &mut diagnostics);
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut diagnostics);
-    gateway.filter = filter::gather(document, &locations, &rules);
     gateway.transport = filter::transport(document);
+    gateway.server_name = match profile {
+        Some(ProfileName::Bifrost) => "bifrost",
+        Some(_) | None => "modgud",
+    };
     let required: Vec<_> = authenticators.iter().flat_map(raw::Authenticator::required).collect();
     let mint::ValidatedMints { mints, published } = mint::check(minted, &list, loader, &mut diagnostics);
     let shape = upstream::check(upstream, &required, &locations, (mints, minted), &mut diagnostics);
+    gateway.filter = filter::gather(document, &locations, &rules, &shape);
     let correlation = correlation
         .as_ref()
         .and_then(|correlation| correlation::check(correlation, &locations, &shape, &rules, loader, &mut diagnostics));

@@ -15,7 +15,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{UndefinedBehavior, Value, context};
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 use std::cmp::Reverse;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// The template of the configuration.
@@ -35,6 +35,8 @@ pub struct GatewayConfig {
     pub filter: Filter,
     /// Transport security of connections to modgud.
     pub transport: Transport,
+    /// Envoy's name in the header `server` of responses.
+    pub server_name: &'static str,
 }
 
 /// A service behind a path prefix.
@@ -90,6 +92,8 @@ pub struct Bootstrap<'c> {
     pub deadline: Duration,
     /// Maximum number of concurrent checks in modgud.
     pub max_in_flight: usize,
+    /// Envoy's name in the header `server` of responses; `None` for that of the configuration.
+    pub server_name: Option<&'c str>,
 }
 
 /// Errors of writing Envoy's configuration.
@@ -127,8 +131,8 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
-        let Self { gateway, listener, admin, modgud, tls, deadline, max_in_flight } = self;
-        let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport } = gateway;
+        let Self { gateway, listener, admin, modgud, tls, deadline, max_in_flight, server_name } = self;
+        let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
         if modules.is_empty() && core.is_none() {
             return Err(BootstrapError::Nothing);
         }
@@ -143,12 +147,15 @@ impl Bootstrap<'_> {
         render(context! {
             admin => address(*admin),
             listener => address(*listener),
+            server_name => server_name.unwrap_or(gateway.server_name),
+            has_reserved => !reserved.is_empty(),
             timeout => Value::from_safe_string(timeout(*deadline)),
             deadline_ms => deadline.as_millis(),
             max_in_flight => *max_in_flight,
             // Always quoted, because it is a regular expression.
             removed_early => Value::from_safe_string(yaml::quoted(&filter.early_expression())),
-            mutable_headers => Value::from_safe_string(yaml::quoted(&filter.expression())),
+            mutable_headers => Value::from_safe_string(yaml::quoted(filter::ANY_HEADER)),
+            immutable_headers => Value::from_safe_string(yaml::quoted(&filter::immutable_expression())),
             sends_cookies => filter.sends_cookies,
             sends_certificate => filter.sends_certificate,
             sends_bodies => filter.sends_bodies,
@@ -176,8 +183,10 @@ fn render(values: Value) -> Result<String, minijinja::Error> {
     environment.render_str(TEMPLATE, values)
 }
 
+/// Returns a listener's address for the template. Without `ipv4_compat`, Envoy serves only IPv6 on `[::]`.
 fn address(address: SocketAddr) -> Value {
-    context! { host => host(&address.ip().to_string()), port => address.port() }
+    let ipv4_compat = address.ip() == Ipv6Addr::UNSPECIFIED;
+    context! { host => host(&address.ip().to_string()), port => address.port(), ipv4_compat }
 }
 
 /// Returns a host for the template. An IPv4 address needs no quotes: Envoy reads it as text.

@@ -22,7 +22,18 @@ const MAX_FILLED: usize = 1024;
 pub(super) fn of_swagger(resolver: &mut RefResolver<'_>) -> Vec<String> {
     let Some(base) = resolver.root.member("basePath") else { return vec![String::new()] };
     resolver.check_form(&base, Form::Text);
-    vec![trimmed(base.node.text().unwrap_or_default())]
+    let written = base.node.text().unwrap_or_default();
+    let path = trimmed(written);
+    note_relative(resolver, &base, written, &path);
+    vec![path]
+}
+
+/// Reports a base such as `v1`: its meaning depends on the address of the description, which a rule does not know.
+fn note_relative(resolver: &mut RefResolver<'_>, at: &NodeRef<'_>, written: &str, base: &str) {
+    let is_relative = !written.starts_with('/') && !written.split('/').next().is_some_and(|first| first.contains(':'));
+    if is_relative && !base.is_empty() {
+        resolver.add(at, Finding::RelativeServer { found: Quoted::new(written), base: Quoted::new(base) });
+    }
 }
 
 /// Returns the bases from the servers of a document, path or operation; `None` if it names no server.
@@ -50,8 +61,12 @@ pub(super) fn of_servers<'d>(resolver: &mut RefResolver<'d>, of: &NodeRef<'d>) -
         }
         for filled in urls {
             match path_of(&filled) {
-                Some(base) if bases.contains(&base) => {}
-                Some(base) => bases.push(base),
+                Some(base) => {
+                    note_relative(resolver, &url, &filled, &base);
+                    if !bases.contains(&base) {
+                        bases.push(base);
+                    }
+                }
                 None => resolver.add(&url, Finding::Form("a URL with a host, or a path")),
             }
         }

@@ -205,7 +205,7 @@ fn security(api: &Api, found: &mut Vec<Located<Finding>>) {
             Security::Absent => Finding::NoSecurity,
             Security::OneOf(list) if list.is_empty() => Finding::Open,
             Security::OneOf(list) if list.iter().any(|one| one.schemes.is_empty()) => Finding::Optional,
-            Security::OneOf(_) => continue,
+            Security::OneOf(_) | Security::Unknown => continue,
         };
         found.push(operation.here.with(finding));
     }

@@ -47,14 +47,22 @@ pub(super) fn drafts<'m>(
     let mut known: HashMap<(&str, String), (usize, usize, String)> = HashMap::new();
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    let mut ambiguous = HashSet::new();
+    let (mut ambiguous, mut reported_fragments) = (HashSet::new(), HashSet::new());
     let mut names = Names::of(api, module);
-    for operation in &api.operations {
+    let mut with_fragment = Vec::new();
+    for operation in api.operations.iter().chain(&api.unresolved) {
         let mut own: Option<usize> = None;
         let mut reported_case = false;
+        // No request has a fragment: it is for the path before it.
+        let (path, fragment) =
+            operation.template.split_once('#').map_or((&*operation.template, false), |(path, _)| (path, true));
+        if fragment && reported_fragments.insert(&operation.template) {
+            let template = Quoted::new(&operation.template);
+            with_fragment.push(operation.path.with(Finding::Template(template, TemplateError::QueryOrFragment)));
+        }
         for base in &operation.bases {
             let written = format!("{base}{}", operation.template);
-            let patterns = match interpretations(&written, prefix, reads) {
+            let patterns = match interpretations(&format!("{base}{path}"), prefix, reads) {
                 Ok(patterns) => patterns,
                 Err(error) => {
                     let finding = Finding::Template(Quoted::new(&written), error);
@@ -102,8 +110,10 @@ pub(super) fn drafts<'m>(
         }
     }
     if !errors.is_empty() {
+        errors.extend(with_fragment);
         return Err(errors);
     }
+    warnings.extend(with_fragment);
     for (with, without) in suffixed(&path_sets, &known, reads, prefix) {
         let Some((access, label, other)) =
             drafts.get(without).map(|one| (one.access.clone(), one.label().to_owned(), Quoted::new(&one.template)))
@@ -225,7 +235,7 @@ impl Draft {
         }
         match self.access {
             AccessRequirement::Public | AccessRequirement::Optional => {}
-            AccessRequirement::Caller(_) => {
+            AccessRequirement::Caller(_) | AccessRequirement::Denied => {
                 let before = self.rationale.len();
                 self.rationale.retain(|rationale| !matches!(rationale, Rationale::Open | Rationale::Optional));
                 if self.rationale.len() != before {

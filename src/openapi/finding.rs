@@ -22,6 +22,27 @@ pub enum Finding {
     /// An unresolvable reference.
     #[error("{0} leads nowhere in this document; other documents are not read")]
     Reference(Quoted),
+    /// A reference to another document.
+    #[error(
+        "{0} leads out of this document; modgud reads no other one, so write its content here, or bundle both files"
+    )]
+    OtherDocument(Quoted),
+    /// A reference as an operation. Some parsers follow it, and find its requirements there.
+    #[error("should be removed: only a whole path can be a reference; write the operation's content here")]
+    OperationReference,
+    /// A base that is relative to the address of the description.
+    #[error(
+        "{found} is relative to the address of the description; rules take it as {base}, so write {base}, or a whole URL"
+    )]
+    RelativeServer {
+        /// The value as written.
+        found: Quoted,
+        /// The base that rules take.
+        base: Quoted,
+    },
+    /// A scope that no token has, because tokens separate scopes by spaces (RFC 6749 §3.3).
+    #[error("{0} can never match, because spaces separate the scopes of a token; write each scope as its own entry")]
+    ScopeWithSpace(Quoted),
     /// A server variable without a value.
     #[error("the variable {0} of the server's URL has no default")]
     Variable(Quoted),
@@ -150,6 +171,8 @@ impl Finding {
             | Self::Version(_)
             | Self::Form(_)
             | Self::Reference(_)
+            | Self::OtherDocument(_)
+            | Self::OperationReference
             | Self::Variable(_)
             | Self::Template(..)
             | Self::Method(..)
@@ -159,7 +182,9 @@ impl Finding {
             | Self::Name(..)
             | Self::ReservedName { .. }
             | Self::ReservedPath { .. } => Severity::Error,
-            Self::IdTaken(_)
+            Self::RelativeServer { .. }
+            | Self::ScopeWithSpace(_)
+            | Self::IdTaken(_)
             | Self::Widened(_)
             | Self::Ambiguous { .. }
             | Self::SameButForSuffix { .. }
@@ -171,6 +196,17 @@ impl Finding {
             | Self::NoSecurity
             | Self::Open
             | Self::Optional => Severity::Warning,
+        }
+    }
+}
+
+impl Finding {
+    /// Returns true if no rules are written because of the finding. For the other errors, a rule denies what is unknown.
+    #[must_use]
+    pub(super) const fn blocks_rules(&self) -> bool {
+        match self.severity() {
+            Severity::Error => !matches!(self, Self::OtherDocument(_) | Self::OperationReference),
+            Severity::Warning => false,
         }
     }
 }

@@ -36,10 +36,11 @@ pub fn rules(
     reads: &ModuleReading,
 ) -> Result<Rules, Unreadable> {
     let drafts = draft::drafts(api, module, prefix, reads).and_then(resolve_overlaps);
+    let blocked = api.found.iter().any(|found| found.what().blocks_rules());
     let mut errors: Vec<Located<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
-    let Resolved { rules: drafts, warnings } = match drafts {
-        Ok(drafts) if errors.is_empty() => drafts,
+    let Resolved { rules: drafts, mut warnings } = match drafts {
+        Ok(drafts) if !blocked => drafts,
         Ok(_) => return Err(Unreadable::Findings(errors)),
         Err(more) => {
             errors.extend(more);
@@ -47,6 +48,8 @@ pub fn rules(
             return Err(Unreadable::Findings(errors));
         }
     };
+    warnings.extend(api.found.iter().cloned());
+    warnings.sort_by(|one, other| one.order().cmp(&other.order()));
     let mut text = head(api, origin, module, prefix);
     if reads.case == Case::Fold {
         text.push_str("# The module ignores letter case: load these rules together with its entry (`case: fold`).\n");
@@ -110,6 +113,7 @@ fn rule(draft: &Draft, text: &mut String) {
     match access {
         AccessRequirement::Public => text.push_str("    access: public\n"),
         AccessRequirement::Optional => text.push_str("    access: optional\n"),
+        AccessRequirement::Denied => text.push_str("    access: denied\n"),
         AccessRequirement::Caller(Entitlements { all, any }) => {
             let mut parts = lists(all);
             if !any.is_empty() {

@@ -37,6 +37,8 @@ pub struct Api {
     /// The version of the specification.
     pub version: Version,
     pub(super) operations: Vec<Operation>,
+    /// An operation of every method for each path whose reference is not followed. They count for rules only.
+    pub(super) unresolved: Vec<Operation>,
     /// Errors in the description.
     pub(super) found: Vec<Located<Finding>>,
 }
@@ -74,16 +76,27 @@ impl Api {
             Version::Two => base::of_swagger(&mut resolver),
             Version::Three(_) => base::of_servers(&mut resolver, &whole).unwrap_or_else(|| vec![String::new()]),
         };
-        let mut operations = Vec::new();
+        let (mut operations, mut unresolved) = (Vec::new(), Vec::new());
         if let Some(paths) = resolver.root.member("paths") {
             resolver.check_form(&paths, Form::Map);
             for entry in paths.node.members().iter().filter(|entry| !entry.key.starts_with("x-")) {
                 let inherited = Inherited { version: &version, schemes: &schemes, security: &security, bases: &bases };
-                path(&mut resolver, &paths.of(entry), &entry.key, &inherited, &mut operations);
+                let at = paths.of(entry);
+                if !path(&mut resolver, &at, &entry.key, &inherited, &mut operations) {
+                    unresolved.extend(METHODS.map(|(_, method)| Operation {
+                        method: method.to_owned(),
+                        template: entry.key.clone(),
+                        bases: bases.clone(),
+                        id: None,
+                        security: Security::Unknown,
+                        here: at.locate(()),
+                        path: at.locate(()),
+                    }));
+                }
             }
         }
         let found = resolver.found;
-        Ok(Self { whole: whole.locate(()), version, operations, found })
+        Ok(Self { whole: whole.locate(()), version, operations, unresolved, found })
     }
 
     /// Returns the number of operations.
@@ -153,16 +166,17 @@ impl Inherited<'_> {
     }
 }
 
+/// Adds the operations of a path. Returns false if its reference can't be followed.
 fn path<'d>(
     resolver: &mut RefResolver<'d>,
     at: &NodeRef<'d>,
     template: &str,
     inherited: &Inherited<'_>,
     operations: &mut Vec<Operation>,
-) {
+) -> bool {
     resolver.check_form(at, Form::Map);
     // The members next to a reference count too (3.1 §4.8.9).
-    let Some(items) = resolver.resolve_chain(at.clone()) else { return };
+    let Some(items) = resolver.resolve_chain(at.clone()) else { return false };
     let bases = inherited.path_bases(resolver, &items);
     let mut methods = Vec::new();
     for item in &items {
@@ -188,17 +202,19 @@ fn path<'d>(
     }
     if operations.len().saturating_add(methods.len()) > MAX_OPERATIONS {
         resolver.add(at, Finding::Form("among paths with at most 100,000 operations"));
-        return;
+        return true;
     }
     for (method, operation) in methods {
         resolver.check_form(&operation, Form::Map);
-        // Only whole paths can be references. Some parsers follow one here nevertheless, and find its requirements
-        // there.
-        if let Some(reference) = operation.member("$ref") {
-            resolver.add(&reference, Finding::Form("removed: only a whole path can be a reference"));
+        let reference = operation.member("$ref");
+        if let Some(reference) = &reference {
+            resolver.add(reference, Finding::OperationReference);
         }
-        let security = requirement::security_of(resolver, &operation, inherited.schemes)
-            .unwrap_or_else(|| inherited.security.clone());
+        let own = requirement::security_of(resolver, &operation, inherited.schemes);
+        let security = match reference {
+            Some(_) => Security::Unknown,
+            None => own.unwrap_or_else(|| inherited.security.clone()),
+        };
         let id = operation.member("operationId");
         if let Some(id) = &id {
             resolver.check_form(id, Form::Text);
@@ -213,4 +229,5 @@ fn path<'d>(
             path: at.locate(()),
         });
     }
+    true
 }

@@ -21,6 +21,8 @@ pub(super) enum SchemeClaims {
 pub(super) enum Security {
     /// Neither the operation nor the document has one.
     Absent,
+    /// Unknown, because a reference is not followed.
+    Unknown,
     /// One of these suffices. An empty list requires nothing.
     OneOf(Vec<Requirement>),
 }
@@ -111,6 +113,8 @@ fn requirement<'d>(
             let name = one.node.text().unwrap_or_default();
             if name.is_empty() {
                 resolver.add(&one, Finding::Form("a name"));
+            } else if *names == SchemeClaims::Scopes && name.contains(char::is_whitespace) {
+                resolver.add(&one, Finding::ScopeWithSpace(Quoted::new(name)));
             }
             let into = match names {
                 SchemeClaims::Scopes => &mut requirement.scopes,
@@ -134,6 +138,8 @@ pub(super) enum AccessRequirement {
     Optional,
     /// A valid credential with these entitlements.
     Caller(Entitlements),
+    /// Nothing suffices.
+    Denied,
 }
 
 /// The entitlements that a caller needs.
@@ -173,6 +179,8 @@ pub(super) enum Rationale {
     Overlapping,
     /// Requests that match several operations; the module's choice is unknown.
     Overlap,
+    /// A reference is not followed.
+    Unresolved,
 }
 
 impl Rationale {
@@ -196,6 +204,9 @@ impl Rationale {
                 "the module may choose another operation for some of these requests: this requires what that one requires, too"
             }
             Self::Overlap => "requests that match several paths: this requires what all of them require",
+            Self::Unresolved => {
+                "UNKNOWN: modgud does not follow the reference, and this denies every request; write what the operation requires"
+            }
         }
     }
 }
@@ -207,6 +218,10 @@ pub(super) fn of(security: &Security) -> (AccessRequirement, BTreeSet<Rationale>
         Security::Absent => {
             rationale.insert(Rationale::Absent);
             return (AccessRequirement::Caller(Entitlements::default()), rationale);
+        }
+        Security::Unknown => {
+            rationale.insert(Rationale::Unresolved);
+            return (AccessRequirement::Denied, rationale);
         }
         Security::OneOf(list) => list,
     };
@@ -265,6 +280,7 @@ impl AccessRequirement {
     /// Returns the requirement that satisfies both.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
+            (Self::Denied, _) | (_, Self::Denied) => Self::Denied,
             (Self::Public, other) | (other, Self::Public) => other,
             (Self::Optional, Self::Optional) => Self::Optional,
             (Self::Optional, Self::Caller(need)) | (Self::Caller(need), Self::Optional) => Self::Caller(need),
@@ -283,8 +299,10 @@ impl AccessRequirement {
     /// Returns true if every request that passes this one also passes the other.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
-            (_, Self::Public) | (Self::Optional | Self::Caller(_), Self::Optional) => true,
-            (Self::Public, Self::Optional | Self::Caller(_)) | (Self::Optional, Self::Caller(_)) => false,
+            (Self::Denied, _) | (_, Self::Public) | (Self::Optional | Self::Caller(_), Self::Optional) => true,
+            (_, Self::Denied)
+            | (Self::Public, Self::Optional | Self::Caller(_))
+            | (Self::Optional, Self::Caller(_)) => false,
             (Self::Caller(one), Self::Caller(other)) => {
                 let any = other.any.is_empty() || one.any == other.any;
                 other.all.is_subset(&one.all) && (any || !one.any.is_empty() && other.any.is_subset(&one.all))
@@ -296,7 +314,7 @@ impl AccessRequirement {
     pub(super) fn not_open(self) -> Self {
         match self {
             Self::Public | Self::Optional => Self::Caller(Entitlements::default()),
-            Self::Caller(need) => Self::Caller(need),
+            Self::Caller(_) | Self::Denied => self,
         }
     }
 }

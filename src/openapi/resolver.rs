@@ -96,7 +96,10 @@ impl<'d> RefResolver<'d> {
             let Some(reference) = target.member("$ref") else { return Some(chain) };
             let found = reference.node.text().and_then(|text| self.target(text));
             let Some(found) = found else {
-                self.add(&reference, Finding::Reference(Quoted::new(reference.node.text().unwrap_or_default())));
+                let text = reference.node.text().unwrap_or_default();
+                let leads_out = !text.is_empty() && !text.starts_with('#');
+                let kind = if leads_out { Finding::OtherDocument } else { Finding::Reference };
+                self.add(&reference, kind(Quoted::new(text)));
                 return None;
             };
             target = found;

@@ -182,7 +182,6 @@ fn input_that_parsers_read_differently_is_an_error() {
     for (document, expected) in [
         (item("{ GET: {} }"), "paths.`/a`.GET: should be written in lower case"),
         (item("{ get: {}, Trace: {} }"), "paths.`/a`.Trace: should be written in lower case"),
-        (item("{ get: { $ref: '#/x-a' } }"), "paths.`/a`.get.`$ref`: should be removed"),
         (server("http:api.example.com/v1"), "servers[0].url: should be a URL with a host, or a path"),
         (server("https:/api.example.com/v1"), "should be a URL with a host, or a path"),
         (server("https:///v1"), "should be a URL with a host, or a path"),
@@ -199,6 +198,71 @@ fn input_that_parsers_read_differently_is_an_error() {
     }
     let both = Api::read("test", "{ swagger: '2.0', openapi: 3.1.0, paths: {} }").unwrap_err().to_string();
     assert!(both.contains("openapi: should be removed, because the document has `swagger`, too"), "{both}");
+}
+
+/// Checks that an operation whose requirement is unknown is denied, and that the others get their rules.
+#[test]
+fn references_out_of_the_file_and_of_operations_do_not_block_other_rules() {
+    let head = "{ openapi: 3.1.0, components: { securitySchemes: { o: { type: oauth2 } } }, security: [{ o: [read] }], paths: { /b: { get: {} }, ";
+    for (path, reported, rule) in [
+        (
+            "/a: { get: { $ref: '#/x-a', security: [] } }",
+            "paths.`/a`.get.`$ref`: should be removed: only a whole path can be a reference",
+            "match: { methods: [GET], paths: [\"/crm/a\"] }\n    access: denied\n",
+        ),
+        (
+            "/a: { $ref: 'other.yaml#/paths/~1a' }",
+            "paths.`/a`.`$ref`: `other.yaml#/paths/~1a` leads out of this document",
+            "match: { methods: [DELETE], paths: [\"/crm/a\"] }\n    access: denied\n",
+        ),
+        (
+            "/a#list: { get: { security: [{ o: [list] }] } }",
+            "paths.`/a#list`: `/a#list` can't be a rule's path: a path has no `?` and no `#`",
+            "match: { methods: [GET], paths: [\"/crm/a\"] }\n    require: { scopes: [\"list\"] }\n",
+        ),
+    ] {
+        let api = Api::read("test", &format!("{head}{path} }} }}")).unwrap();
+        let prefix = ModulePrefix::parse("/crm").unwrap();
+        let rules = rules(&api, "test", "crm", &prefix, &ModuleReading::default()).unwrap();
+        assert!(rules.text.contains(rule), "{path}: {}", rules.text);
+        let other = "match: { methods: [GET], paths: [\"/crm/b\"] }\n    require: { scopes: [\"read\"] }\n";
+        assert!(rules.text.contains(other), "{path}: {}", rules.text);
+        let warnings: Vec<String> = rules.warnings.iter().map(ToString::to_string).collect();
+        assert!(matches!(&*warnings, [one] if one.contains(reported)), "{path}: {warnings:?}");
+    }
+}
+
+/// Checks that names which can never match and relative servers are reported, with their location and what to write.
+#[test]
+fn names_that_never_match_and_relative_servers_are_warned_about() {
+    for (document, expected) in [
+        (
+            "{ openapi: 3.1.0, servers: [{ url: v1 }], paths: { /a: { get: {} } } }",
+            "servers[0].url: `v1` is relative to the address of the description; rules take it as `/v1`, so write `/v1`, or a whole URL",
+        ),
+        (
+            "{ swagger: '2.0', basePath: v1, paths: { /a: { get: {} } } }",
+            "basePath: `v1` is relative to the address of the description",
+        ),
+        (
+            "{ openapi: 3.1.0, components: { securitySchemes: { o: { type: oauth2 } } }, paths: { /a: { get: { security: [{ o: [read write] }] } } } }",
+            "paths.`/a`.get.security[0].o[0]: `read write` can never match",
+        ),
+    ] {
+        let api = Api::read("test", document).unwrap();
+        let rules =
+            rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap();
+        assert!(
+            rules.warnings.iter().any(|found| found.to_string().contains(expected)),
+            "{document}: {:?}",
+            rules.warnings
+        );
+    }
+    for url in ["/v1", "/", "https://api.example.com/v1", "//api.example.com/v1"] {
+        let api =
+            Api::read("test", &format!("{{ openapi: 3.1.0, servers: [{{ url: '{url}' }}], paths: {{}} }}")).unwrap();
+        assert!(api.found.is_empty(), "{url}: {:?}", api.found);
+    }
 }
 
 /// Checks that the expansion of references and of URLs with many values is bounded.
@@ -240,6 +304,7 @@ fn requirement(scheme: &str, scopes: u8) -> Requirement {
 fn passes(access: &AccessRequirement, caller: &BTreeSet<Entitlement>) -> bool {
     match access {
         AccessRequirement::Public | AccessRequirement::Optional => true,
+        AccessRequirement::Denied => false,
         AccessRequirement::Caller(Entitlements { all, any }) => {
             all.is_subset(caller) && (any.is_empty() || !any.is_disjoint(caller))
         }

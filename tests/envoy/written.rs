@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use tokio::process::Command;
 
-/// Two modules, one inside the other, and one with a list; headers that the sample does not let modgud change.
+/// Two modules, one inside the other, and one with a list; headers of its own.
 const CONFIGURATION: &str = "
 profile: bifrost
 modules:
@@ -90,6 +90,69 @@ async fn envoy(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, Strin
 async fn the_sample_is_written() {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     assert_eq!(envoy(&deploy, &["--config", "modgud.yaml"]).await, (Some(0), SAMPLE.to_owned(), String::new()));
+}
+
+/// Cookies are held back only if nothing can read them: an expression that iterates over headers, or computes a name, may.
+#[tokio::test]
+async fn cookies_are_sent_if_an_expression_may_read_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule =
+        |when: &str| format!("rules: [{{ name: a, match: {{ paths: ['/a'] }}, access: public, when: {when:?} }}]\n");
+    for (configuration, sent) in [
+        (String::new(), false),
+        (rule("request.path == '/cookies'"), false),
+        (rule("request.headers['x-region'] == 'cookie'"), false),
+        (rule("request.headers['cookie'] == 'a=1'"), true),
+        (rule("'cookie' in request.headers"), true),
+        (rule("!request.headers.exists(name, name.startsWith('coo'))"), true),
+        (rule("request.headers['coo' + 'kie'] != 'a=1'"), true),
+        (rule("request.headers[request.method] == 'a'"), true),
+        ("upstream: { headers: { x-a: { cel: request.path + '/cookie' } } }\n".to_owned(), false),
+    ] {
+        let configuration =
+            format!("profile: bearer\ncore: {{ upstream: 'core:1', reserved: [core] }}\n{configuration}");
+        fs::write(folder.path().join("modgud.yaml"), &configuration).unwrap();
+        let (code, yaml, err) = envoy(folder.path(), &["--config", "modgud.yaml"]).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{configuration}");
+        assert_eq!(!yaml.contains("- exact: cookie"), sent, "{configuration}");
+    }
+}
+
+/// Nothing of `BiFrost` in the output for other profiles, neither in comments nor in names.
+#[tokio::test]
+async fn nothing_of_bifrost_is_written_for_other_profiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let modules = "modules: [{ name: orders, prefix: /orders, upstream: 'orders:80' }]\n";
+    for (profile, arguments, name) in [
+        ("none", &[][..], "modgud"),
+        ("bearer", &[], "modgud"),
+        ("orchescala", &[], "modgud"),
+        ("none", &["--server-name", "edge 7"], "\"edge 7\""),
+        ("bifrost", &[], "bifrost"),
+        ("bifrost", &["--server-name", "edge"], "edge"),
+    ] {
+        let own = if profile == "orchescala" {
+            "authenticators: [{ name: a, from: [{ header: authorization, schemes: [Bearer] }], \
+             jwt: { issuer: a, algorithms: [RS256], keys: [{ pem: { env: KEY } }] } }]\n"
+        } else {
+            ""
+        };
+        fs::write(folder.path().join("modgud.yaml"), format!("profile: {profile}\n{modules}{own}")).unwrap();
+        let (code, yaml, err) =
+            envoy(folder.path(), &[["--config", "modgud.yaml"].as_slice(), arguments].concat()).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{profile}");
+        assert!(yaml.contains(&format!("                server_name: {name}\n")), "{profile}: {yaml}");
+        if profile != "bifrost" {
+            let words =
+                ["bifrost", "crm", "documents", "core_user", "core-user", "x-core", "organization-uuid", "logicmodule"];
+            for word in words {
+                assert!(!yaml.to_ascii_lowercase().contains(word), "{profile} has {word}: {yaml}");
+            }
+            assert!(!yaml.contains("reserved names"), "{profile}: {yaml}");
+        }
+    }
+    let (code, _, err) = envoy(folder.path(), &["--config", "modgud.yaml", "--server-name", "a\nb"]).await;
+    assert!(code == Some(2) && err.contains("write visible ASCII characters, such as `gateway`"), "{err}");
 }
 
 #[tokio::test]

@@ -230,7 +230,7 @@ fn insufficient(
 /// Extracts and verifies the credential, if the rule requires it.
 fn authenticate<'a, 's>(
     access: Access,
-    request: &Request<'a>,
+    request: &'a Request<'_>,
     snapshot: &'s Snapshot,
     now: Timestamp,
     lookup: &LookupResult,

@@ -69,6 +69,16 @@ pub struct Mutations {
 }
 
 impl RequestMutator {
+    /// Returns true if an expression of a header or of the metadata may read the request header of this name, in lower case.
+    #[must_use]
+    pub fn may_read_header(&self, name: &str) -> bool {
+        let computed = self.identity.headers().iter().filter_map(|header| match &header.source {
+            HeaderValueSource::Computed(expression) => Some(&**expression),
+            HeaderValueSource::Source(_) => None,
+        });
+        computed.chain(self.metadata.expressions()).any(|expression| expression.may_read_header(name))
+    }
+
     /// Returns the mutations of one request, according to its permit and its credential.
     ///
     /// # Errors

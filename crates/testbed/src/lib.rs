@@ -177,6 +177,16 @@ impl Testbed {
         Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, key, modgud, envoy, modules, launch })
     }
 
+    /// Replaces modgud's configuration file, and signals modgud to read it. modgud must have been started with one.
+    ///
+    /// # Errors
+    /// [`TestbedError::Folder`] if the file can't be written.
+    pub fn reload_modgud(&self, config: &str) -> Result<(), TestbedError> {
+        self.launch.configure(Some(config), &[])?;
+        self.modgud.signal(Signal::HUP);
+        Ok(())
+    }
+
     /// Kills modgud, as an out-of-memory killer would, and waits until it is gone.
     pub async fn kill_modgud(&mut self) {
         self.modgud.signal(Signal::KILL);

@@ -4,6 +4,7 @@ use crate::config::raw::{Correlation, Document, Impersonation, ProcessInstance, 
 use crate::envoy::bootstrap::{Filter, Transport};
 use modgud_core::authz::Rules;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
+use modgud_core::upstream::RequestMutator;
 
 /// Headers that modgud or its filter reads, or that Envoy writes, whatever the configuration.
 const READ: [&str; 14] = [
@@ -24,7 +25,12 @@ const READ: [&str; 14] = [
 ];
 
 /// Gathers the filter's settings from a validated document.
-pub(super) fn gather(document: &Document, locations: &CredentialExtractor, rules: &Rules) -> Filter {
+pub(super) fn gather(
+    document: &Document,
+    locations: &CredentialExtractor,
+    rules: &Rules,
+    upstream: &RequestMutator,
+) -> Filter {
     let mut filter = Filter::default();
     // `*` is a wildcard in these patterns. A name's own `*` becomes `-`, which matches any sign.
     filter.removed_early.extend(document.upstream.headers.keys().map(|name| name.replace('*', "-")));
@@ -33,47 +39,22 @@ pub(super) fn gather(document: &Document, locations: &CredentialExtractor, rules
     filter.spared.extend(READ.into_iter().chain(rules.header_names()).map(lower));
     filter.spared.extend(document.upstream.keep.iter().map(|name| lower(name)));
     filter.spared.extend(locations.headers().map(|name| name.as_str().to_owned()));
-    filter.mutated_headers.push("authorization".to_owned());
     if let Some(Correlation { header, impersonation, process_instance, .. }) = &document.correlation {
         filter.removed_early.push(header.replace('*', "-"));
         let ProcessInstance { paths: _, header } = process_instance;
         filter.spared.extend(header.iter().map(|name| lower(name)));
         if let Some(Impersonation { header, body, permission: _ }) = impersonation {
-            filter.mutated_headers.extend(header.iter().map(|name| name.replace('*', "-")));
             filter.spared.extend(header.iter().map(|name| lower(name)));
-            if body.is_some() {
-                filter.sends_bodies = true;
-            }
+            filter.sends_bodies = body.is_some();
         }
     }
-    filter.mutated_headers.extend(filter.removed_early.iter().cloned());
-    // A condition must see the cookies that it reads: a withheld one would look like none.
-    if document.rules.iter().filter_map(|rule| rule.when.as_deref()).any(|when| when.contains("cookie")) {
-        filter.sends_cookies = true;
-    }
-    for (location, _) in locations.all() {
-        match location {
-            CredentialLocation::Scheme(header, scheme) => {
-                filter.mutated_headers.push(header.as_str().to_owned());
-                if scheme.is_dpop() {
-                    filter.mutated_headers.push("dpop".to_owned());
-                }
-            }
-            CredentialLocation::Header(header) => filter.mutated_headers.push(header.as_str().to_owned()),
-            CredentialLocation::Cookie(_) => {
-                filter.sends_cookies = true;
-                filter.mutated_headers.push("cookie".to_owned());
-            }
-            CredentialLocation::Query(_) => {}
-        }
-    }
-    let by_certificate = document.authenticators.iter().any(|one| {
+    // An expression must see the cookies that it may read: withheld cookies would look like none.
+    let in_cookie = locations.all().any(|(location, _)| matches!(location, CredentialLocation::Cookie(_)));
+    filter.sends_cookies = in_cookie || rules.may_read_header("cookie") || upstream.may_read_header("cookie");
+    filter.sends_certificate = document.authenticators.iter().any(|one| {
         let bound = one.jwt.as_ref().is_some_and(|jwt| matches!(jwt.sender_constraint, Some(Sender::Certificate)));
         bound || one.mtls.is_some()
     });
-    if by_certificate {
-        filter.sends_certificate = true;
-    }
     filter
 }
 

@@ -11,43 +11,20 @@ use crate::config::path::Path;
 use crate::config::raw::{self, Claim, HeaderSource, MetadataSource};
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::credential::CredentialExtractor;
-use modgud_core::http::header::{HeaderName, HeaderText, fold_byte, folds_to_same_name};
+use modgud_core::http::header::{
+    CREDENTIAL_HEADERS, HeaderName, HeaderText, PROTOCOL_HEADERS, fold_byte, folds_to_same_name,
+};
 use modgud_core::upstream::{
     BUILTIN_KEYS, Forward, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
     OVERRIDE_HEADERS, OverrideHeader, Removals, RequestMutator, StripPattern, ValueSource,
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// Headers with another owner: HTTP's own framing and routing, Envoy, and the credential. They are neither written as identity headers nor
-/// removed by strip patterns.
-const RESERVED: [&str; 26] = [
-    "accept",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "date",
-    "dpop",
-    "expect",
-    "host",
-    "keep-alive",
-    "origin",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-request-id",
-];
+/// Returns the headers with another owner: HTTP, Envoy, and the credential. They are neither written as identity headers nor removed by strip
+/// patterns.
+fn reserved() -> impl Iterator<Item = &'static str> {
+    PROTOCOL_HEADERS.into_iter().chain(CREDENTIAL_HEADERS)
+}
 
 /// The prefixes of headers, apart from the override headers, from which some proxies and servers read a part of the request or of its
 /// connection.
@@ -101,7 +78,7 @@ pub(super) fn check(
             )
         });
         let Some(parsed) = diagnostics.ok_or_report(&at, parsed) else { continue };
-        if let Some(header) = RESERVED.into_iter().find(|header| parsed.matches(header.as_bytes())) {
+        if let Some(header) = reserved().find(|header| parsed.matches(header.as_bytes())) {
             let message =
                 format!("{} would remove `{header}`, which Envoy, HTTP or the module needs", Quoted::new(pattern));
             diagnostics.add(at.clone(), Issue::error("strip-reserved", message, "write a narrower pattern"));
@@ -130,7 +107,7 @@ pub(super) fn check(
 /// Returns the reason why modgud can't write a header. `None` if it can.
 pub(super) fn refused(written: &str, name: &HeaderName, locations: &CredentialExtractor) -> Option<Issue> {
     let bytes = name.as_str().as_bytes();
-    if RESERVED.iter().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || locations.reads_header(name) {
+    if reserved().any(|reserved| folds_to_same_name(reserved.as_bytes(), bytes)) || locations.reads_header(name) {
         let message = format!(
             "{} can't be an identity header, because Envoy, HTTP or the credential itself needs it",
             Quoted::new(written)

@@ -1,21 +1,23 @@
 //! The settings of modgud's filter in Envoy: request data that it sees, headers that it may change, and headers that Envoy
-//! removes before any filter. They are no more than the configuration needs. Headers are regular expressions (RE2) for
-//! names in every spelling that servers fold into one, except spared spellings.
+//! removes before any filter. Headers are regular expressions (RE2) for names in every spelling that servers fold into one,
+//! except spared spellings.
 
-use modgud_core::http::header::fold_byte;
+use modgud_core::http::header::{PROTOCOL_HEADERS, fold_byte};
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The expression for every name of a header in lower case (RFC 9110 §5.1). No name of a pseudo-header matches.
+pub(super) const ANY_HEADER: &str = "[!#$%&'*+.^_`|~0-9a-z-]+";
 
 /// Envoy's handling of requests for modgud.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// The headers that modgud sets or removes: names in any case, and prefixes such as `x-core-*`.
-    pub mutated_headers: Vec<String>,
-    /// Client headers that Envoy removes before any filter, also on routes without modgud.
+    /// Client headers that Envoy removes before any filter, also on routes without modgud: names in any case, and
+    /// prefixes such as `x-core-*`.
     pub removed_early: Vec<String>,
     /// Header names, in lower case, that are not removed early: modgud reads them, or `upstream.keep` names them.
     pub spared: BTreeSet<String>,
-    /// True if Envoy sends cookies to modgud, because an authenticator or a condition reads them.
+    /// True if Envoy sends cookies to modgud, because an authenticator or an expression may read them.
     pub sends_cookies: bool,
     /// True if Envoy sends the certificate of the client's connection to modgud.
     pub sends_certificate: bool,
@@ -24,20 +26,18 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Returns a regular expression (RE2, anchored) for all headers that modgud changes, in every spelling that a
-    /// server folds into them. It omits names that a prefix covers.
-    pub(super) fn expression(&self) -> String {
-        let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
-        let mutated = self.mutated_headers.iter().map(String::as_str).chain(overrides);
-        expression(mutated, &BTreeSet::new()).unwrap_or_default()
-    }
-
     /// Returns the expression for headers that are removed early. If all are spared, it matches no name.
     pub(super) fn early_expression(&self) -> String {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let removed = self.removed_early.iter().map(String::as_str).chain(overrides);
         expression(removed, &self.spared).unwrap_or_else(|| "[^ -~]".to_owned())
     }
+}
+
+/// Returns the expression for the headers that modgud must not change, in every spelling that a server folds into them.
+/// It does not depend on the configuration, so that a reload needs no other rules.
+pub(super) fn immutable_expression() -> String {
+    expression(PROTOCOL_HEADERS, &BTreeSet::new()).unwrap_or_default()
 }
 
 /// One character of a folded name.

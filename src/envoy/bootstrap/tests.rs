@@ -1,10 +1,12 @@
 //! Tests that the output is the sample with its replacements, and that no sample value remains in their place.
 
+use super::filter::immutable_expression;
 use super::{
     Bootstrap, BootstrapError, CheckCluster, Client, CoreService, Filter, GatewayConfig, Module, Transport, UpstreamTls,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
+use modgud_core::http::header::PROTOCOL_HEADERS;
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::time::Duration;
 
@@ -16,10 +18,6 @@ fn module(name: &str, prefix: &str, upstream: &str) -> Module {
     Module { name: ModuleName::new(name), prefix, reading, upstream, has_access_list: false }
 }
 
-fn filter(changed: &[&str]) -> Filter {
-    Filter { mutated_headers: changed.iter().map(|name| (*name).to_owned()).collect(), ..Filter::default() }
-}
-
 fn gateway() -> GatewayConfig {
     GatewayConfig {
         modules: vec![module("a", "/a", "a:1"), module("a b", "/a/b/c", "[::1]:2"), module("on", "/a/b", "10.0.0.1:3")],
@@ -27,8 +25,9 @@ fn gateway() -> GatewayConfig {
             upstream: Some("core:8080".parse().unwrap()),
             reserved: vec!["admin".into(), "docs".into()],
         },
-        filter: filter(&["authorization"]),
+        filter: Filter::default(),
         transport: Transport::Plain,
+        server_name: "modgud",
     }
 }
 
@@ -41,6 +40,7 @@ fn bootstrap(gateway: &GatewayConfig) -> Bootstrap<'_> {
         tls: None,
         deadline: Duration::from_millis(1_900),
         max_in_flight: 7,
+        server_name: None,
     }
 }
 
@@ -64,7 +64,9 @@ fn everything_of_the_sample_that_differs_is_replaced() {
         "    - name: \"on\"\n      type: STRICT_DNS\n",
         "    - name: modgud\n      type: STRICT_DNS\n",
         "timeout: 2s  # above modgud's own deadline (1900 ms)",
-        "                          regex: \"authorization|forwarded|path[^a-z0-9]info|",
+        "                          regex: \"[!#$%&'*+.^_`|~0-9a-z-]+\"\n",
+        "                          regex: \"accept|connection|content[^a-z0-9]encoding|",
+        "                server_name: modgud\n",
         "safe_regex: { regex: \"forwarded|path[^a-z0-9]info|",
         "            max_pending_requests: 7\n            max_requests: 7  #",
         "- { match: { path_separated_prefix: /docs }, route: { cluster: core } }\n\n  clusters:\n",
@@ -116,24 +118,23 @@ fn what_is_not_there_is_not_routed_to() {
     assert_eq!(bootstrap(&only_core).yaml(), Err(BootstrapError::Nothing));
 }
 
+/// Checks that the mutation rules are those of every configuration: a reload that adds an identity header needs no other
+/// `envoy.yaml`.
 #[test]
-fn only_what_modgud_changes_may_be_changed() {
-    let overrides = filter(&[]).expression();
-    let overrides: Vec<&str> = overrides.split('|').collect();
-    assert_eq!(overrides.len(), OVERRIDE_HEADERS.len());
-    for (changed, expected) in [
-        (&["authorization"][..], "authorization"),
-        (&["authorization", "Authorization", "AUTHORIZATION"], "authorization"),
-        (&["x-user", "x_user", "X.User"], "x[^a-z0-9]user"),
-        (&["x-core-*", "x-core-user", "x-core-", "x-corebanking"], "x[^a-z0-9]core[^a-z0-9].*|x[^a-z0-9]corebanking"),
-        (&["x-a-b-*", "x-a-*", "x-a"], "x[^a-z0-9]a|x[^a-z0-9]a[^a-z0-9].*"),
-        (&["x|y", "dpop"], "dpop|x[^a-z0-9]y"),
-    ] {
-        let all = filter(changed).expression();
-        let names: Vec<&str> = all.split('|').filter(|name| !overrides.contains(name)).collect();
-        assert_eq!(names.join("|"), expected, "{changed:?}");
-        assert!(overrides.iter().all(|name| all.split('|').any(|one| one == *name)), "{all}");
-    }
+fn mutation_rules_do_not_depend_on_the_configuration() {
+    let rules = |gateway: &GatewayConfig| {
+        let yaml = bootstrap(gateway).yaml().unwrap();
+        let (_, rules) = yaml.split_once("decoder_header_mutation_rules:\n").unwrap();
+        rules.split_once("\n\n").unwrap().0.to_owned()
+    };
+    let mut gateway = gateway();
+    let before = rules(&gateway);
+    gateway.filter.removed_early = vec!["x-tenant".to_owned(), "x-core-*".to_owned()];
+    gateway.filter.sends_cookies = true;
+    assert_eq!(rules(&gateway), before);
+    let refused = immutable_expression();
+    let names: Vec<String> = refused.split('|').map(|name| name.replace("[^a-z0-9]", "-")).collect();
+    assert_eq!(names, PROTOCOL_HEADERS, "each refused name in every spelling, and no other");
 }
 
 #[test]
@@ -168,6 +169,17 @@ fn what_modgud_has_to_see_is_sent_along() {
     let yaml = bootstrap(&gateway).yaml().unwrap();
     assert!(!yaml.contains("- exact: cookie") && yaml.contains("include_peer_certificate: true"));
     assert!(yaml.contains("with_request_body: { max_request_bytes: 65536, pack_as_bytes: true }"));
+}
+
+#[test]
+fn a_listener_on_every_ipv6_address_serves_ipv4_too() {
+    let gateway = gateway();
+    for (listener, compatible) in [("[::]:80", true), ("[::1]:80", false), ("0.0.0.0:80", false)] {
+        let yaml = Bootstrap { listener: listener.parse().unwrap(), ..bootstrap(&gateway) }.yaml().unwrap();
+        assert_eq!(yaml.contains("          port_value: 80\n          ipv4_compat: true"), compatible, "{listener}");
+        let yaml = Bootstrap { admin: listener.parse().unwrap(), ..bootstrap(&gateway) }.yaml().unwrap();
+        assert_eq!(yaml.contains("      port_value: 80\n      ipv4_compat: true"), compatible, "{listener}");
+    }
 }
 
 #[test]

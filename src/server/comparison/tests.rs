@@ -154,7 +154,11 @@ fn decision_reason_and_headers_make_a_difference() {
         (
             deny(DecisionError::Overload),
             deny(DecisionError::Internal),
-            Some((Some(overload), ShadowDecision::Deny(internal), "the check can't be read, or modgud failed internally")),
+            Some((
+                Some(overload),
+                ShadowDecision::Deny(internal),
+                "the check can't be read, or modgud failed internally",
+            )),
         ),
     ] {
         let found = EnforcedOutcome::of(&done).differs(would).map(|found| {

@@ -48,6 +48,12 @@ impl Condition {
         self.0.header_names()
     }
 
+    /// Returns true if it may read the request header of this name, in lower case.
+    #[must_use]
+    pub fn may_read_header(&self, name: &str) -> bool {
+        self.0.may_read_header(name)
+    }
+
     /// Evaluates the condition for a request.
     ///
     /// # Errors
@@ -114,6 +120,12 @@ impl Expression {
     /// Returns the names of the request headers that the expression reads; none if it may read any header.
     pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
         self.reads.headers.named()
+    }
+
+    /// Returns true if the expression may read the request header of this name, in lower case.
+    #[must_use]
+    pub fn may_read_header(&self, name: &str) -> bool {
+        self.reads.headers.has(name)
     }
 
     /// Evaluates the expression to JSON: a time in RFC 3339 format, a duration in seconds with an `s`.

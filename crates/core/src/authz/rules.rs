@@ -157,8 +157,18 @@ impl Rules {
 
     /// Returns the names of the request headers that conditions read.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.conditions().flat_map(Condition::header_names)
+    }
+
+    /// Returns true if a condition may read the request header of this name, in lower case.
+    #[must_use]
+    pub fn may_read_header(&self, name: &str) -> bool {
+        self.conditions().any(|condition| condition.may_read_header(name))
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let constraints = self.named.values().flatten().filter_map(|rule| rule.constraints.as_ref());
-        constraints.filter_map(|constraints| constraints.when.as_deref()).flat_map(Condition::header_names)
+        constraints.filter_map(|constraints| constraints.when.as_deref())
     }
 
     /// Returns the most specific enforced rule that matches the request, by host, then path, then method; `None` if no rule

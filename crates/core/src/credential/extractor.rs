@@ -127,7 +127,7 @@ impl CredentialExtractor {
     ///
     /// # Errors
     /// `CredentialError` for two credentials, of which none is chosen, and for a location's value that is not a credential.
-    pub fn find<'a, 's>(&'s self, request: &Request<'a>) -> Result<Option<Credential<'a, 's>>, CredentialError> {
+    pub fn find<'a, 's>(&'s self, request: &'a Request<'_>) -> Result<Option<Credential<'a, 's>>, CredentialError> {
         let mut sole = AtMostOne(None);
         for (header, format) in &self.headers {
             let value = match request.headers.sole(header.as_str()) {
@@ -155,7 +155,7 @@ impl CredentialExtractor {
             }
         }
         for (name, authenticator) in &self.queries {
-            if let Some(token) = request.query.map(|query| query::find(query, name)).transpose()?.flatten() {
+            if let Some(token) = query::find(request, name)? {
                 sole.put(token, CredentialLocation::Query(name), authenticator)?;
             }
         }

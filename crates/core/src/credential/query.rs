@@ -1,9 +1,10 @@
-//! A credential in the query (RFC 6750 §2.3). It occurs once, in plain characters and under its plain name. Anything that a server
-//! could read as a second one is rejected.
+//! A credential in the query (RFC 6750 §2.3). It occurs once, under its plain name. Its value is form-encoded: plain, or with escapes that
+//! are decoded once. Anything that a server could read as a second credential is rejected.
 
 use super::{CredentialError, RawToken, parse_raw};
 use crate::http::param_name::{could_name, is_certain};
 use crate::http::percent::is_unreserved;
+use crate::http::request::Request;
 
 /// The name of a query parameter, case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +38,26 @@ impl QueryName {
     }
 }
 
-/// Returns the credential in the parameter of this name; `None` without such a parameter. Servers differ in treating `;` as a
+/// Returns the credential in the parameter of this name; `None` without such a parameter.
+pub(super) fn find<'r>(request: &'r Request<'_>, name: &QueryName) -> Result<Option<RawToken<'r>>, CredentialError> {
+    let located = request.query.map(|query| locate(query, name)).transpose()?.flatten();
+    let token = |(position, value): (usize, &'r str)| {
+        // A `+` is a space to servers that parse queries as forms.
+        if value.contains('+') {
+            return Err(CredentialError::Malformed);
+        }
+        // Only escapes need the decoded copy. An escape in an escape leaves a `%`, which no token has.
+        let value = if value.contains('%') { request.decoded_value(position) } else { Some(value.as_bytes()) };
+        parse_raw(value.ok_or(CredentialError::Malformed)?)
+    };
+    located.map(token).transpose()
+}
+
+/// Returns the position and the raw value of the parameter of this name; `None` without such a parameter. Servers differ in treating `;` as a
 /// separator, so a parameter that only some of them find is rejected.
-pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawToken<'a>>, CredentialError> {
+fn locate<'a>(query: &'a str, name: &QueryName) -> Result<Option<(usize, &'a str)>, CredentialError> {
     let (mut found, mut uncertain) = (None, false);
-    for parameter in query.split('&') {
+    for (position, parameter) in query.split('&').enumerate() {
         for (number, part) in parameter.split(';').enumerate() {
             let (key, _) = part.split_once('=').unwrap_or((part, ""));
             if !is_certain(key.as_bytes()) {
@@ -49,7 +65,7 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
             }
             if key == &*name.0 && number == 0 {
                 let value = parameter.split_once('=').map_or("", |(_, value)| value);
-                if found.replace(value).is_some() {
+                if found.replace((position, value)).is_some() {
                     return Err(CredentialError::Ambiguous);
                 }
             } else if could_name(key, &name.0) {
@@ -62,16 +78,14 @@ pub(super) fn find<'a>(query: &'a str, name: &QueryName) -> Result<Option<RawTok
     if found.is_some() && uncertain {
         return Err(CredentialError::Ambiguous);
     }
-    // A `+` is a space to servers that parse queries as forms.
-    found
-        .map(|value| if value.contains('+') { Err(CredentialError::Malformed) } else { parse_raw(value.as_bytes()) })
-        .transpose()
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{QueryName, find};
     use crate::credential::CredentialError::{self, Ambiguous, Malformed};
+    use crate::http::request::{Headers, Request};
 
     #[test]
     fn one_plain_parameter_is_a_credential() {
@@ -108,11 +122,29 @@ mod tests {
             ("access_token", Err(Malformed)),
             ("access_token=", Err(Malformed)),
             ("access_token=a+b", Err(Malformed)),
-            ("access_token=a%2Eb", Err(Malformed)),
+            ("access_token=a%2Eb", Ok(Some("a.b"))),
+            ("a=%zz&access_token=%61%2b%2Fc%2D%5F%7E%3D%3d&b=%41", Ok(Some("a+/c-_~=="))),
+            ("access_token=%2Bab%2F=", Ok(Some("+ab/="))),
+            ("access_token=a%2Bb+c", Err(Malformed)),
+            ("access_token=a%20b", Err(Malformed)),
+            ("access_token=a%252Bb", Err(Malformed)),
+            ("access_token=a%2", Err(Malformed)),
+            ("access_token=a%zz", Err(Malformed)),
+            ("access_token=a%u002Bb", Err(Malformed)),
+            ("access_token=a%00", Err(Malformed)),
+            ("access_token=a%C0%ABb", Err(Malformed)),
+            ("access_token=a%26b", Err(Malformed)),
+            ("access_token=a%3Bb", Err(Malformed)),
+            ("access_token=a%2Cb", Err(Ambiguous)),
+            ("access_token=a%2Bb&access_token=a%2Bb", Err(Ambiguous)),
+            ("access_token=a%2Bb&access%5Ftoken=a%2Bb", Err(Ambiguous)),
+            ("access_token=a%2Bb;b=1", Err(Malformed)),
             ("access_token=a b", Err(Malformed)),
         ];
         for (query, expected) in cases {
-            let found = find(query, &name).map(|token| token.map(super::RawToken::as_str));
+            let mut request = Request::parse(b"GET", b"/", b"", Headers::default()).unwrap();
+            request.query = Some(query);
+            let found = find(&request, &name).map(|token| token.map(super::RawToken::as_str));
             assert_eq!(found, *expected, "{query}");
         }
     }

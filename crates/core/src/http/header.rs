@@ -54,6 +54,42 @@ impl HeaderName {
     }
 }
 
+/// Headers of HTTP's own framing and routing, and those that Envoy writes. modgud changes none of them, under no spelling, and Envoy's rules
+/// for modgud forbid it.
+pub const PROTOCOL_HEADERS: [&str; 22] = [
+    "accept",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "origin",
+    "proxy-authenticate",
+    "proxy-connection",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-request-id",
+];
+
+/// Headers of credentials. modgud changes them as such, and writes no identity into them.
+pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "cookie", "dpop", "proxy-authorization"];
+
+/// Returns true if some server takes the name for one of [`PROTOCOL_HEADERS`].
+#[must_use]
+pub fn is_protocol_header(name: &[u8]) -> bool {
+    PROTOCOL_HEADERS.iter().any(|header| folds_to_same_name(header.as_bytes(), name))
+}
+
 /// Returns true for a token character (RFC 9110 §5.6.2).
 #[must_use]
 pub fn is_token_byte(byte: u8) -> bool {

@@ -4,9 +4,12 @@ use crate::http::header::{folds_to_same_name, is_token_byte};
 use crate::http::host::{Host, HostError};
 use crate::http::method::{Method, MethodError};
 use crate::http::path::{CanonicalPath, PathError, RequestTarget};
+use crate::http::percent;
 use crate::reason::Reason;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::fmt;
+use std::sync::OnceLock;
 
 /// One HTTP request, parsed once and checked. Borrows from the message of the check.
 #[derive(Debug)]
@@ -31,6 +34,19 @@ pub struct Request<'a> {
     pub context: Context<'a>,
     /// The body, as far as Envoy sent it.
     pub body: Body<'a>,
+    /// The decoded query, for [`Self::decoded_value`].
+    decoded: DecodedQuery,
+}
+
+/// The percent-decoded values of a query's parameters, in their order. `None` for a value with an invalid escape.
+#[derive(Default)]
+struct DecodedQuery(OnceLock<Vec<Option<Vec<u8>>>>);
+
+/// Shows nothing: a value may be a credential.
+impl fmt::Debug for DecodedQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DecodedQuery")
+    }
 }
 
 /// The body of a request, as far as Envoy sent it. It sends none unless it is configured to (`with_request_body`).
@@ -104,11 +120,23 @@ impl<'a> Request<'a> {
             peer: Peer::default(),
             context: Context::default(),
             body: Body::NotSent,
+            decoded: DecodedQuery::default(),
         })
     }
 }
 
 impl Request<'_> {
+    /// Returns the percent-decoded value of the query's parameter at this position, counted between `&`. `None` if there is no such
+    /// parameter, or its escapes are invalid. The first call decodes the whole query.
+    pub(crate) fn decoded_value(&self, position: usize) -> Option<&[u8]> {
+        let values = self.decoded.0.get_or_init(|| {
+            let parameters = self.query.into_iter().flat_map(|query| query.split('&'));
+            let values = parameters.map(|parameter| parameter.split_once('=').map_or("", |(_, value)| value));
+            values.map(|value| percent::decode(value.as_bytes())).collect()
+        });
+        values.get(position)?.as_deref()
+    }
+
     /// Returns true if a browser could have sent this request as a CORS preflight (Fetch standard, "CORS-preflight request").
     ///
     /// That is `OPTIONS` with exactly one `Origin` and exactly one `Access-Control-Request-Method`, both with values that a browser

@@ -40,6 +40,11 @@ impl Metadata {
         Self { known, computed }
     }
 
+    /// Returns the expressions.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.computed.iter().map(|(_, expression)| expression)
+    }
+
     /// Evaluates the expressions. One without a result or value is omitted.
     #[must_use]
     pub fn compute(&self, inputs: &Inputs<'_>) -> Computed {

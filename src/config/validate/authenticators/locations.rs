@@ -11,7 +11,7 @@ use modgud_core::credential::{
     AuthenticatorId, ConflictingFormat, CookieName, CredentialExtractor, CredentialLocation, QueryName,
 };
 use modgud_core::denial::ChallengeSchemes;
-use modgud_core::http::header::folds_to_same_name;
+use modgud_core::http::header::{folds_to_same_name, is_protocol_header};
 use std::time::Duration;
 
 /// Adds the credential locations of one authenticator to those of all.
@@ -99,6 +99,21 @@ fn in_header(
     if folds_to_same_name(name.as_str().as_bytes(), b"cookie") {
         let message = "the header `cookie` is not a credential location";
         let issue = Issue::error("cookie-header", message, "write the name of the cookie, as in `{ cookie: session }`");
+        return diagnostics.add(at.key("header"), issue);
+    }
+    if folds_to_same_name(name.as_str().as_bytes(), b"sec-websocket-protocol") {
+        // The server must choose from the list (RFC 6455 §4.2.2), so modgud could not remove the credential.
+        let message = format!(
+            "{} can't hold a credential: its value is a list of subprotocols, from which the server selects one",
+            Quoted::new(header)
+        );
+        let help = "write `{ cookie: session }`, which browsers send with a WebSocket, or `{ query: access_token }`";
+        return diagnostics.add(at.key("header"), Issue::error("websocket-protocol-header", message, help));
+    }
+    if is_protocol_header(name.as_str().as_bytes()) {
+        let message = format!("{} can't hold a credential: HTTP or Envoy itself needs it", Quoted::new(header));
+        let issue =
+            Issue::error("credential-header-reserved", message, "write another header, such as `authorization`");
         return diagnostics.add(at.key("header"), issue);
     }
     let added = match schemes {

@@ -40,7 +40,8 @@ fn one_credential_or_a_fault() {
     ];
     for (fields, expected) in cases {
         let places = places();
-        let got = places.find(&request("/", fields));
+        let request = request("/", fields);
+        let got = places.find(&request);
         assert_eq!(got.map(|found| found.map(|credential| credential.token.as_str())), *expected, "{fields:?}");
     }
 }
@@ -71,7 +72,8 @@ fn whatever_is_not_a_credential_is_malformed() {
     for value in values {
         let places = places();
         let fields = [("authorization", *value)];
-        let got = places.find(&request("/", &fields));
+        let request = request("/", &fields);
+        let got = places.find(&request);
         assert_eq!(got.err(), Some(CredentialError::Malformed), "{:?}", value.escape_ascii().to_string());
     }
 }
