@@ -97,6 +97,17 @@ pub enum Problem {
              `ES256`, `ES384` or `EdDSA`, or with a `secret` `HS256`, `HS384` or `HS512`"
     )]
     Algorithm(Quoted),
+    /// Two authenticators with the same issuer and the same credential location, of which one requires a proof of possession.
+    #[error(
+        "{issuer} is the issuer of authenticator {of} too, and tokens of one issuer are accepted either with a proof or without; keep \
+             the authenticator without `sender_constraint` until every client sends proofs"
+    )]
+    IssuerTakenWithProof {
+        /// The issuer.
+        issuer: Quoted,
+        /// The other authenticator.
+        of: Quoted,
+    },
     /// Two authenticators with the same issuer and the same credential location.
     #[error(
         "{issuer} is the issuer of authenticator {of} too, and both look in the same place, so that their tokens could not \

@@ -10,6 +10,7 @@ mod authenticators;
 mod claims;
 mod denials;
 pub(super) mod jwks;
+mod names;
 mod rules;
 mod server;
 mod upstream;
@@ -22,6 +23,7 @@ use super::raw::Document;
 use crate::jwks::CacheDistrust;
 use crate::net::tls::Warning as ServerCertificate;
 use crate::yaml::Node;
+use modgud_core::authz::condition::NeverEqual;
 use modgud_core::jose::SkippedKey;
 use modgud_core::time::Timestamp;
 
@@ -34,6 +36,7 @@ pub(super) fn find(document: &Document, root: &Node, profile: &Document, config:
     denials::find(document, &mut warnings);
     server::find(&document.server, &config.server.grpc, &mut warnings);
     claims::find(document, &mut warnings);
+    names::find(document, &mut warnings);
     warnings.found
 }
 
@@ -108,6 +111,22 @@ pub enum Warning {
     /// A `*` where there are no wildcards.
     #[error("`*` is no wildcard here: only a token that says {0} itself is accepted; name each audience")]
     NoWildcard(Quoted),
+    /// A permission or scope with a space, which separates two in a text.
+    #[error(
+        "{name} has a space, which separates names in a token's text: only an item of a list can match it; write `{words}`"
+    )]
+    NameWithSpace {
+        /// The name.
+        name: Quoted,
+        /// The list of its words.
+        words: String,
+    },
+    /// A required name with a `*` in it.
+    #[error("`*` is no wildcard here: only a caller who has {0} itself passes; write each name")]
+    NameWithWildcard(Quoted),
+    /// A granted permission with a `*` in it.
+    #[error("only `*` alone grants every permission: {0} is the name of one; write each name, or `*`")]
+    GrantWithWildcard(Quoted),
     /// A rule that admits callers without a credential wherever no other rule matches.
     #[error(
         "{pattern} matches every path: wherever no other rule matches, rule {rule} lets callers without a credential through; \
@@ -142,6 +161,9 @@ pub enum Warning {
              the text in small letters"
     )]
     ComparedInCapitals(Quoted),
+    /// A comparison in a condition whose sides are never equal.
+    #[error(transparent)]
+    NeverEqual(#[from] NeverEqual),
     /// A cache file of keys that modgud will not trust.
     #[error("{file}: {fault}; until then a restart while the provider is down serves without them")]
     CacheFile {

@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::string::FromUtf8Error;
+use std::time::Duration;
 
 /// The maximum size of a configuration file: 1 MiB, more than any needs. A larger one is an error.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -41,6 +42,8 @@ pub struct Overrides {
     pub grpc: Option<ListenAddr>,
     /// `--admin`.
     pub admin: Option<SocketAddr>,
+    /// A default `leeway` of `0s`, whatever the profile.
+    pub exact_dates: bool,
 }
 
 /// A configuration and its origin.
@@ -173,7 +176,9 @@ fn load_with(file: Option<&Path>, overrides: &Overrides, reader: &SecretLoader) 
         effective = effective.overlay(user, is_choice);
     }
     effective = lay_flags(effective, overrides, name);
-    let Checked { config, warnings, keys, open } = check(effective.clone(), below, (nothings, unnamed), reader)?;
+    let leeway = if overrides.exact_dates { Duration::ZERO } else { profile.default_leeway() };
+    let Checked { config, warnings, keys, open } =
+        check(effective.clone(), below, (nothings, unnamed), leeway, reader)?;
     Ok(Loaded { config, origin, missing: reader.missing(), open, effective, warnings, keys })
 }
 
@@ -263,7 +268,7 @@ fn named_profile(user: &Node) -> (ProfileName, Option<Located>) {
 ///
 /// A value of the wrong type in the place of a section stays, to be reported as a problem.
 fn lay_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
-    let Overrides { profile, grpc, admin } = overrides;
+    let Overrides { profile, grpc, admin, exact_dates: _ } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
     match (profile, sections.iter().any(|section| section.key == "profile")) {
         (Some(_), _) => put(sections, "profile", "--profile", profile_name.to_owned()),
@@ -305,11 +310,12 @@ struct Checked {
 
 /// Validates form, then meaning, and returns all problems of both, or else the configuration with its warnings.
 ///
-/// `below` is the base of the user's file. Without a named profile only the form is validated: the meaning depends on the profile.
+/// `below` is the base of the user's file, `leeway` the default of that key. Without a named profile only the form is validated: the meaning depends on the profile.
 fn check(
     mut root: Node,
     mut below: Node,
     (nothings, unnamed): (Vec<Found>, Option<Located>),
+    leeway: Duration,
     reader: &SecretLoader,
 ) -> Result<Checked, ConfigError> {
     let (document, mut faults) = de::read::<Document>(&mut root);
@@ -319,7 +325,7 @@ fn check(
     faults.extend(nothings);
     let document = document.unwrap_or_default();
     let checked = match unnamed {
-        None => validate::config(&document, reader).map_err(|found| found.placed(&root, &faults)),
+        None => validate::config(&document, leeway, reader).map_err(|found| found.placed(&root, &faults)),
         Some(unnamed) => Err(vec![unnamed]),
     };
     let mut problems: Vec<Located> = match checked {

@@ -37,8 +37,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Validates a document.
-pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Config, Problems> {
+/// Validates a document. `leeway` is the default of that key.
+pub(super) fn config(document: &Document, leeway: Duration, reader: &SecretLoader) -> Result<Config, Problems> {
     let Document {
         profile: _, // already merged below this document
         server,
@@ -62,7 +62,7 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
         server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
     let identity = Arc::new(principal::check(principal, &mut problems));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
-    let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
+    let (list, places, sources) = authenticators::check(authenticators, (&identity, leeway), reader, &mut problems);
     shared_keys::check(&list, reader, &mut problems);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let told = denials::of_rules(rules, denials, &mut problems);

@@ -2,7 +2,7 @@
 
 use super::super::path::Step;
 use super::super::quoted::{Quoted, Words};
-use crate::yaml::{Location, Value};
+use crate::yaml::{Location, Number, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;
 
@@ -137,12 +137,33 @@ pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str
     (distance(nearest) <= 2.max(word.len() / 3)).then_some(nearest)
 }
 
+/// Returns where to write what a key of `require` probably means. `None` for any other key.
+fn elsewhere(word: &str, known: &[&str]) -> Option<&'static str> {
+    let is_of_a_rule = known.contains(&"permissions") && known.contains(&"authenticators");
+    match word {
+        "audiences" | "audience" if is_of_a_rule => Some(
+            "name all audiences at the authenticator, and one in the rule's `when`: \
+             `type(claims.aud) == list ? 'api' in claims.aud : claims.aud == 'api'`",
+        ),
+        "claims" | "claim" if is_of_a_rule => {
+            Some("compare claims in the rule's `when`, such as `claims.token_use == 'access'`")
+        }
+        "clients" | "client" | "addresses" if is_of_a_rule => {
+            Some("restrict client addresses in Envoy, with its RBAC filter")
+        }
+        _ => None,
+    }
+}
+
 /// A hint: the nearest known word, or all of them.
 struct Instead<'a>(&'a str, &'a &'static [&'static str]);
 
 impl fmt::Display for Instead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(word, known) = self;
+        if let Some(elsewhere) = elsewhere(word, known) {
+            return write!(f, "; {elsewhere}");
+        }
         match nearest(word, known) {
             Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
             None if known.is_empty() => f.write_str("; nothing may stand here"),
@@ -172,6 +193,16 @@ impl Fault {
 
     pub(super) fn at(mut self, place: &Location) -> Self {
         self.place.get_or_insert_with(|| place.clone());
+        self
+    }
+
+    /// Shows a number that is the error itself as the document has it.
+    pub(super) fn as_written(mut self, number: &Number) -> Self {
+        if let FormError::Type { found: Seen::Number(found), .. } = &mut self.what
+            && self.place.is_none()
+        {
+            *found = number.to_string();
+        }
         self
     }
 

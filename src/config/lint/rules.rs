@@ -3,6 +3,7 @@
 //! The rules themselves decide samples of requests; comparing the texts of patterns would not suffice.
 
 mod case;
+mod comparisons;
 mod samples;
 
 use super::super::diagnostic::Problems;
@@ -34,6 +35,7 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, warni
     }
     open_to_all(document, warnings);
     case::find(document, warnings);
+    comparisons::find(document, warnings);
 }
 
 /// Warns about rules that admit every caller wherever no other rule matches.

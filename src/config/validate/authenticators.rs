@@ -23,6 +23,7 @@ use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 pub(super) use sender::challenge_schemes;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The known kinds, for messages.
 const KINDS: &str = "`jwt`, `introspection`, `api_key`, `mtls`, `custom`";
@@ -36,7 +37,7 @@ pub(super) struct Sources {
 
 pub(super) fn check(
     list: &[raw::Authenticator],
-    identity: &Arc<ClaimMapping>,
+    (identity, leeway): (&Arc<ClaimMapping>, Duration),
     reader: &SecretLoader,
     problems: &mut Problems,
 ) -> (Vec<Authenticator>, CredentialExtractor, Sources) {
@@ -61,7 +62,8 @@ pub(super) fn check(
         }
         if let Some(jwt) = jwt {
             sole_issuer(&at, list, number, problems);
-            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (reader, &mut sources.keys), problems);
+            let jwt =
+                jwt::check(&at.key("jwt"), entry_name, jwt, (identity, leeway), (reader, &mut sources.keys), problems);
             authenticators.push(Authenticator::Jwt(jwt));
         } else if let Some(introspection) = introspection {
             let at = at.key("introspection");
@@ -111,7 +113,13 @@ fn sole_issuer(at: &Path, list: &[raw::Authenticator], number: usize, problems: 
         issuer_of(other).as_ref() == Some(&issuer) && places::share(&other.from, &entry.from)
     };
     if let Some(other) = list.iter().take(number).find(same) {
-        let problem = Problem::IssuerTaken { issuer: Quoted::new(&issuer), of: Quoted::new(&other.name) };
+        let sender = |entry: &raw::Authenticator| entry.jwt.as_ref().and_then(|jwt| jwt.sender_constraint);
+        let (issuer, of) = (Quoted::new(&issuer), Quoted::new(&other.name));
+        let problem = if sender(entry) == sender(other) {
+            Problem::IssuerTaken { issuer, of }
+        } else {
+            Problem::IssuerTakenWithProof { issuer, of }
+        };
         problems.add(at.key("jwt").key("issuer"), problem);
     }
 }

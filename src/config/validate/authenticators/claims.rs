@@ -9,12 +9,14 @@ use super::sender;
 use modgud_core::authn::{AudiencePolicy, ClaimsPolicy};
 use modgud_core::principal::ClaimMapping;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The keys that both kinds have.
 pub(super) struct Written<'a> {
     pub(super) audiences: &'a Audiences,
     pub(super) require: &'a [Claim],
-    pub(super) leeway: Option<&'a String>,
+    /// The written leeway, and its default.
+    pub(super) leeway: (Option<&'a String>, Duration),
     pub(super) sender_constraint: Option<Sender>,
     pub(super) proof_lifetime: Option<&'a String>,
 }
@@ -28,7 +30,9 @@ pub(super) fn check(
 ) -> ClaimsPolicy {
     let Written { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
     let span = Span { least: ("0s", 0), most: ("5m", 300_000) };
-    let leeway = span.read(&at.key("leeway"), *leeway, problems);
+    let (written, default) = *leeway;
+    let written = written.map(|text| span.read(&at.key("leeway"), Some(text), problems));
+    let sender = sender::constraint(at, *sender_constraint, *proof_lifetime, written, problems);
     let mut required = Vec::new();
     for (number, claim) in require.iter().enumerate() {
         required.extend(problems.take(&at.key("require").position(number), claim_path(claim)));
@@ -40,10 +44,10 @@ pub(super) fn check(
             Audiences::Any(AnyWord::Any) => AudiencePolicy::Unchecked,
         },
         require: required,
-        leeway,
+        leeway: written.unwrap_or(default),
         max_lifetime: None,
         types: Vec::new(),
-        sender: sender::constraint(at, *sender_constraint, *proof_lifetime, leeway, problems),
+        sender,
         identity: Arc::clone(identity),
     }
 }

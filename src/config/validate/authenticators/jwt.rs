@@ -13,12 +13,13 @@ use modgud_core::authn::{ClaimsPolicy, IssuerKeys, JwtAuthenticator};
 use modgud_core::jose::{Algorithm, KeyType};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) fn check(
     at: &Path,
     name: &str,
     jwt: &raw::Jwt,
-    identity: &Arc<ClaimMapping>,
+    (identity, default_leeway): (&Arc<ClaimMapping>, Duration),
     (reader, sources): (&SecretLoader, &mut Vec<KeySource>),
     problems: &mut Problems,
 ) -> JwtAuthenticator {
@@ -55,7 +56,7 @@ pub(super) fn check(
     let allowed: Vec<Algorithm> = written.iter().copied().flatten().collect();
     let lifetime_span = Span { least: ("0s", 0), most: ("365d", 31_536_000_000) };
     let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), problems);
-    let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
+    let (leeway, proof_lifetime) = ((leeway.as_ref(), default_leeway), proof_lifetime.as_ref());
     let written_checks = Written { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = ClaimsPolicy {
         max_lifetime: Some(max_lifetime).filter(|span| !span.is_zero()),
