@@ -197,7 +197,7 @@ impl Fault {
     }
 
     /// Shows a number that is the error itself as the document has it.
-    pub(super) fn as_written(mut self, number: &Number) -> Self {
+    pub(super) fn with_written(mut self, number: &Number) -> Self {
         if let FormError::Type { found: Seen::Number(found), .. } = &mut self.what
             && self.place.is_none()
         {

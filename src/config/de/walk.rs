@@ -30,7 +30,7 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::Map(entries) => visitor.visit_map(Entries { rest: entries.iter(), current: None }),
         };
         let written = |fault: Fault| match &self.value {
-            Value::Number(number) => fault.as_written(number),
+            Value::Number(number) => fault.with_written(number),
             Value::Null | Value::Bool(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => fault,
         };
         result.map_err(|fault| written(fault).at(&self.place))

@@ -106,7 +106,7 @@ fn has_other_type(field: &IdedExpr, literal: &IdedExpr) -> bool {
 fn field(expression: &IdedExpr) -> Option<(Field, String)> {
     let (of, name) = match &expression.expr {
         Expr::Ident(name) if name == "now" => return Some((Field::Now, name.clone())),
-        Expr::Select(select) if !select.mode => (&*select.operand, select.field.as_str()),
+        Expr::Select(select) if !select.test => (&*select.operand, select.field.as_str()),
         Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
             [of, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] => (of, name.inner()),
             _ => return None,
