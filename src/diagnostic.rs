@@ -39,6 +39,11 @@ impl Issue {
         let (message, help) = text.split_once("; ").unwrap_or((&text, ""));
         Self::error(code, message, help)
     }
+
+    /// Creates a warning, like [`Issue::parse`].
+    pub(crate) fn parse_warning(code: &'static str, text: impl fmt::Display) -> Self {
+        Self { severity: Severity::Warning, ..Self::parse(code, text) }
+    }
 }
 
 /// Writes the message and the help.

@@ -13,8 +13,8 @@ pub use url::{AllowInsecure, FetchUrl, UrlError};
 
 use bytes::{Bytes, BytesMut};
 use connect::Connector;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -29,6 +29,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 4;
 /// Maximum size of a response head, 32 KiB: it bounds memory. Beyond it the request fails.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// The content coding that changes nothing, and the only one that is read (RFC 9110 §8.4.1).
+const IDENTITY: &str = "identity";
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +105,7 @@ impl HttpClient {
             if status != StatusCode::OK {
                 return Err(FetchError::Status { status });
             }
+            check_coding(response.headers())?;
             read(response.into_body(), bytes).await
         };
         timeout(time, exchange).await.unwrap_or(Err(FetchError::Time { limit: time }))
@@ -115,6 +119,7 @@ impl FetchRequest<'_> {
             .uri(url.uri().clone())
             .header(HOST, url.authority())
             .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, IDENTITY)
             .header(USER_AGENT, AGENT);
         let request = match self {
             Self::Get => request.method(Method::GET).body(Full::default()),
@@ -129,6 +134,16 @@ impl FetchRequest<'_> {
         };
         // The parts are validated already; if the library rejected them nevertheless, nothing would have been sent.
         request.map_err(|_| FetchError::Broken)
+    }
+}
+
+/// Checks that the body has no content coding: some servers compress although the request excludes it.
+fn check_coding(headers: &HeaderMap) -> Result<(), FetchError> {
+    let codings = headers.get_all(CONTENT_ENCODING);
+    let other = |value: &&HeaderValue| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(IDENTITY.as_bytes());
+    match codings.iter().find(other) {
+        Some(value) => Err(FetchError::coding(value)),
+        None => Ok(()),
     }
 }
 

@@ -7,4 +7,4 @@ mod tree;
 pub(crate) use printer::is_format_char;
 pub use printer::{quoted, scalar};
 pub(crate) use reader::{Bounds, SyntaxError};
-pub(crate) use tree::{Element, Location, Member, Node, Value};
+pub(crate) use tree::{Element, Location, Member, Node, Number, Value};

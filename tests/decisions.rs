@@ -290,6 +290,37 @@ impl Bench {
     }
 }
 
+/// `deploy/modgud.yaml`, with the profile's authenticator and with the one that the file itself shows, has no leeway: it denies a token whose
+/// `exp` is one second past, or whose `iat` is one second ahead.
+#[tokio::test]
+async fn the_sample_for_deployment_has_no_leeway() {
+    let sample = std::fs::read_to_string(folder().join("../../../deploy/modgud.yaml")).unwrap();
+    let sample = sample.replace("deadline: 150ms", "deadline: 10s");
+    let commented = sample.split_once("# authenticators:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let shown = commented.replace("\n# ", "\n").replacen("# ", "", 1);
+    let key = "pem: { env: JWT_PUBLIC_KEY_RSA_BIFROST }";
+    let shown = shown.replace("pem: { file: /etc/modgud/bifrost.pub.pem }", key);
+    let shown = shown.replace("        - pem: { file: /etc/modgud/bifrost-next.pub.pem }\n", "");
+    let own = format!("{sample}\nauthenticators:\n{shown}\n");
+    assert!(own.contains("\nauthenticators:\n  - name: bifrost\n"), "{own}");
+    for yaml in [sample, own] {
+        let sidecar = Sidecar::with(&yaml).await;
+        let mut client = sidecar.client().await;
+        let authorization = format!("JWT {}", crate::support::KEY.sign(&crate::support::claims()).unwrap());
+        let headers: &[(&str, &[u8])] = &[("authorization", authorization.as_bytes())];
+        for (at, status) in [(NOW - 1, 401), (NOW, 0), (NOW + 35_999, 0), (NOW + 36_000, 401), (NOW + 36_001, 401)] {
+            sidecar.clock.set(Timestamp::from_secs(at));
+            let check = crate::support::check(Encoding::Joined, "GET", "/crm/a", headers);
+            let found = match Answer::read(client.check(check).await.unwrap().into_inner()).unwrap() {
+                Answer::Allow { .. } => 0,
+                Answer::Deny { status, .. } => status,
+            };
+            assert_eq!(found, status, "at {at}:\n{yaml}");
+        }
+        sidecar.stop(modgud::server::app::Shutdown::Immediate).await;
+    }
+}
+
 /// An Envoy with `allowed_headers` does not show modgud all that a request carries: each of modgud's own headers is written or removed all the
 /// same, so that a forged one that was not shown reaches no module. (Other spellings of it, and override headers, have to be shown.)
 #[tokio::test]

@@ -54,6 +54,8 @@ const NUMBERS: &[&str] = &[
     "1e30",
     "1.0",
     "0.1",
+    // One ulp beside the value that a reader without correct rounding returns.
+    "1761071417.3472319",
 ];
 
 /// What PyJWT reads in tokens.
@@ -118,7 +120,7 @@ async fn a_number_is_written_as_pyjwt_reads_it_or_not_at_all() {
             }
         }
     }
-    assert_eq!((written, refused), (12, 8));
+    assert_eq!((written, refused), (13, 8));
     keeping.stop(Shutdown::Immediate).await;
     minting.stop(Shutdown::Immediate).await;
 }

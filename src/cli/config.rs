@@ -49,7 +49,7 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
         print_line(crate::config::reference().trim_end());
         return Exit::Done;
     }
-    let overrides = Overrides { profile, grpc, admin };
+    let overrides = Overrides { profile, grpc, admin, ..Overrides::default() };
     match load(config.as_deref(), &overrides, environment).map(|loaded| loaded.yaml()) {
         Ok(Ok(yaml)) => {
             print_line(yaml.trim_end());

@@ -75,7 +75,7 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
         let overrides = Overrides { profile: shadow_profile, ..Overrides::default() };
         ConfigSource { file: Some(file), overrides, environment: environment.clone() }
     });
-    let overrides = Overrides { profile, grpc, admin };
+    let overrides = Overrides { profile, grpc, admin, ..Overrides::default() };
     let origin = ConfigSource { file: config, overrides, environment };
     let runtime = match runtime() {
         Ok(runtime) => runtime,

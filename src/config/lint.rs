@@ -7,6 +7,7 @@
 //! (Prometheus and probes must reach it).
 
 mod claims;
+mod names;
 mod rules;
 
 use super::Config;
@@ -45,6 +46,7 @@ pub(super) fn find(
     denials(document, &mut diagnostics);
     server(&document.server, &config.server.grpc, &mut diagnostics);
     claims::find(document, &mut diagnostics);
+    names::find(document, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);
     }

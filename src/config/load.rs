@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path as FilePath, PathBuf};
 use std::slice;
 use std::string::FromUtf8Error;
+use std::time::Duration;
 
 /// The maximum size of a configuration file: 1 MiB, more than any needs. A larger one is an error.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -41,6 +42,8 @@ pub struct Overrides {
     pub grpc: Option<ListenAddr>,
     /// `--admin`.
     pub admin: Option<SocketAddr>,
+    /// A default `leeway` of `0s`, whatever the profile.
+    pub exact_dates: bool,
 }
 
 /// A configuration and its origin.
@@ -174,7 +177,8 @@ fn load_with(file: Option<&FilePath>, overrides: &Overrides, loader: &SecretLoad
         effective = effective.overlay(user, is_choice);
     }
     effective = apply_flags(effective, overrides, name);
-    let ValidConfig { config, warnings, keys, open } = check(effective.clone(), base, (unfilled, unnamed), loader)?;
+    let leeway = if overrides.exact_dates { Duration::ZERO } else { profile.default_leeway() };
+    let ValidConfig { config, warnings, keys, open } = check(effective.clone(), base, (unfilled, unnamed), leeway, loader)?;
     Ok(Loaded { config, origin, missing: loader.missing(), open, effective, warnings, keys })
 }
 
@@ -249,7 +253,7 @@ fn named_profile(user: &Node) -> (ProfileName, Option<Diagnostic>) {
 ///
 /// A value of the wrong type instead of a section stays, so that validation reports it.
 fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
-    let Overrides { profile, grpc, admin } = overrides;
+    let Overrides { profile, grpc, admin, exact_dates: _ } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
     match (profile, sections.iter().any(|section| section.key == "profile")) {
         (Some(_), _) => set(sections, "profile", "--profile", profile_name.to_owned()),
@@ -291,11 +295,12 @@ struct ValidConfig {
 
 /// Validates form, then meaning, and returns all errors of both, or else the configuration with its warnings.
 ///
-/// `base` is what the user's file was merged onto. Without a named profile only the form is validated: the meaning depends on the profile.
+/// `base` is what the user's file was merged onto, `leeway` the default of that key. Without a named profile only the form is validated: the meaning depends on the profile.
 fn check(
     mut root: Node,
     mut base: Node,
     (unfilled, unnamed): (Vec<Found>, Option<Diagnostic>),
+    leeway: Duration,
     loader: &SecretLoader,
 ) -> Result<ValidConfig, ConfigError> {
     let (document, mut form) = de::read::<Document>(&mut root);
@@ -305,7 +310,7 @@ fn check(
     form.extend(unfilled);
     let document = document.unwrap_or_default();
     let checked = match unnamed {
-        None => validate::config(&document, loader).map_err(|found| found.located(&root, &form)),
+        None => validate::config(&document, leeway, loader).map_err(|found| found.located(&root, &form)),
         Some(unnamed) => Err(vec![unnamed]),
     };
     let mut errors: Vec<Diagnostic> = match checked {

@@ -5,6 +5,10 @@ use super::raw::{Document, ProfileName};
 use crate::yaml::{Bounds, Node};
 use modgud_core::authz::Access;
 use std::fmt;
+use std::time::Duration;
+
+/// The default `leeway`, which covers the clock difference of synchronized machines.
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 
 const BIFROST: &str = include_str!("profiles/bifrost.yaml");
 const BEARER: &str = include_str!("profiles/bearer.yaml");
@@ -25,6 +29,14 @@ impl ProfileName {
             Self::Bearer => "bearer",
             Self::Orchescala => "orchescala",
             Self::None => "none",
+        }
+    }
+
+    /// Returns the `leeway` of an authenticator that writes none. The systems that `bifrost` and `bearer` replace compare dates exactly.
+    pub(super) const fn default_leeway(self) -> Duration {
+        match self {
+            Self::Bifrost | Self::Bearer => Duration::ZERO,
+            Self::Orchescala | Self::None => DEFAULT_LEEWAY,
         }
     }
 

@@ -32,8 +32,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Validates a document.
-pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Config, Diagnostics> {
+/// Validates a document. `leeway` is the default of that key.
+pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoader) -> Result<Config, Diagnostics> {
     let Document {
         profile, // this document is already merged onto it
         server,
@@ -57,7 +57,7 @@ pub(super) fn config(document: &Document, loader: &SecretLoader) -> Result<Confi
         server::check(server, telemetry.log.unwrap_or_default(), loader, &mut diagnostics);
     let identity = Arc::new(principal::check(principal, &mut diagnostics));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, loader, &mut diagnostics));
-    let (list, locations, sources) = authenticators::check(authenticators, &identity, loader, &mut diagnostics);
+    let (list, locations, sources) = authenticators::check(authenticators, (&identity, leeway), loader, &mut diagnostics);
     authenticators::unshared(&list, loader, &mut diagnostics);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let rule_denials = denials::of_rules(rules, denials, &mut diagnostics);

@@ -2,7 +2,7 @@
 //! show.
 
 use super::connect::{ConnectError, Evidence};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -35,6 +35,12 @@ pub enum FetchError {
         /// The status.
         status: StatusCode,
     },
+    /// The response has a content coding.
+    #[error("the response has the content coding {coding}, although modgud requests none; serve it uncompressed")]
+    Coding {
+        /// The coding, quoted.
+        coding: Box<str>,
+    },
     /// The response exceeds the limit.
     #[error("the response is larger than {} KiB", limit / 1024)]
     Size {
@@ -57,6 +63,14 @@ impl fmt::Display for Cause {
 }
 
 impl FetchError {
+    /// Names a content coding, if it looks like one.
+    pub(super) fn coding(value: &HeaderValue) -> Self {
+        let plain = |text: &&str| text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        let coding =
+            value.to_str().ok().filter(plain).map_or_else(|| "of its own".to_owned(), |text| format!("`{text}`"));
+        Self::Coding { coding: coding.into() }
+    }
+
     pub(super) fn of_client(error: &hyper_util::client::legacy::Error) -> Self {
         if error.is_connect() { Self::Unreachable(Cause::of(error)) } else { Self::Broken }
     }

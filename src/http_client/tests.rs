@@ -104,8 +104,12 @@ async fn what_is_asked_is_what_was_said_and_no_more() {
         lines
     };
     let seen = seen.await.unwrap();
-    let common =
-        ["accept: application/json".to_owned(), format!("host: {address}"), format!("user-agent: modgud/{version}")];
+    let common = [
+        "accept: application/json".to_owned(),
+        "accept-encoding: identity".to_owned(),
+        format!("host: {address}"),
+        format!("user-agent: modgud/{version}"),
+    ];
     let expected = |start: &str, more: &[&str], body: &str| {
         let mut headers: Vec<String> = common.iter().cloned().chain(more.iter().map(|one| (*one).to_owned())).collect();
         headers.sort_unstable();
@@ -124,6 +128,9 @@ async fn an_answer_is_whole_or_none() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
     assert_eq!(Server::answering(chunked).await.fetch(LIMITS).await.unwrap(), "abc");
 
+    let coded = "HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\ncontent-length: 2\r\n\r\n{}";
+    assert_eq!(Server::answering(coded).await.fetch(LIMITS).await.unwrap(), "{}");
+
     let size = "the response is larger than 0 KiB";
     let broken = "the response is incomplete or not HTTP";
     let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}", "2\r\nab\r\n".repeat(501));
@@ -136,6 +143,10 @@ async fn an_answer_is_whole_or_none() {
         ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab".to_owned(), broken),
         ("SSH-2.0-OpenSSH_9.6\r\n".to_owned(), broken),
         (String::new(), broken),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}".to_owned(),
+            "the response has the content coding `gzip`, although modgud requests none; serve it uncompressed",
+        ),
         (format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(100_000)), broken),
         (
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),

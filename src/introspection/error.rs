@@ -71,7 +71,12 @@ impl IntrospectionError {
                 StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Sign::Likely,
                 _ => Sign::None,
             },
-            Self::Fetch(FetchError::Time { .. } | FetchError::Redirect { .. } | FetchError::Size { .. })
+            Self::Fetch(
+                FetchError::Time { .. }
+                | FetchError::Redirect { .. }
+                | FetchError::Size { .. }
+                | FetchError::Coding { .. },
+            )
             | Self::Refused { .. }
             | Self::Answer(_)
             | Self::Internal => Sign::None,

@@ -1,8 +1,7 @@
 //! Reading of YAML: limits on a document's resource use, and messages for invalid documents.
 
-use super::tree::{Element, Location, Member, Node, Value};
+use super::tree::{Element, Location, Member, Node, Number, Value};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Budget, Error, Options, Spanned, UserMessageFormatter};
 use std::fmt;
@@ -90,7 +89,8 @@ impl Node {
             let position = error.location().map(|at| (at.line(), at.column()));
             SyntaxError { place: Location { origin: Arc::clone(&origin), position }, message: message(&error, bounds) }
         })?;
-        Ok(raw.located(&origin))
+        let lines: Vec<&str> = text.lines().collect();
+        Ok(raw.located(&origin, &lines))
     }
 }
 
@@ -104,29 +104,45 @@ enum RawValue {
 }
 
 impl Raw {
-    fn located(self, origin: &Arc<str>) -> Node {
+    fn located(self, origin: &Arc<str>, lines: &[&str]) -> Node {
         let place = |at: serde_saphyr::Location| Location {
             origin: Arc::clone(origin),
             position: (at.line() > 0).then_some((at.line(), at.column())),
         };
         let Spanned { value, referenced, .. } = self.0;
         let value = match value {
+            RawValue::Plain(Value::Number(number)) => {
+                Value::Number(Number { written: written(referenced, lines), ..number })
+            }
             RawValue::Plain(value) => value,
             RawValue::List(items) => {
-                let item = |(index, raw): (usize, Self)| Element { index, node: raw.located(origin) };
+                let item = |(index, raw): (usize, Self)| Element { index, node: raw.located(origin, lines) };
                 Value::List(items.into_iter().enumerate().map(item).collect())
             }
             RawValue::Map(entries) => {
                 let entry = |(key, raw): (Spanned<String>, Self)| Member {
                     key_place: place(key.referenced),
                     key: key.value,
-                    node: raw.located(origin),
+                    node: raw.located(origin, lines),
                 };
                 Value::Map(entries.into_iter().map(entry).collect())
             }
         };
         Node { place: place(referenced), value }
     }
+}
+
+fn number(value: serde_json::Number) -> Number {
+    Number { value, written: None }
+}
+
+/// Returns the text of a number at this location; `None` if something else is there, such as an alias.
+fn written(at: serde_saphyr::Location, lines: &[&str]) -> Option<Box<str>> {
+    let line = lines.get(usize::try_from(at.line()).ok()?.checked_sub(1)?)?;
+    let before = usize::try_from(at.column()).ok()?.checked_sub(1)?;
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '_');
+    let text: String = line.chars().skip(before).take_while(is_part).collect();
+    text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-')).then(|| text.into())
 }
 
 impl<'de> Deserialize<'de> for Raw {
@@ -167,17 +183,17 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<RawValue, E> {
-        Ok(RawValue::Plain(Value::Number(value.into())))
+        Ok(RawValue::Plain(Value::Number(number(value.into()))))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<RawValue, E> {
-        Ok(RawValue::Plain(Value::Number(value.into())))
+        Ok(RawValue::Plain(Value::Number(number(value.into()))))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<RawValue, E> {
         // JSON has no number for `.inf` and `.nan`, and neither has a configuration: the text shows the value.
-        let number = Number::from_f64(value).map_or_else(|| Value::Text(value.to_string()), Value::Number);
-        Ok(RawValue::Plain(number))
+        let finite = serde_json::Number::from_f64(value).map(number);
+        Ok(RawValue::Plain(finite.map_or_else(|| Value::Text(value.to_string()), Value::Number)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<RawValue, E> {

@@ -1,6 +1,5 @@
 //! YAML documents as trees: each value has a location, and one tree can be merged onto another.
 
-use serde_json::Number;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +37,40 @@ pub(crate) enum Value {
     Text(String),
     List(Vec<Element>),
     Map(Vec<Member>),
+}
+
+/// A number, which is shown as it was written: `010` and not `10.0`, `0x10` and not `16`.
+#[derive(Debug, Clone)]
+pub(crate) struct Number {
+    pub(crate) value: serde_json::Number,
+    /// The text of the document, if it differs from the usual one.
+    pub(crate) written: Option<Box<str>>,
+}
+
+impl Number {
+    /// Returns the number if it is whole and not negative.
+    pub(crate) fn as_u64(&self) -> Option<u64> {
+        self.value.as_u64()
+    }
+
+    /// Returns the number if it is whole and fits.
+    pub(crate) fn as_i64(&self) -> Option<i64> {
+        self.value.as_i64()
+    }
+
+    /// Returns the nearest binary fraction.
+    pub(crate) fn as_f64(&self) -> Option<f64> {
+        self.value.as_f64()
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.written {
+            Some(written) => f.write_str(written),
+            None => self.value.fmt(f),
+        }
+    }
 }
 
 /// An element of a list. Its index is that of the file, even if elements before it were removed.

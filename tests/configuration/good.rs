@@ -60,7 +60,7 @@ fn every_good_file_loads_and_what_is_printed_of_it_means_the_same() {
 #[test]
 fn a_profile_alone_is_printed_as_a_file_of_its_own() {
     for profile in [ProfileName::Bifrost, ProfileName::Bearer, ProfileName::Orchescala, ProfileName::None] {
-        let overrides = Overrides { profile: Some(profile), grpc: "[::1]:1".parse().ok(), admin: None };
+        let overrides = Overrides { profile: Some(profile), grpc: "[::1]:1".parse().ok(), ..Overrides::default() };
         let loaded = load(None, &overrides, &environment()).unwrap();
         assert_same(&loaded, Path::new("a profile"));
     }

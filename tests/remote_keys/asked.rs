@@ -36,7 +36,7 @@ pub(super) fn yaml_of(issuer: &str, key: &str) -> String {
     format!(
         "profile: none\nserver: {{ deadline: 10s }}\nfallback: authenticated\nauthenticators:\n- name: idp\n  \
          from: [{{ header: authorization, schemes: [Bearer] }}]\n  \
-         jwt: {{ issuer: {issuer:?}, algorithms: [EdDSA], keys: [{key}] }}\n"
+         jwt: {{ issuer: {issuer:?}, algorithms: [EdDSA], keys: [{key}], leeway: 0s }}\n"
     )
 }
 

@@ -46,7 +46,7 @@ impl Running {
         fs::write(&file, yaml).unwrap();
         let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
-        let overrides = Overrides { profile: None, grpc, admin };
+        let overrides = Overrides { grpc, admin, ..Overrides::default() };
         let loaded = load(Some(&file), &overrides, &environment).unwrap();
         let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(crate::support::NOW)));
         let app = App::bind(loaded.config, clock.clone()).await.unwrap();

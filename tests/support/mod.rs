@@ -113,7 +113,7 @@ impl Sidecar {
             overrides: Overrides::default(),
             environment: environment.clone(),
         });
-        let origin = ConfigSource { file, overrides: Overrides { profile: None, grpc, admin }, environment };
+        let origin = ConfigSource { file, overrides: Overrides { grpc, admin, ..Overrides::default() }, environment };
         let (loaded, watched) = origin.load();
         let config = loaded.unwrap().config;
         let own_headers = own_headers(&config.snapshot);

@@ -183,9 +183,14 @@ fn evaluate_shadow(
         }
         Authentication::Missing | Authentication::Authenticated(_) | Authentication::Failed(_) => result,
     };
-    let error = match authorize_and_mutate(selection, result, request, snapshot, now, &mut NoopObserver).verdict {
-        Verdict::Allow(_) => None,
-        Verdict::Deny(error) => Some(error),
+    let decision = authorize_and_mutate(selection, result, request, snapshot, now, &mut NoopObserver);
+    let (rule, error) = match decision.verdict {
+        Verdict::Allow(_) => ((*rule).clone(), None),
+        // Of two shadow rules, that of the path and that of the route, the one that denies.
+        Verdict::Deny(error) => {
+            let by = decision.rule.filter(|by| selection.has_shadow(by));
+            (by.unwrap_or_else(|| (*rule).clone()), Some(error))
+        }
     };
     observer.step(|| {
         let name = rule.as_str();
@@ -199,7 +204,7 @@ fn evaluate_shadow(
             },
         )
     });
-    ShadowOutcome { rule: (*rule).clone(), error }
+    ShadowOutcome { rule, error }
 }
 
 /// Builds the decision for a request that is denied before authentication.

@@ -58,7 +58,7 @@ impl Gateway {
     ) -> Result<Self, ConfigError> {
         // Without a file, nothing else names a profile.
         let profile = profile.or_else(|| file.is_none().then_some(ProfileName::Bearer));
-        let overrides = Overrides { profile, ..Overrides::default() };
+        let overrides = Overrides { profile, exact_dates: true, ..Overrides::default() };
         load_with_keys(file.as_deref(), &overrides, &environment, Keys::Replaced(EphemeralKeys::default()))?;
         Ok(Self { file, overrides, environment, services, snapshot: None })
     }

@@ -29,7 +29,11 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::List(items) => visitor.visit_seq(Items(items.iter().enumerate())),
             Value::Map(entries) => visitor.visit_map(Entries { rest: entries.iter(), current: None }),
         };
-        result.map_err(|error| error.at(&self.place))
+        let written = |error: Error| match &self.value {
+            Value::Number(number) => error.with_written(number),
+            Value::Null | Value::Bool(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => error,
+        };
+        result.map_err(|error| written(error).at(&self.place))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

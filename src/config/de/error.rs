@@ -2,7 +2,7 @@
 
 use crate::config::path::Step;
 use crate::diagnostic::{Diagnostic, Issue, Quoted, Words};
-use crate::yaml::{Location, Value};
+use crate::yaml::{Location, Number, Value};
 use serde::de::{self, Expected, Unexpected};
 use std::fmt;
 
@@ -186,8 +186,29 @@ pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str
     (distance(nearest) <= 2.max(word.len() / 3)).then_some(nearest)
 }
 
-/// Returns a hint: the nearest known word, or all of them.
+/// Returns where to write what a key of `require` probably means. `None` for any other key.
+fn elsewhere(word: &str, known: &[&str]) -> Option<&'static str> {
+    let is_of_a_rule = known.contains(&"permissions") && known.contains(&"authenticators");
+    match word {
+        "audiences" | "audience" if is_of_a_rule => Some(
+            "name all audiences at the authenticator, and one in the rule's `when`: \
+             `type(claims.aud) == list ? 'api' in claims.aud : claims.aud == 'api'`",
+        ),
+        "claims" | "claim" if is_of_a_rule => {
+            Some("compare claims in the rule's `when`, such as `claims.token_use == 'access'`")
+        }
+        "clients" | "client" | "addresses" if is_of_a_rule => {
+            Some("restrict client addresses in Envoy, with its RBAC filter")
+        }
+        _ => None,
+    }
+}
+
+/// Returns a hint: where to write it, the nearest known word, or all of them.
 fn instead(word: &str, known: &'static [&'static str]) -> String {
+    if let Some(elsewhere) = elsewhere(word, known) {
+        return elsewhere.to_owned();
+    }
     match nearest(word, known) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None if known.is_empty() => "leave it out".to_owned(),
@@ -216,6 +237,16 @@ impl Error {
 
     pub(super) fn at(mut self, location: &Location) -> Self {
         self.location.get_or_insert_with(|| location.clone());
+        self
+    }
+
+    /// Shows a number that is the error itself as the document has it.
+    pub(super) fn with_written(mut self, number: &Number) -> Self {
+        if let FormError::Type { found: Seen::Number(found), .. } = &mut self.form
+            && self.location.is_none()
+        {
+            *found = number.to_string();
+        }
         self
     }
 

@@ -3,6 +3,7 @@
 //! The rules themselves decide samples of requests; comparing the texts of patterns would not suffice.
 
 mod case;
+mod comparisons;
 mod samples;
 
 use crate::config::diagnostic::Diagnostics;
@@ -37,6 +38,7 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagn
     }
     open_to_all(document, diagnostics);
     case::find(document, diagnostics);
+    comparisons::find(document, diagnostics);
 }
 
 /// Warns about rules that admit every caller wherever no other rule matches.

@@ -112,7 +112,8 @@ pub(in crate::config) struct Jwt {
     #[serde(default)]
     #[schemars(example = ["sub"])]
     pub(in crate::config) require: Vec<Claim>,
-    /// The tolerated difference between the issuer's clock and modgud's: from `0s` to `5m`. Default: `0s`.
+    /// The tolerated difference between the issuer's clock and modgud's for `exp`, `nbf` and `iat`: from `0s` to `5m`. Default: `30s`; in the
+    /// profiles `bifrost` and `bearer`, and in `modgud stdio`: `0s`.
     #[schemars(example = &"30s")]
     pub(in crate::config) leeway: Option<String>,
     /// The maximum time from a token's `iat` to its `exp`: up to `365d`. Default: `0s`, which means no limit.
@@ -122,8 +123,8 @@ pub(in crate::config) struct Jwt {
     pub(in crate::config) types: Option<Vec<String>>,
     /// The proof of possession that a token requires. Default: none. With it, a token that is not sender-constrained is rejected.
     pub(in crate::config) sender_constraint: Option<Sender>,
-    /// With `sender_constraint: dpop`, the lifetime of a proof after its `iat`, from `1s` to `5m`. `leeway`, and at least 5 seconds, is
-    /// added before and after. modgud remembers each proof for that time, so that none is valid twice. Default: `60s`.
+    /// With `sender_constraint: dpop`, the lifetime of a proof after its `iat`, from `1s` to `5m`. A written `leeway`, and at least 5
+    /// seconds, is added before and after. modgud remembers each proof for that time, so that none is valid twice. Default: `60s`.
     pub(in crate::config) proof_lifetime: Option<String>,
 }
 
@@ -131,7 +132,7 @@ pub(in crate::config) struct Jwt {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "is not the name of a claim; write one such as `sub` or `realm_access.roles`, or a list of names"
+    expecting = "is not the name of a claim; write one such as `sub` or `realm_access.roles`, or a list of names; a rule's `when` compares its value, such as `claims.token_use == 'access'`"
 )]
 pub(in crate::config) enum Claim {
     /// Names separated by dots.

@@ -21,6 +21,7 @@ use modgud_core::credential::{AuthenticatorId, CredentialExtractor};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The known kinds, for messages.
 const KINDS: &str = "`jwt`, `introspection`, `api_key`, `mtls`, `custom`";
@@ -37,7 +38,7 @@ pub(super) struct Sources {
 
 pub(super) fn check(
     list: &[raw::Authenticator],
-    identity: &Arc<ClaimMapping>,
+    (identity, leeway): (&Arc<ClaimMapping>, Duration),
     loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> (Vec<Authenticator>, CredentialExtractor, Sources) {
@@ -70,7 +71,7 @@ pub(super) fn check(
         }
         if let Some(jwt) = jwt {
             sole_issuer(&at, list, number, diagnostics);
-            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, identity, (loader, &mut sources.keys), diagnostics);
+            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, (identity, leeway), (loader, &mut sources.keys), diagnostics);
             authenticators.push(Authenticator::Jwt(jwt));
         } else if let Some(introspection) = introspection {
             let at = at.key("introspection");
@@ -129,13 +130,22 @@ fn sole_issuer(at: &Path, list: &[raw::Authenticator], number: usize, diagnostic
         issuer_of(other).as_ref() == Some(&issuer) && locations::share(&other.from, &entry.from)
     };
     if let Some(other) = list.iter().take(number).find(same) {
-        let message = format!(
-            "authenticator {} has the issuer {} and reads the same location, so that their tokens look alike",
-            Quoted::new(&other.name),
-            Quoted::new(&issuer)
-        );
-        let help = "put their keys into one authenticator, or let one read another header";
-        diagnostics.add(at.key("jwt").key("issuer"), Issue::error("issuer-duplicate", message, help));
+        let sender = |entry: &raw::Authenticator| entry.jwt.as_ref().and_then(|jwt| jwt.sender_constraint);
+        let (issuer, name) = (Quoted::new(&issuer), Quoted::new(&other.name));
+        let issue = if sender(entry) == sender(other) {
+            let message = format!(
+                "authenticator {name} has the issuer {issuer} and reads the same location, so that their tokens look alike"
+            );
+            let help = "put their keys into one authenticator, or let one read another header";
+            Issue::error("issuer-duplicate", message, help)
+        } else {
+            let message = format!(
+                "authenticator {name} has the issuer {issuer} too, and tokens of one issuer are accepted either with a proof or without"
+            );
+            let help = "keep the authenticator without `sender_constraint` until every client sends proofs";
+            Issue::error("issuer-duplicate-with-proof", message, help)
+        };
+        diagnostics.add(at.key("jwt").key("issuer"), issue);
     }
 }
 

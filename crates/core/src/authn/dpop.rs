@@ -8,6 +8,7 @@ pub use replay_cache::{ReplayCache, ReplayError, ReplayMode};
 use crate::credential::RawToken;
 use crate::http::host::Host;
 use crate::http::path::RequestTarget;
+use crate::http::percent;
 use crate::http::request::{HeaderLookup, Request, port};
 use crate::jose::{Claims, NumericDate, ProofError, UnverifiedDpopProof};
 use crate::principal::Principal;
@@ -16,6 +17,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The header that carries a proof (RFC 9449 §4.1).
@@ -198,7 +200,8 @@ fn is_address_of(htu: &str, request: &Request<'_>) -> bool {
     let Some((scheme, rest)) = htu.split_once("://") else { return false };
     let (rest, _) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
     let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, "/"));
-    let (Ok(host), Ok(target)) = (Host::parse(authority.as_bytes()), RequestTarget::parse(path.as_bytes())) else {
+    let path = without_needless_escapes(path);
+    let (Ok(host), Ok(target)) = (Host::parse(authority.as_bytes()), RequestTarget::parse(&path)) else {
         return false;
     };
     let ports = port(authority.as_bytes()).or_else(|| default_port(scheme.as_bytes()));
@@ -208,6 +211,21 @@ fn is_address_of(htu: &str, request: &Request<'_>) -> bool {
         && ports.is_some()
         && ports == request.port.or_else(|| default_port(request.scheme))
         && target.path.as_str() == request.path.as_str()
+}
+
+/// Decodes the escapes of unreserved characters, which mean the same (RFC 3986 §6.2.2.2). Requests have none: modgud denies them.
+fn without_needless_escapes(path: &str) -> Cow<'_, [u8]> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path.as_bytes());
+    }
+    let mut plain = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    let unreserved = |rest| percent::take_escape(rest).filter(|(byte, _)| percent::is_unreserved(*byte));
+    while let Some((byte, after)) = unreserved(rest).or_else(|| percent::take_byte(rest)) {
+        plain.push(byte);
+        rest = after;
+    }
+    Cow::Owned(plain)
 }
 
 /// Returns the default port of a scheme; `None` if it is neither `http` nor `https`.

@@ -47,6 +47,9 @@ pub enum LookupResult {
     Introspection(IntrospectionOutcome),
 }
 
+/// The resolution of `iat` at most issuers.
+const ISSUE_GRANULARITY: Duration = Duration::from_secs(1);
+
 impl LookupResult {
     /// Returns true if the JWKS is recent enough to conclude that an unknown `kid` does not exist. `issued` is the token's `iat`, `leeway`
     /// the tolerated clock skew of the issuer.
@@ -54,8 +57,11 @@ impl LookupResult {
     pub fn proves_key_unknown(&self, issued: Option<Timestamp>, leeway: Duration) -> bool {
         match self {
             Self::Jwks(JwksRefresh::Refreshed) => true,
-            // A key that signed before the JWKS was fetched was in it, or does not exist.
-            Self::Jwks(JwksRefresh::RateLimited { last }) => issued.is_some_and(|issued| issued.plus(leeway) < *last),
+            // A key that signed before the JWKS was fetched was in it, or does not exist. `iat` is mostly a whole second, within which the
+            // key may have been published and used: that second must be over.
+            Self::Jwks(JwksRefresh::RateLimited { last }) => {
+                issued.is_some_and(|issued| issued.plus(ISSUE_GRANULARITY).plus(leeway) <= *last)
+            }
             // The provider may have published the key since.
             Self::Jwks(JwksRefresh::Failed) | Self::Introspection(_) | Self::Nothing => false,
         }
@@ -100,6 +106,8 @@ mod tests {
     fn a_key_does_not_exist_only_if_it_would_have_been_there() {
         let at = Timestamp::from_secs;
         let too_soon = LookupResult::Jwks(JwksRefresh::RateLimited { last: at(100) });
+        // Fetched within the second in which the token was issued: the key may be from later in it.
+        let just_after = LookupResult::Jwks(JwksRefresh::RateLimited { last: Timestamp::from_millis(100_900) });
         for (supply, issued, leeway, settled) in [
             (LookupResult::Nothing, Some(at(1)), 0, false),
             (LookupResult::Jwks(JwksRefresh::Failed), Some(at(1)), 0, false),
@@ -107,6 +115,10 @@ mod tests {
             (LookupResult::Jwks(JwksRefresh::Refreshed), None, 0, true),
             (too_soon.clone(), Some(at(99)), 0, true),
             (too_soon.clone(), Some(at(100)), 0, false),
+            (just_after.clone(), Some(at(99)), 0, true),
+            (just_after.clone(), Some(at(100)), 0, false),
+            (just_after.clone(), Some(at(95)), 5, false),
+            (just_after, Some(at(94)), 5, true),
             (too_soon.clone(), Some(at(101)), 0, false),
             (too_soon.clone(), None, 0, false),
             (too_soon.clone(), Some(at(95)), 5, false),

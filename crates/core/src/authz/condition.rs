@@ -1,10 +1,12 @@
 //! CEL expressions, compiled at load and evaluated per request, and the condition of a rule, `when`. Any result of a condition but
 //! true denies the request.
 
+mod constants;
 mod declarations;
 mod environment;
 mod error;
 mod names;
+mod never_equal;
 mod references;
 #[cfg(test)]
 mod tests;
@@ -12,11 +14,13 @@ mod values;
 
 pub use declarations::{CallerPresence, Env};
 pub use error::{EvaluationError, ExpressionError};
+pub use never_equal::{NeverEqual, never_equal};
 pub use values::Inputs;
 
 use super::AuthzError;
 use crate::explain::Step;
-use cel::common::ast::IdedExpr;
+use crate::principal::ClaimPath;
+use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use cel::common::types::CelBool;
 use cel::common::value::Val;
 use cel::{Context, ExecutionError, Value};
@@ -86,6 +90,8 @@ pub struct Expression {
     text: Box<str>,
     compiled: IdedExpr,
     reads: References,
+    /// The claim that is the whole expression.
+    claim: Option<ClaimPath>,
 }
 
 impl Expression {
@@ -96,7 +102,12 @@ impl Expression {
     pub fn compile(text: &str, scope: &Env<'_>) -> Result<Self, Vec<ExpressionError>> {
         let (compiled, source) = environment::parse(text).map_err(|error| vec![error])?;
         let reads = names::check(&compiled, &source, scope)?;
-        Ok(Self { text: text.into(), compiled, reads })
+        let errors = constants::check(&compiled, &source);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let claim = claim_path(&compiled);
+        Ok(Self { text: text.into(), compiled, reads, claim })
     }
 
     /// Returns the expression as written.
@@ -134,7 +145,11 @@ impl Expression {
     /// [`EvaluationError`]: a missing value, another type, an ambiguous value, or too much work. As CEL defines, an error in a part
     /// that doesn't affect `&&`, `||` or `?:` is ignored.
     pub fn evaluate(&self, inputs: &Inputs<'_>) -> Result<serde_json::Value, EvaluationError> {
-        self.with_result(inputs, |value| json(&Value::try_from(value).map_err(|_| EvaluationError::Result)?))
+        let value =
+            self.with_result(inputs, |value| json(&Value::try_from(value).map_err(|_| EvaluationError::Result)?))?;
+        // A condition sees no member that is `null` or counts as none. A claim that is passed on has them all, whichever way it is named.
+        let claim = || inputs.principal?.claim(self.claim.as_ref()?);
+        Ok(if value.is_object() || value.is_array() { claim().cloned().unwrap_or(value) } else { value })
     }
 
     /// Returns true if the expression is true.
@@ -198,6 +213,30 @@ impl Expression {
             _ => EvaluationError::Other,
         }
     }
+}
+
+/// Returns the claim that is the whole expression, such as `claims.a['b']`; `None` for any other expression.
+fn claim_path(expression: &IdedExpr) -> Option<ClaimPath> {
+    let mut names = Vec::new();
+    let mut rest = expression;
+    loop {
+        rest = match &rest.expr {
+            Expr::Ident(name) if name == Variable::Claims.name() => break,
+            Expr::Select(select) if !select.test => {
+                names.push(select.field.as_str());
+                &select.operand
+            }
+            Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
+                [of, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] => {
+                    names.push(name.inner());
+                    of
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+    }
+    ClaimPath::of(names.into_iter().rev()).ok()
 }
 
 /// Returns an operator as written: CEL's `_==_` is `==`.

@@ -64,7 +64,7 @@ pub struct Denial {
 pub struct ShadowMatch<'r, 'c> {
     /// The policy.
     pub selection: MatchedPolicy<'r, 'c>,
-    /// The shadow rule.
+    /// The shadow rule; the first of two.
     pub rule: &'r RuleName,
 }
 
@@ -160,6 +160,13 @@ impl<'r> MatchedPolicy<'r, '_> {
     #[must_use]
     pub fn rule(&self) -> Option<&RuleName> {
         self.found.or(self.also_required()).map(|rule| &rule.name)
+    }
+
+    /// Returns true if this is a shadow rule of the policy.
+    #[must_use]
+    pub fn has_shadow(&self, name: &RuleName) -> bool {
+        let mut rules = self.found.into_iter().chain(self.also_required());
+        rules.any(|rule| rule.enforcement == Enforcement::Shadow && rule.name == *name)
     }
 
     /// Checks the outcome of authentication, then the request, against the whole policy.

@@ -40,9 +40,9 @@ pub enum JwkError {
     /// A member has padding, a foreign character, an impossible length, or unused bits that are not zero.
     #[error("the key's `{0}` is not canonical base64url without padding")]
     Encoding(&'static str),
-    /// A number is empty or has leading zero bytes (RFC 7518 §2, `Base64urlUInt`).
-    #[error("the key's `{0}` is empty or has leading zero bytes")]
-    NotShortest(&'static str),
+    /// A number is zero (RFC 7518 §2, `Base64urlUInt`).
+    #[error("the key's `{0}` is zero")]
+    Zero(&'static str),
     /// A coordinate has another length than the curve's (RFC 7518 §6.2.1.2).
     #[error("the key's `{member}` has {bytes} bytes, and its curve requires {needed}")]
     CoordinateLength {
@@ -69,7 +69,7 @@ pub enum JwkError {
     #[error("the key's `key_ops` does not list `verify`")]
     OtherOperations,
     /// `alg` is not a supported signature algorithm (RFC 7517 §4.4).
-    #[error("the key's `alg` is {0}, which is not a supported signature algorithm")]
+    #[error("the key's `alg` is {0}, which is not a supported signature algorithm{hint}", hint = other_name(.0))]
     UnknownAlgorithm(SafeToken),
     /// `alg` needs a key of another kind.
     #[error("the key's `alg` is {}, which a key of type {} does not support", algorithm.name(), key_type.name())]
@@ -92,6 +92,14 @@ pub enum JwkError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SafeToken(Option<Box<str>>);
 
+/// Returns what to write instead of the newer name of an algorithm (RFC 9864); empty for any other.
+fn other_name(name: &SafeToken) -> &'static str {
+    match name.0.as_deref() {
+        Some("Ed25519") => "; publish the key with `EdDSA`, or without `alg`",
+        Some(_) | None => "",
+    }
+}
+
 impl SafeToken {
     fn new(text: &str) -> Self {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+.".contains(&byte);
@@ -108,7 +116,7 @@ impl fmt::Display for SafeToken {
     }
 }
 
-/// Members of private and secret keys (RFC 7518 §6.2.2, §6.3.2, §6.4.1; `priv` is that of newer key types).
+/// Members of private and secret keys, unless they are `null` or empty, as some libraries write them (RFC 7518 §6.2.2, §6.3.2, §6.4.1; `priv` is that of newer key types).
 const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 impl VerificationKey {
@@ -122,14 +130,17 @@ impl VerificationKey {
         if kind == Ok(Some("oct")) {
             return Err(JwkError::Symmetric);
         }
-        if let Some(member) = PRIVATE.into_iter().find(|member| jwk.contains_key(*member)) {
+        if let Some(member) = PRIVATE.into_iter().find(|name| member(jwk, name).is_some()) {
             return Err(JwkError::Private(member));
         }
         check_use(jwk)?;
         let algorithm = text(jwk, "alg")?
             .map(|name| Algorithm::parse(name).ok_or_else(|| JwkError::UnknownAlgorithm(SafeToken::new(name))))
             .transpose()?;
-        let id = text(jwk, "kid")?.map(|id| KeyId::new(id).ok_or(JwkError::KeyIdTooLong)).transpose()?;
+        // An empty `kid` is a name: a token can have it, too.
+        let id = jwk.get("kid").filter(|id| !id.is_null());
+        let id = id.map(|id| id.as_str().ok_or(JwkError::NotText("kid"))).transpose()?;
+        let id = id.map(|id| KeyId::new(id).ok_or(JwkError::KeyIdTooLong)).transpose()?;
         let key = match kind?.ok_or(JwkError::Missing("kty"))? {
             "RSA" => PublicKey::rsa_of(&number(jwk, "n")?, &number(jwk, "e")?)?,
             "EC" => {
@@ -171,14 +182,25 @@ fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkError> {
     if let Some(other) = text(jwk, "use")?.filter(|purpose| *purpose != "sig") {
         return Err(JwkError::OtherUse(SafeToken::new(other)));
     }
-    let Some(operations) = jwk.get("key_ops") else { return Ok(()) };
+    let Some(operations) = member(jwk, "key_ops") else { return Ok(()) };
     let operations: Option<Vec<&str>> = operations.as_array().and_then(|all| all.iter().map(Value::as_str).collect());
     let operations = operations.ok_or(JwkError::OperationsMistyped)?;
     if operations.contains(&"verify") { Ok(()) } else { Err(JwkError::OtherOperations) }
 }
 
-fn text<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<Option<&'a str>, JwkError> {
-    jwk.get(member).map(|value| value.as_str().ok_or(JwkError::NotText(member))).transpose()
+/// Returns a member; `None` also for one that is `null` or empty, as some libraries write what a key does not have.
+fn member<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    jwk.get(name).filter(|value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    })
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
+    member(jwk, name).map(|value| value.as_str().ok_or(JwkError::NotText(name))).transpose()
 }
 
 fn needed<'a>(jwk: &'a Map<String, Value>, member: &'static str) -> Result<&'a str, JwkError> {
@@ -189,10 +211,14 @@ fn bytes(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkE
     URL_SAFE_NO_PAD.decode(needed(jwk, member)?).map_err(|_| JwkError::Encoding(member))
 }
 
-/// Decodes a number in its only spelling, so that one key has one thumbprint.
+/// Decodes a number. Leading zero bytes, which some libraries write, are removed, so that one key has one thumbprint.
 fn number(jwk: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, JwkError> {
     let bytes = bytes(jwk, member)?;
-    if bytes.first().is_none_or(|first| *first == 0) { Err(JwkError::NotShortest(member)) } else { Ok(bytes) }
+    let leading = bytes.iter().take_while(|byte| **byte == 0).count();
+    match bytes.get(leading..) {
+        Some(number @ [_, ..]) => Ok(number.to_vec()),
+        Some([]) | None => Err(JwkError::Zero(member)),
+    }
 }
 
 fn coordinate(jwk: &Map<String, Value>, member: &'static str, curve: Curve) -> Result<Vec<u8>, JwkError> {

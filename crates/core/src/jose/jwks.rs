@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::identity::{KeyId, KeyIdentity};
@@ -39,6 +39,12 @@ pub enum JwksError {
     /// `keys` is missing (RFC 7517 §5.1).
     #[error("the JWKS has no `keys`")]
     NoKeys,
+    /// The document is Google's map of key ids to certificates, which is no JWKS.
+    #[error(
+        "the document maps key ids to certificates and is no JWKS; use \
+         `https://www.googleapis.com/oauth2/v3/certs`, or for a service account `https://www.googleapis.com/service_accounts/v1/jwk/NAME`"
+    )]
+    CertificateMap,
     /// `keys` has another JSON type.
     #[error("the JWKS's `keys` is not an array")]
     NotAnArray,
@@ -68,7 +74,7 @@ impl Jwks {
             return Err(JwksError::TooLarge);
         }
         let set = read_object(bytes).map_err(JwksError::Json)?;
-        let list = set.get("keys").ok_or(JwksError::NoKeys)?.as_array().ok_or(JwksError::NotAnArray)?;
+        let list = set.get("keys").ok_or_else(|| without_keys(&set))?.as_array().ok_or(JwksError::NotAnArray)?;
         if list.len() > Self::MAX_KEYS {
             return Err(JwksError::TooMany { found: list.len() });
         }
@@ -90,6 +96,13 @@ impl Jwks {
     pub fn into_parts(self) -> (Vec<VerificationKey>, Vec<SkippedKey>) {
         (self.keys, self.skipped)
     }
+}
+
+/// Returns the error for a document without `keys`.
+fn without_keys(set: &Map<String, Value>) -> JwksError {
+    let is_certificate =
+        |value: &Value| value.as_str().is_some_and(|text| text.trim_start().starts_with("-----BEGIN CERTIFICATE-----"));
+    if !set.is_empty() && set.values().all(is_certificate) { JwksError::CertificateMap } else { JwksError::NoKeys }
 }
 
 impl SkippedKey {

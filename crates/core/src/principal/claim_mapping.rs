@@ -51,6 +51,9 @@ pub enum ClaimTypeError {
     /// A parent of a nested claim that is not an object.
     #[error("is {0} instead of an object with a claim of the identity")]
     NotObject(JsonType),
+    /// A text of permissions or scopes with a tab, a line break or the like.
+    #[error("has white space other than spaces between its words")]
+    WhiteSpace,
     /// An empty role, permission or scope.
     #[error("has an empty item")]
     EmptyItem,
@@ -131,8 +134,12 @@ impl ClaimMapping {
             let mut words: Vec<Box<str>> = Vec::new();
             for path in paths {
                 let Some(found) = value(path)? else { continue };
+                // RFC 6749 §3.3 separates with spaces only. Other white space is no part of a word, and readers differ on it.
                 let split = |text: &str, words: &mut Vec<Box<str>>| {
-                    words.extend(text.split_ascii_whitespace().map(Box::from));
+                    if text.contains(|c: char| c != ' ' && (c.is_whitespace() || c.is_control())) {
+                        return Err(ClaimTypeError::WhiteSpace);
+                    }
+                    words.extend(text.split(' ').filter(|word| !word.is_empty()).map(Box::from));
                     Ok(())
                 };
                 add(found, &mut words, split).map_err(|error| type_error(path, error))?;
@@ -290,6 +297,29 @@ mod tests {
         {
             assert_eq!(claimed(none.clone()), Ok(Identity::default()), "{none}");
         }
+    }
+
+    /// Only spaces separate words (RFC 6749 §3.3); readers differ on a tab or a line break.
+    #[test]
+    fn permissions_and_scopes_are_split_at_spaces_only() {
+        for text in [
+            "read\twrite",
+            "read\nwrite",
+            "read\r\nwrite",
+            "read\u{b}write",
+            "read\u{a0}write",
+            "read \u{2028}write",
+            "\n",
+        ] {
+            for claim in ["permissions", "scope", "scp"] {
+                let error = claimed(json!({ claim: text })).unwrap_err();
+                assert_eq!(error, format!("the claim `{claim}` has white space other than spaces between its words"));
+            }
+        }
+        let found = read(json!({"scope": "  read   write "}));
+        assert_eq!(found.scopes, [Box::from("read"), Box::from("write")]);
+        // An item of a list is one word, as it is.
+        assert_eq!(read(json!({"scope": ["read\twrite"]})).scopes, [Box::from("read\twrite")]);
     }
 
     /// Without a null string, an empty text is a role without a name.

@@ -279,6 +279,20 @@ mod tests {
         }
     }
 
+    /// Read from a token and written into a header, a fraction has the digits that the issuer wrote.
+    #[test]
+    fn a_decimal_fraction_keeps_its_last_digit() {
+        for text in ["1761071417.3472319", "0.1", "1699999999.0000002", "123456.78901234567", "5e-324"] {
+            let value = crate::jose::read_json(text.as_bytes()).unwrap();
+            let exact: f64 = text.parse().unwrap();
+            assert_eq!(value.as_f64().map(f64::to_bits), Some(exact.to_bits()), "{text}");
+            let expected = if text.contains('e') { exact.to_string() } else { text.to_owned() };
+            for form in [HeaderEncoding::Plain, HeaderEncoding::Json] {
+                assert_eq!(written(&value, form), Ok(Some(expected.clone())), "{text}");
+            }
+        }
+    }
+
     #[test]
     fn what_can_not_be_written_is_not_written_in_part() {
         let long = "a".repeat(MAX_BYTES);

@@ -13,6 +13,7 @@ use crate::introspection::{ClientCredential, IntrospectionSource};
 use modgud_core::authn::{CacheTtl, IntrospectionAuthenticator, IntrospectionCache};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The default of `cache`.
 const CACHE: &str = "30s";
@@ -65,7 +66,8 @@ pub(super) fn check(
         inactive: span("negative_cache", Some(&or(negative_cache, NEGATIVE_CACHE)), hour),
         stale_if_error: span("stale_if_error", stale_if_error.as_ref(), day),
     };
-    let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
+    // The server has just confirmed that the token is active: no clock decides about that again.
+    let (leeway, proof_lifetime) = ((leeway.as_ref(), Duration::ZERO), proof_lifetime.as_ref());
     let written = ClaimKeys { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = claims(at, &written, identity, diagnostics);
     let issuer = issuer.as_deref().map(Box::from);

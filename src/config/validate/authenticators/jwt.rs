@@ -13,12 +13,13 @@ use modgud_core::authn::{AudiencePolicy, ClaimsPolicy, IssuerKeys, JwtAuthentica
 use modgud_core::jose::{Algorithm, KeyType};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) fn check(
     at: &Path,
     name: &str,
     jwt: &raw::Jwt,
-    identity: &Arc<ClaimMapping>,
+    (identity, default_leeway): (&Arc<ClaimMapping>, Duration),
     (loader, sources): (&SecretLoader, &mut Vec<KeySource>),
     diagnostics: &mut Diagnostics,
 ) -> JwtAuthenticator {
@@ -53,7 +54,7 @@ pub(super) fn check(
     let allowed: Vec<Algorithm> = written.iter().copied().flatten().collect();
     let lifetime_span = DurationRange { least: ("0s", 0), most: ("365d", 31_536_000_000) };
     let max_lifetime = lifetime_span.read(&at.key("max_lifetime"), max_lifetime.as_ref(), diagnostics);
-    let (leeway, proof_lifetime) = (leeway.as_ref(), proof_lifetime.as_ref());
+    let (leeway, proof_lifetime) = ((leeway.as_ref(), default_leeway), proof_lifetime.as_ref());
     let written_checks =
         ClaimKeys { audiences, require, leeway, sender_constraint: *sender_constraint, proof_lifetime };
     let checks = ClaimsPolicy {
@@ -92,7 +93,8 @@ fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, d
 pub(super) struct ClaimKeys<'a> {
     pub(super) audiences: &'a Audiences,
     pub(super) require: &'a [Claim],
-    pub(super) leeway: Option<&'a String>,
+    /// The written leeway, and its default.
+    pub(super) leeway: (Option<&'a String>, Duration),
     pub(super) sender_constraint: Option<Sender>,
     pub(super) proof_lifetime: Option<&'a String>,
 }
@@ -106,7 +108,8 @@ pub(super) fn claims(
 ) -> ClaimsPolicy {
     let ClaimKeys { audiences, require, leeway, sender_constraint, proof_lifetime } = written;
     let span = DurationRange { least: ("0s", 0), most: ("5m", 300_000) };
-    let leeway = span.read(&at.key("leeway"), *leeway, diagnostics);
+    let (written, default) = *leeway;
+    let written = written.map(|text| span.read(&at.key("leeway"), Some(text), diagnostics));
     let mut required = Vec::new();
     for (number, claim) in require.iter().enumerate() {
         required.extend(diagnostics.ok_or_report(&at.key("require").position(number), claim_path(claim)));
@@ -118,10 +121,10 @@ pub(super) fn claims(
             Audiences::Any(AnyWord::Any) => AudiencePolicy::Unchecked,
         },
         require: required,
-        leeway,
+        leeway: written.unwrap_or(default),
         max_lifetime: None,
         types: Vec::new(),
-        sender: locations::constraint(at, *sender_constraint, *proof_lifetime, leeway, diagnostics),
+        sender: locations::constraint(at, *sender_constraint, *proof_lifetime, written, diagnostics),
         identity: Arc::clone(identity),
     }
 }

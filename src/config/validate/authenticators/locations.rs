@@ -132,12 +132,13 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// The minimum leeway for clients' clocks, which are less accurate than those of issuers.
 const LEAST_LEEWAY: Duration = Duration::from_secs(5);
 
-/// Returns the proof of possession that a token requires. `None` if it requires none.
+/// Returns the proof of possession that a token requires. `None` if it requires none. `leeway` is the written one: the default of tokens
+/// would let proofs be dated further ahead.
 pub(super) fn constraint(
     at: &Path,
     constraint: Option<Sender>,
     lifetime: Option<&String>,
-    leeway: Duration,
+    leeway: Option<Duration>,
     diagnostics: &mut Diagnostics,
 ) -> Option<SenderConstraint> {
     let span = DurationRange { least: ("1s", 1_000), most: ("5m", 300_000) };
@@ -145,7 +146,7 @@ pub(super) fn constraint(
     match (constraint, lifetime) {
         (Some(Sender::Dpop), lifetime) => {
             let lifetime = lifetime.map_or(LIFETIME, |text| span.read(&at, Some(text), diagnostics));
-            return Some(SenderConstraint::Dpop(DpopPolicy { lifetime, leeway: leeway.max(LEAST_LEEWAY) }));
+            return Some(SenderConstraint::Dpop(DpopPolicy { lifetime, leeway: leeway.unwrap_or_default().max(LEAST_LEEWAY) }));
         }
         (Some(Sender::Certificate) | None, Some(_)) => {
             let message = "has no effect without `sender_constraint: dpop`";

@@ -31,7 +31,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// An unknown variable.
-    #[error("`{name}`, at character {at}, is not a variable; use one of {known}")]
+    #[error("`{name}`, at character {at}, is not a variable; {hint}use one of {known}", hint = hint(.name))]
     UnknownVariable {
         /// The unknown name.
         name: Box<str>,
@@ -69,7 +69,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// An unknown field of a variable.
-    #[error("`{of}` has no `{name}` (character {at}); use one of {known}")]
+    #[error("`{of}` has no `{name}` (character {at}); {hint}use one of {known}", hint = hint(.name))]
     UnknownField {
         /// The variable.
         of: &'static str,
@@ -107,7 +107,7 @@ pub enum ExpressionError {
         at: usize,
     },
     /// An unknown function.
-    #[error("`{name}`, at character {at}, is not a function; use one of {}", functions())]
+    #[error("`{name}`, at character {at}, is not a function; {hint}use one of {}", functions(), hint = hint(.name))]
     UnknownFunction {
         /// The unknown name.
         name: Box<str>,
@@ -123,6 +123,16 @@ pub enum ExpressionError {
         at: usize,
         /// The calling convention.
         form: &'static str,
+    },
+    /// A constant that fails in every evaluation.
+    #[error("`{name}`, at character {at}, always fails: {why}")]
+    Constant {
+        /// The function or operator.
+        name: Box<str>,
+        /// The position.
+        at: usize,
+        /// The reason, and what to write instead.
+        why: String,
     },
     /// A loop variable with the name of a variable.
     #[error("`{name}`, at character {at}, is the name of a variable; use another name for the elements of the list")]
@@ -152,6 +162,23 @@ pub enum ExpressionError {
     /// The parser failed internally.
     #[error("can't be parsed, because the CEL parser fails; write it in another way")]
     Parser,
+}
+
+/// Returns what to write instead of a name of other systems; empty for any other name.
+fn hint(name: &str) -> &'static str {
+    match name {
+        "matches" => {
+            "regular expressions are not supported: write `startsWith`, `endsWith` or `contains`, or a pattern in `match.paths`; or "
+        }
+        "source" | "remote_ip" | "client_ip" | "ip" | "cidr" | "isIP" | "containsIP" | "address" | "remote_addr" => {
+            "client addresses are not available: restrict them in Envoy, with its RBAC filter; or "
+        }
+        "body" => {
+            "bodies are not available: give each operation a path or a method of its own, or let the service decide; or "
+        }
+        "size" => "sizes are not available: limit them in Envoy, with `max_request_bytes` of its buffer filter; or ",
+        _ => "",
+    }
 }
 
 /// The reason why an evaluation failed.

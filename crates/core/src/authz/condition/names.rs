@@ -1,6 +1,7 @@
 //! The check of all names in an expression: variables, fields and functions. It records the names that are read, so that an
 //! evaluation prepares only these.
 
+use super::constants::position;
 use super::declarations::{
     CallerPresence, Env, FUNCTIONS, FieldType, MAX_GROWTH, MAX_LOOPS, PRINCIPAL, REQUEST, TYPES, Variable, listed,
 };
@@ -66,8 +67,7 @@ struct Walk<'w, 'e> {
 
 impl<'e> Walk<'_, 'e> {
     fn at(&self, expression: &IdedExpr) -> usize {
-        let start = self.source.offset_for(expression.id).map_or(0, |(start, _)| start);
-        usize::try_from(start).unwrap_or_default().saturating_add(1)
+        position(self.source, expression)
     }
 
     /// Checks a part whose value is used as a whole.

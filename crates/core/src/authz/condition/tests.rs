@@ -89,7 +89,10 @@ fn expressions_come_to_values() {
         ("now - timestamp(claims.auth_time)", json!("100.5s")),
         ("now.getHours('Europe/Berlin')", json!(23)),
         ("claims.nested.deep", json!({"er": [1, {"x": "y"}]})),
-        ("claims.nested", json!({"deep": {"er": [1, {"x": "y"}]}})),
+        // A claim that is passed on keeps the members that count as none for a condition, as `claim: nested` does.
+        ("claims.nested", json!({"deep": {"er": [1, {"x": "y"}]}, "none": "None", "null": null})),
+        ("claims['nested']", json!({"deep": {"er": [1, {"x": "y"}]}, "none": "None", "null": null})),
+        ("{'a': claims.nested}", json!({"a": {"deep": {"er": [1, {"x": "y"}]}}})),
         ("claims.nested.deep.er[1].x", json!("y")),
         ("claims['https://example.com/org']", json!("acme")),
         ("claims.big", json!(18_446_744_073_709_551_615_u64)),

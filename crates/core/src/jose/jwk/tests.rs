@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -122,10 +124,46 @@ fn a_key_for_signatures_is_taken_however_it_says_so() {
         ("key_ops", json!(["verify"])),
         ("key_ops", json!(["sign", "verify"])),
         ("alg", json!("ES256")),
+        // Some libraries write what a key does not have.
+        ("use", json!(null)),
+        ("use", json!("")),
+        ("key_ops", json!(null)),
+        ("key_ops", json!([])),
+        ("alg", json!(null)),
+        ("alg", json!("")),
+        ("kid", json!(null)),
         ("kid", json!("")),
         ("kid", json!("k".repeat(256))),
     ] {
         assert!(with(&Base::Ec, member, value.clone()).is_ok(), "{member} {value}");
+    }
+}
+
+/// A private member that is `null` or empty is none, and no reason to replace a key.
+#[test]
+fn a_private_member_that_is_null_or_empty_raises_no_alarm() {
+    let plain = VerificationKey::from_jwk(&good(&Base::Rsa)).unwrap().identity();
+    for name in super::PRIVATE {
+        for value in [json!(null), json!(""), json!([]), json!({})] {
+            assert_eq!(with(&Base::Rsa, name, value).map(|key| key.identity()), Ok(plain), "{name}");
+        }
+        for value in [json!("AQAB"), json!(["AQAB"]), json!(1), json!(false)] {
+            assert_eq!(with(&Base::Rsa, name, value).err(), Some(JwkError::Private(name)), "{name}");
+        }
+    }
+}
+
+/// Some libraries write a number as a signed one: a zero byte comes first if the highest bit is set.
+#[test]
+fn a_leading_zero_byte_in_a_number_is_read_as_without() {
+    let plain = VerificationKey::from_jwk(&good(&Base::Rsa)).unwrap();
+    let n = good(&Base::Rsa)["n"].as_str().unwrap().to_owned();
+    let bytes = [vec![0, 0], URL_SAFE_NO_PAD.decode(n).unwrap()].concat();
+    for (member, value) in
+        [("n", URL_SAFE_NO_PAD.encode(&bytes[1..])), ("n", URL_SAFE_NO_PAD.encode(&bytes)), ("e", "AAEAAQ".to_owned())]
+    {
+        let key = with(&Base::Rsa, member, json!(value)).unwrap();
+        assert_eq!((key.identity(), key.thumbprint()), (plain.identity(), plain.thumbprint()), "{member}");
     }
 }
 
@@ -138,7 +176,7 @@ fn messages_are_unique_lowercase_sentences() {
         JwkError::Missing("kty"),
         JwkError::NotText("kty"),
         JwkError::Encoding("n"),
-        JwkError::NotShortest("n"),
+        JwkError::Zero("n"),
         JwkError::CoordinateLength { member: "x", bytes: 31, needed: 32 },
         JwkError::UnknownType(SafeToken::new("AKP")),
         JwkError::UnknownCurve(SafeToken::new("P-521")),

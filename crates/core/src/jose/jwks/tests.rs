@@ -48,6 +48,15 @@ fn an_odd_key_is_skipped_and_named() {
 #[test]
 fn a_set_that_verifies_nothing_is_refused() {
     assert_eq!(parse(&json!({})), Err(JwksError::NoKeys));
+    // Google's `oauth2/v1/certs` and `robot/v1/metadata/x509/NAME`.
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----\n";
+    let map = parse(&json!({"a1": certificate, "b2": certificate})).unwrap_err();
+    assert_eq!(
+        map.to_string(),
+        "the document maps key ids to certificates and is no JWKS; use `https://www.googleapis.com/oauth2/v3/certs`, or for a \
+         service account `https://www.googleapis.com/service_accounts/v1/jwk/NAME`"
+    );
+    assert_eq!(parse(&json!({"a1": certificate, "b2": 1})), Err(JwksError::NoKeys));
     for other in [json!(null), json!({}), json!("keys"), json!(1)] {
         assert_eq!(parse(&json!({"keys": other})), Err(JwksError::NotAnArray));
     }
@@ -96,6 +105,7 @@ fn messages_are_unique_lowercase_sentences() {
     assert_good_messages(&[
         JwksError::TooLarge,
         JwksError::NoKeys,
+        JwksError::CertificateMap,
         JwksError::NotAnArray,
         JwksError::TooMany { found: 101 },
         JwksError::NoneUsable(Vec::new()),

@@ -79,7 +79,7 @@ fn what_is_taken_fits_on_the_stack() {
             deepest("", "claims", "['a']"),
             deepest("true?(", "1", "):1"),
             deepest("", "[1]", ".map(x,x)"),
-            deepest("", "'a'", ".size()"),
+            deepest("", "claims.text", ".size()"),
         ] {
             // The result is irrelevant.
             let value = evaluate(&text);

@@ -28,8 +28,8 @@ fn every_expression_comes_to_what_it_says() {
                 Ok(condition) => condition,
                 Err(errors) => {
                     let known = |error: &ExpressionError| {
-                        use ExpressionError::{Growth, Loops, NeverBool, TooDeep};
-                        matches!(error, NeverBool(_) | TooDeep | Loops { .. } | Growth { .. })
+                        use ExpressionError::{Constant, Growth, Loops, NeverBool, TooDeep};
+                        matches!(error, NeverBool(_) | TooDeep | Loops { .. } | Growth { .. } | Constant { .. })
                     };
                     prop_assert!(errors.iter().all(known), "{text}: {errors:?}");
                     return Ok(());

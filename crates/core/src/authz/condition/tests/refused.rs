@@ -2,7 +2,7 @@
 
 use super::compile;
 use crate::authz::PathPattern;
-use crate::authz::condition::{CallerPresence, Condition, Env, Expression};
+use crate::authz::condition::{CallerPresence, Condition, Env, Expression, never_equal};
 
 fn told(text: &str) -> String {
     let errors = compile(text).err().unwrap_or_default();
@@ -53,7 +53,22 @@ fn what_is_not_known_is_refused_with_its_place() {
             "`a[]`, at character 6, is a query parameter that servers read differently; use a name of letters, digits, `-`, `.`, `_` and `~`"
                 .to_owned(),
         ),
-        ("claims.org.matches('a.*')", format!("`matches`, at character 19, is not a function; {functions}")),
+        (
+            "claims.org.matches('a.*')",
+            format!("`matches`, at character 19, is not a function; regular expressions are not supported: write `startsWith`, `endsWith` or `contains`, or a pattern in `match.paths`; or {functions}"),
+        ),
+        (
+            "source.address in ['203.0.113.7']",
+            format!("`source`, at character 1, is not a variable; client addresses are not available: restrict them in Envoy, with its RBAC filter; or {variables}"),
+        ),
+        (
+            "request.size < 1000",
+            "`request` has no `size` (character 8); sizes are not available: limit them in Envoy, with `max_request_bytes` of its buffer filter; or use one of `method`, `scheme`, `host`, `port`, `path`, `headers`".to_owned(),
+        ),
+        (
+            "request.body.operationName != 'DeleteUser'",
+            "`request` has no `body` (character 8); bodies are not available: give each operation a path or a method of its own, or let the service decide; or use one of `method`, `scheme`, `host`, `port`, `path`, `headers`".to_owned(),
+        ),
         ("optional.of(1)", format!("`of`, at character 12, is not a function; {functions}; `optional`, at character 1, is not a variable; {variables}")),
         ("lower(claims.org)", format!("`lower`, at character 6, is not a function; {functions}")),
         ("size(claims.org, 1)", "`size`, at character 5, is called in another way; write `size(x)` or `x.size()`".to_owned()),
@@ -159,4 +174,181 @@ fn a_path_parameter_is_one_of_every_pattern() {
     assert!(compile(&["/{org}", "/a/{x}/{*org}"]));
     assert!(!compile(&["/{org}", "/a/{x}"]));
     assert!(!compile(&["/org"]));
+}
+
+/// A constant that fails would fail for every request.
+#[test]
+fn a_constant_that_always_fails_is_refused_with_its_place() {
+    let time = "is not a time; write one such as `2030-01-31T12:00:00Z`";
+    let duration = "is not a duration; write numbers with `h`, `m`, `s`, `ms`, `us` or `ns`, such as `24h` or `1h30m`";
+    let zone = "is not a time zone; write one such as `Europe/Berlin` or `+02:00`";
+    for (text, expected) in [
+        ("now < timestamp('2030-01-01')", format!("`timestamp`, at character 16, always fails: `2030-01-01` {time}")),
+        (
+            "now - timestamp(claims.iat) < duration('1d')",
+            format!("`duration`, at character 39, always fails: `1d` {duration}"),
+        ),
+        // CEL would read these as 15 minutes and as one hour.
+        (
+            "now - timestamp(claims.iat) < duration('15min')",
+            format!("`duration`, at character 39, always fails: `15min` {duration}"),
+        ),
+        (
+            "now - timestamp(claims.iat) < duration('1h30')",
+            format!("`duration`, at character 39, always fails: `1h30` {duration}"),
+        ),
+        (
+            "now - timestamp(claims.iat) < duration('')",
+            format!("`duration`, at character 39, always fails: `` {duration}"),
+        ),
+        (
+            "now.getHours('Europe/Berln') >= 0",
+            format!("`getHours`, at character 13, always fails: `Europe/Berln` {zone}"),
+        ),
+        (
+            "timestamp('2030-01-31T12:00:00Z').getDate('Mars') > 1",
+            format!("`getDate`, at character 42, always fails: `Mars` {zone}"),
+        ),
+        (
+            "claims.exp > int('abc')",
+            "`int`, at character 17, always fails: `abc` is not a whole number in range; write one such as `42`"
+                .to_owned(),
+        ),
+        (
+            "claims.exp > uint('-1')",
+            "`uint`, at character 18, always fails: `-1` is not a whole number in range; write one such as `42`"
+                .to_owned(),
+        ),
+        (
+            "claims.exp > double('x')",
+            "`double`, at character 20, always fails: `x` is not a number; write one such as `0.5`".to_owned(),
+        ),
+        (
+            "claims.a == bool('yes')",
+            "`bool`, at character 17, always fails: `yes` is not a truth value; write `true` or `false`".to_owned(),
+        ),
+        (
+            "claims.n > 10 / 0",
+            "`/`, at character 15, always fails: it divides by zero, or a number overflows".to_owned(),
+        ),
+        ("claims.n == 'a' + 1", "`+`, at character 17, always fails: its values have unsupported types".to_owned()),
+        ("claims.n == {'a': 1}['b']", "`[]`, at character 21, always fails: the map has no such member".to_owned()),
+        // Also where its value would not count: whoever reads the expression takes it for a check.
+        (
+            "claims.roles.all(r, r == 'x' || now > timestamp('tomorrow'))",
+            format!("`timestamp`, at character 48, always fails: `tomorrow` {time}"),
+        ),
+        (
+            "now > timestamp('a') || now - now < duration('b')",
+            format!(
+                "`timestamp`, at character 16, always fails: `a` {time}; `duration`, at character 45, always fails: `b` {duration}"
+            ),
+        ),
+    ] {
+        assert_eq!(told(text), expected, "{text}");
+    }
+    for text in [
+        "now < timestamp('2030-01-01T00:00:00Z') && now.getHours('Europe/Berlin') < 8 && now.getHours('-02:00') > 2",
+        "now - timestamp(claims.iat) < duration('-1.5h30m1s2ms3us4ns') || duration('0') < duration(claims.d)",
+        "int('42') + 1 == claims.n && type(claims.n) == int && [1, 2].exists(x, x == int(claims.n))",
+        "{'a': [1]}['a'][0] == claims.n && claims.x.getHours(claims.zone) == 1 && 1 < 2 && size('abc') == 3",
+    ] {
+        assert_eq!(told(text), "", "{text}");
+    }
+}
+
+/// The request is normalized: such a comparison decides every request in the same way.
+#[test]
+fn a_comparison_that_is_never_true_is_found() {
+    let found = |text: &str| {
+        assert_eq!(told(text), "", "{text}");
+        never_equal(text).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (text, expected) in [
+        (
+            "request.host == 'API.example.com'",
+            "compares `request.host` with `API.example.com` at character 14, and the two are never alike: hosts are in lower case; write `api.example.com`",
+        ),
+        (
+            "request.host == 'api.example.com:443'",
+            "compares `request.host` with `api.example.com:443` at character 14, and the two are never alike: the host has no port; write `api.example.com`, and `request.port == 443` beside it",
+        ),
+        (
+            "'https://a' == request.host",
+            "compares `request.host` with `https://a` at character 13, and the two are never alike: a host has neither scheme nor path; write its name alone",
+        ),
+        (
+            "request.host.endsWith('.example.com.')",
+            "compares `request.host` with `.example.com.` at character 22, and the two are never alike: a host has no dot at its end; write `.example.com`",
+        ),
+        (
+            "request['host'] in ['a.example.com', 'B.example.com']",
+            "compares `request.host` with `B.example.com` at character 17, and the two are never alike: hosts are in lower case; write `b.example.com`",
+        ),
+        (
+            "request.method == 'get'",
+            "compares `request.method` with `get` at character 16, and the two are never alike: methods are in capitals; write `GET`",
+        ),
+        (
+            "request.scheme != 'HTTPS'",
+            "compares `request.scheme` with `HTTPS` at character 16, and the two are never alike: it is `http` or `https`; write one of them",
+        ),
+        (
+            "request.path == '/admin/'",
+            "compares `request.path` with `/admin/` at character 14, and the two are never alike: the path has no slash at its end; write `/admin`",
+        ),
+        (
+            "request.path.endsWith('/delete/')",
+            "compares `request.path` with `/delete/` at character 22, and the two are never alike: the path has no slash at its end; write `/delete`",
+        ),
+        (
+            "request.path == '/a?b=1'",
+            "compares `request.path` with `/a?b=1` at character 14, and the two are never alike: the path has no query; compare a parameter, such as `query.page`",
+        ),
+        (
+            "request.path.contains('//')",
+            "compares `request.path` with `//` at character 22, and the two are never alike: requests with such a path are denied before; leave it out",
+        ),
+        (
+            "request.path == '/a%20b'",
+            "compares `request.path` with `/a%20b` at character 14, and the two are never alike: the path is decoded; write the characters themselves",
+        ),
+        (
+            "request.path.startsWith('admin')",
+            "compares `request.path` with `admin` at character 24, and the two are never alike: paths begin with `/`; write `/admin`",
+        ),
+        (
+            "request.port == '443'",
+            "compares `request.port` with `443` at character 14, and the two are never alike: it is a number; write `443`",
+        ),
+        (
+            "path.org == 5",
+            "compares `path.org` with `5` at character 10, and the two are never alike: it is a text; write `'5'`",
+        ),
+        (
+            "query.page > 1",
+            "compares `query.page` with `1` at character 12, and the two are never alike: it is a text; write `'1'`",
+        ),
+        (
+            "request.headers['x-a'] == true",
+            "compares `request.headers['x-a']` with `true` at character 24, and the two are never alike: it is a text; write `'true'`",
+        ),
+        (
+            "now > '2030-01-31T12:00:00Z'",
+            "compares `now` with `2030-01-31T12:00:00Z` at character 5, and the two are never alike: it is a time; write one such as `timestamp('2030-01-31T12:00:00Z')`",
+        ),
+    ] {
+        assert_eq!(found(text), [expected], "{text}");
+    }
+    for text in [
+        "request.host == 'api.example.com' && request.port == 443 && request.method in ['GET', 'M-SEARCH']",
+        "request.host == '[2001:db8::1]' || request.host.endsWith('.example.com') || request.scheme == 'https'",
+        "request.path == '/' || request.path == '/100% sure' || request.path.startsWith('/a/') || request.path.endsWith('/')",
+        "request.path.contains('/x/') || request.path.endsWith('x') || request.path.startsWith('')",
+        "path.org == '5' || query.page > '1' || claims.n == 5 || claims.host == 'A:1' || request.port > 1024",
+        "now > timestamp('2030-01-31T12:00:00Z') && principal.subject != 'A'",
+    ] {
+        assert_eq!(found(text), [""; 0], "{text}");
+    }
+    assert_eq!(never_equal("request.host =="), []);
 }

@@ -1,0 +1,65 @@
+//! Warnings about names of permissions and scopes that no caller is likely to have.
+
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::{Document, Require, RequireAny};
+use crate::diagnostic::{Issue, Quoted};
+
+pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
+    for (number, rule) in document.rules.iter().enumerate() {
+        let Some(Require { permissions, roles, scopes, authenticators: _, any }) = &rule.require else { continue };
+        let at = Path::root("rules").position(number).key("require");
+        names(&at, [permissions, roles, scopes], diagnostics);
+        if let Some(RequireAny { permissions, roles, scopes }) = any {
+            names(&at.key("any"), [permissions, roles, scopes], diagnostics);
+        }
+    }
+    let at = Path::root("principal").key("grants");
+    for (role, granted) in &document.principal.grants {
+        let at = at.key(role);
+        for (index, name) in granted.iter().enumerate() {
+            let in_part = || {
+                let message = format!("{} is the name of one permission: only `*` alone grants all", Quoted::new(name));
+                has_star(name).then(|| Issue::warning("grant-with-star", message, "write each name, or `*`"))
+            };
+            if let Some(issue) = with_space(name).or_else(in_part) {
+                diagnostics.add(at.position(index), issue);
+            }
+        }
+    }
+}
+
+fn names(at: &Path, [permissions, roles, scopes]: [&Option<Vec<String>>; 3], diagnostics: &mut Diagnostics) {
+    // A role is a whole text, including its spaces.
+    for (key, list, is_word) in [("permissions", permissions, true), ("roles", roles, false), ("scopes", scopes, true)]
+    {
+        for (index, name) in list.iter().flatten().enumerate() {
+            let spaced = if is_word { with_space(name) } else { None };
+            let in_part = || {
+                let message =
+                    format!("`*` is not a wildcard here: only a caller who has exactly {} passes", Quoted::new(name));
+                has_star(name).then(|| Issue::warning("name-with-star", message, "write each name"))
+            };
+            if let Some(issue) = spaced.or_else(in_part) {
+                diagnostics.add(at.key(key).position(index), issue);
+            }
+        }
+    }
+}
+
+/// Returns the warning for a name with a space. `None` if it has none.
+fn with_space(name: &str) -> Option<Issue> {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    name.contains(char::is_whitespace).then(|| {
+        let message = format!(
+            "{} has a space, which separates names in a token's text: only an item of a list can match it",
+            Quoted::new(name)
+        );
+        Issue::warning("name-with-space", message, format!("write `[{}]`", words.join(", ")))
+    })
+}
+
+/// Returns true if `*` is a part of the name.
+fn has_star(name: &str) -> bool {
+    name.len() > 1 && name.contains('*')
+}
