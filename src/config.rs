@@ -32,7 +32,7 @@ pub use ephemeral_keys::EphemeralKeys;
 pub use error::ConfigError;
 pub use key_metadata::KeyMetadata;
 pub use lint::Warning;
-pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_document};
+pub use load::{LoadOccasion, Loaded, Overrides, load, load_watched, load_with_keys, read_document};
 pub use open::OpenRule;
 pub use quoted::Quoted;
 pub use raw::{LogFormat, ProfileName};
@@ -81,6 +81,8 @@ pub struct ServerConfig {
     pub drain: Duration,
     /// The maximum number of concurrent checks. Above it, a check is answered with 503 immediately.
     pub max_in_flight: usize,
+    /// The maximum size of a check, in bytes. A larger one is denied with 413.
+    pub max_message: usize,
     /// The configured maximum number of open check connections. `None` if the configuration omits it.
     pub max_connections: Option<usize>,
     /// The format of the log.

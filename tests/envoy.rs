@@ -21,6 +21,7 @@ mod drain;
 mod forms;
 mod grpc;
 mod identity;
+mod limits;
 mod metadata;
 mod minted;
 mod mtls;

@@ -121,7 +121,9 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
 /// Introspects the token at the authorization server, as the server would.
 fn introspection(check: &CheckRequest, config: &mut Config, by: AuthenticatorId) -> io::Result<LookupResult> {
     // An unreadable request is denied without a lookup.
-    let Ok(request) = read(check, config.snapshot.scheme) else { return Ok(LookupResult::Nothing) };
+    let Ok(request) = read(check, config.snapshot.scheme, config.snapshot.max_target) else {
+        return Ok(LookupResult::Nothing);
+    };
     let introspection = Introspection::new(Clock::System);
     introspection.replace(config.introspection_sources.clone(), &mut config.snapshot.authenticators);
     runtime().map(|runtime| runtime.block_on(introspection.introspect(&request, &config.snapshot, by)))

@@ -57,6 +57,19 @@ pub enum Problem {
         /// The upper bound.
         most: &'static str,
     },
+    /// An invalid size.
+    #[error("{0} is not a size; write a number and a unit, such as `64KiB` or `1MiB`, or a number of bytes")]
+    Size(Quoted),
+    /// A size out of range.
+    #[error("{found} is out of range; it must be from `{least}` to `{most}`")]
+    SizeRange {
+        /// The value as written.
+        found: Quoted,
+        /// The lower bound.
+        least: &'static str,
+        /// The upper bound.
+        most: &'static str,
+    },
     /// A number of concurrent checks out of range.
     #[error("`{0}` is out of range; it must be from `1` to `1000000`")]
     InFlight(u32),

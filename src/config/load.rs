@@ -95,7 +95,7 @@ impl Loaded {
 /// # Errors
 /// All problems at once, each with its location and path.
 pub fn load(file: Option<&Path>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
-    load_watched(file, overrides, environment, None).0
+    load_watched(file, overrides, environment, LoadOccasion::Start).0
 }
 
 /// Loads a configuration like [`load`], with other keys than those that it names.
@@ -111,6 +111,15 @@ pub fn load_with_keys(
     load_with(file, overrides, &reader(file, environment, keys))
 }
 
+/// The occasion of a load.
+#[derive(Debug)]
+pub enum LoadOccasion {
+    /// The first one. A pipe may hold the configuration, as with `--config <(…)`.
+    Start,
+    /// A reload, with the active revocation list. Only regular files are read: a pipe would block for ever.
+    Reload(Option<Revocations>),
+}
+
 /// Loads a configuration like [`load`], and returns a watcher of every file that was read or would have been.
 ///
 /// A change of any of them is a reason to load again, whether this attempt succeeded or not. `running` is the revocation list that is
@@ -122,9 +131,13 @@ pub fn load_watched(
     file: Option<&Path>,
     overrides: &Overrides,
     environment: &Environment,
-    running: Option<Revocations>,
+    occasion: LoadOccasion,
 ) -> (Result<Loaded, ConfigError>, FileWatcher) {
-    let reader = reader(file, environment, Keys::Configured).with_running(running);
+    let reader = reader(file, environment, Keys::Configured);
+    let reader = match occasion {
+        LoadOccasion::Start => reader,
+        LoadOccasion::Reload(running) => reader.for_reload(running),
+    };
     let loaded = load_with(file, overrides, &reader);
     (loaded, reader.into_files())
 }

@@ -14,6 +14,7 @@ mod modules;
 mod request;
 mod rules;
 mod server;
+mod size;
 mod upstream;
 
 pub(super) use api_keys::ApiKey as ApiKeyEntry;
@@ -29,8 +30,9 @@ pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use request::{RequestSection, SchemeWord};
 pub(super) use rules::{Access, Case, Fallback, Match, Require, RequireAny, Rule};
 pub(super) use server::{Server, Tls};
+pub(super) use size::Size;
 pub(super) use upstream::{
-    Encode, Forward, HeaderForm, HeaderSource, MetadataSource, PrincipalWord, Upstream, is_choice,
+    Encode, Forward, HeaderForm, HeaderSource, MetadataSource, PrincipalWord, TooLarge, Upstream, is_choice,
 };
 
 use schemars::JsonSchema;
@@ -155,8 +157,8 @@ pub(super) struct Revocations {
 pub(super) struct Telemetry {
     /// The format of the log, which goes to standard output. Default: `json`. A change requires a restart.
     pub(super) log: Option<LogFormat>,
-    /// The decisions that are logged. Default: `denied`.
-    pub(super) decisions: Option<LoggedDecisions>,
+    /// The decisions that are logged: `denied`, `all` or `none`, or a map that also says what is in the lines. Default: `denied`.
+    pub(super) decisions: Option<Decisions>,
 }
 
 /// The format of the log.
@@ -168,6 +170,40 @@ pub enum LogFormat {
     Json,
     /// Human-readable text.
     Text,
+}
+
+/// The log of decisions.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected `denied`, `all` or `none`, or a map with `which`, `mask` and `principal`")]
+pub(super) enum Decisions {
+    /// The decisions that are logged.
+    Which(LoggedDecisions),
+    /// The decisions that are logged, and the personal data in their lines.
+    Lines(DecisionLines),
+}
+
+/// The decisions that are logged, and the personal data in their lines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecisionLines {
+    /// The decisions that are logged. Default: `denied`.
+    pub(super) which: Option<LoggedDecisions>,
+    /// The personal data that is masked: `subject` as a hash that is stable until a restart, `client` as the network of the address.
+    /// `[]` masks nothing. Default: `[subject, client]`.
+    pub(super) mask: Option<Vec<MaskedField>>,
+    /// `true`: lines name the caller's subject. Default: `false`.
+    #[serde(default)]
+    pub(super) principal: bool,
+}
+
+/// A field of the log with personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MaskedField {
+    /// The caller's subject.
+    Subject,
+    /// The address of the client.
+    Client,
 }
 
 /// The decisions that are logged.

@@ -24,8 +24,7 @@ use super::revocations::RevocationsError;
 use super::secret_source::SecretLoader;
 use modgud_core::authn::{Authenticators, Revocations};
 use modgud_core::credential::Scheme;
-use modgud_core::decide::LoggedDecisions;
-use modgud_core::decide::Snapshot;
+use modgud_core::decide::{LogFields, LoggedDecisions, Snapshot};
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
@@ -58,8 +57,13 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     } = document;
     let mut problems = Problems::default();
 
-    let server::Checked { server, tls, deadline } =
+    let server::Checked { server, tls, deadline, max_token } =
         server::check(server, telemetry.log.unwrap_or_default(), reader, &mut problems);
+    let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
+        &Path::root("request").key("max_target"),
+        request.max_target.as_ref(),
+        &mut problems,
+    );
     let identity = Arc::new(principal::check(principal, &mut problems));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, reader, &mut problems));
     let (list, places, sources) = authenticators::check(authenticators, &identity, reader, &mut problems);
@@ -80,15 +84,11 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     let schemes = authenticators::challenge_schemes(&list);
     let style = denials::style(denials, schemes, &mut problems);
     let redirect = denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &places, &mut problems));
-    let logged = match telemetry.decisions.unwrap_or_default() {
-        raw::LoggedDecisions::All => LoggedDecisions::All,
-        raw::LoggedDecisions::Denied => LoggedDecisions::Denied,
-        raw::LoggedDecisions::None => LoggedDecisions::None,
-    };
+    let (logged, fields) = decisions(telemetry.decisions.as_ref());
     problems.into_result()?;
 
     let answers = DenialResponses::new(style, &told, redirect);
-    let authenticators = Authenticators::new(list, revocations);
+    let authenticators = Authenticators::new(list, revocations).with_max_token(max_token);
     let published = PublicJwk::set(&published).into();
     let scheme = match request.scheme.unwrap_or_default() {
         raw::SchemeWord::Forwarded => SchemeSource::Forwarded,
@@ -97,6 +97,7 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
     };
     let snapshot = Snapshot {
         scheme,
+        max_target,
         extractor: places,
         authenticators,
         rules,
@@ -107,9 +108,27 @@ pub(super) fn config(document: &Document, reader: &SecretLoader) -> Result<Confi
         denials: answers,
         deadline,
         logged,
+        fields,
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
+}
+
+/// Returns the decisions that are logged, and the personal data in their lines.
+fn decisions(decisions: Option<&raw::Decisions>) -> (LoggedDecisions, LogFields) {
+    let (which, mask, has_principal) = match decisions {
+        None => (None, None, false),
+        Some(raw::Decisions::Which(which)) => (Some(*which), None, false),
+        Some(raw::Decisions::Lines(lines)) => (lines.which, lines.mask.as_deref(), lines.principal),
+    };
+    let logged = match which.unwrap_or_default() {
+        raw::LoggedDecisions::All => LoggedDecisions::All,
+        raw::LoggedDecisions::Denied => LoggedDecisions::Denied,
+        raw::LoggedDecisions::None => LoggedDecisions::None,
+    };
+    let masks = |field| mask.is_none_or(|mask| mask.contains(&field));
+    let (subject, client) = (raw::MaskedField::Subject, raw::MaskedField::Client);
+    (logged, LogFields { has_principal, masks_subject: masks(subject), masks_client: masks(client) })
 }
 
 /// Returns the current revocation list. Its watcher reads it again in the same way.
@@ -153,6 +172,43 @@ impl Span {
         let read = duration(text).and_then(|span| if bounds.contains(&span) { Ok(span) } else { Err(range) });
         problems.take(path, read).unwrap_or_default()
     }
+}
+
+/// The range of a size, in words and bytes.
+struct SizeRange {
+    least: (&'static str, u64),
+    most: (&'static str, u64),
+}
+
+impl SizeRange {
+    /// Parses a size within the range. Absent means the lower bound; the profile `none` sets every size.
+    fn read(&self, path: &Path, size: Option<&raw::Size>, problems: &mut Problems) -> usize {
+        let bytes = size.and_then(|size| {
+            let (found, bytes) = match size {
+                raw::Size::Bytes(bytes) => (bytes.to_string(), Some(*bytes)),
+                raw::Size::Text(text) => (text.clone(), bytes_of(text)),
+            };
+            let found = Quoted::new(&found);
+            let read = match bytes {
+                None => Err(Problem::Size(found)),
+                Some(bytes) if (self.least.1..=self.most.1).contains(&bytes) => Ok(bytes),
+                Some(_) => Err(Problem::SizeRange { found, least: self.least.0, most: self.most.0 }),
+            };
+            problems.take(path, read)
+        });
+        usize::try_from(bytes.unwrap_or(self.least.1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Parses a size such as `64KiB`; `None` if it is none.
+fn bytes_of(text: &str) -> Option<u64> {
+    let (digits, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
+        (Some(digits), _) => (digits, 1 << 10),
+        (None, Some(digits)) => (digits, 1 << 20),
+        (None, None) => (text, 1),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse::<u64>().ok()?.checked_mul(unit)).flatten()
 }
 
 fn duration(text: &str) -> Result<Duration, Problem> {

@@ -14,9 +14,13 @@ use modgud_core::time::Timestamp;
 use std::path::{Display, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, spawn_blocking};
-use tokio::time::sleep;
+use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+
+/// Time that an access to the cache file may take. Beyond it the file is not used, and the fetches go on.
+const CACHE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The refresher of one provider; its drop stops it.
 #[derive(Debug)]
@@ -129,7 +133,8 @@ async fn run(shared: Arc<Shared>) {
             backoff = backoff.doubled();
             delay
         };
-        log.fetched(&shared.provider, &fetched);
+        let is_used = shared.keys.last().is_some_and(|last| shared.clock.now() < last.expires_at);
+        log.fetched(&shared.provider, &fetched, is_used);
         shared.limit.ended(fetched.map_err(|_| ()));
         shared.changes.send_replace(());
         tokio::select! {
@@ -186,8 +191,8 @@ impl Shared {
     async fn read_cache(&self, log: &mut StateLog, last: &mut Last) {
         let Some(path) = self.provider.cache_file.clone() else { return };
         let (location, now) = (self.provider.location.clone(), self.clock.now());
-        let read = spawn_blocking(move || cache_file::read(&path, &location, now)).await;
-        match read.unwrap_or(Err(CacheError::Internal)) {
+        let read = spawn_blocking(move || cache_file::read(&path, &location, now));
+        match in_time(read).await {
             Ok(None) => {}
             Ok(Some(CachedJwks { text, fetched_at })) if now < fetched_at.plus(self.provider.stale_if_error) => {
                 if let Err(error) = self.publish(text, fetched_at, log, last).await {
@@ -203,8 +208,15 @@ impl Shared {
     async fn write_cache(&self, text: Bytes, fetched_at: Timestamp) -> Result<(), CacheError> {
         let Some(path) = self.provider.cache_file.clone() else { return Ok(()) };
         let location = self.provider.location.clone();
-        let written = spawn_blocking(move || cache_file::write(&path, &location, &text, fetched_at)).await;
-        written.unwrap_or(Err(CacheError::Internal))
+        in_time(spawn_blocking(move || cache_file::write(&path, &location, &text, fetched_at))).await
+    }
+}
+
+/// Waits for an access to the cache file, for a limited time: an unavailable file system must not end the fetches.
+async fn in_time<T>(access: JoinHandle<Result<T, CacheError>>) -> Result<T, CacheError> {
+    match timeout(CACHE_TIMEOUT, access).await {
+        Ok(done) => done.unwrap_or(Err(CacheError::Internal)),
+        Err(_) => Err(CacheError::Late),
     }
 }
 
@@ -248,19 +260,27 @@ impl StateLog {
         }
         let location = &provider.location;
         let usable = keys.usable.join("; ");
-        if keys.skipped.is_empty() {
-            tracing::info!(provider = %location, keys = usable, "JWKS changed");
-        } else {
-            let skipped = keys.skipped.join("; ");
-            tracing::warn!(provider = %location, keys = usable, skipped, "JWKS changed; some keys are unusable");
+        let skipped = keys.skipped.join("; ");
+        match (&self.keys, keys.skipped.is_empty()) {
+            (None, true) => tracing::info!(provider = %location, keys = usable, "JWKS loaded"),
+            (None, false) => {
+                tracing::warn!(provider = %location, keys = usable, skipped, "JWKS loaded; some keys are unusable");
+            }
+            (Some(_), true) => tracing::info!(provider = %location, keys = usable, "JWKS changed"),
+            (Some(_), false) => {
+                tracing::warn!(provider = %location, keys = usable, skipped, "JWKS changed; some keys are unusable");
+            }
         }
         self.keys = Some(keys);
     }
 
-    /// Logs the outcome of a fetch.
-    fn fetched(&mut self, provider: &Provider, outcome: &Result<(), KeysError>) {
+    /// Logs the outcome of a fetch, and whether an earlier JWKS is still used.
+    fn fetched(&mut self, provider: &Provider, outcome: &Result<(), KeysError>, is_used: bool) {
         let location = &provider.location;
         match (outcome, self.is_failing) {
+            (Err(error), false) if !is_used => {
+                tracing::warn!(provider = %location, %error, "JWKS fetch failed; no keys are known");
+            }
             (Err(error), false) => {
                 tracing::warn!(provider = %location, %error, "JWKS fetch failed; the last JWKS stays in use");
             }

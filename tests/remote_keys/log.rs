@@ -46,7 +46,7 @@ async fn each_change_is_logged_once_and_a_process_with_a_provider_stops() {
     assert_eq!(
         reported,
         [
-            ("INFO", changed),
+            ("INFO", "JWKS loaded"),
             ("WARN", "JWKS changed; some keys are unusable"),
             ("WARN", "JWKS fetch failed; the last JWKS stays in use"),
             ("INFO", changed),

@@ -1,5 +1,6 @@
 //! `request`, as written: the source of facts about the connection of a request.
 
+use super::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,6 +11,9 @@ use serde::Deserialize;
 pub(in crate::config) struct RequestSection {
     /// The scheme of a request, `http` or `https`. On HTTP/2 the client chooses `:scheme`, so modgud never reads it. Default: `forwarded`.
     pub(in crate::config) scheme: Option<SchemeWord>,
+    /// The maximum size of the path and query: from `1KiB` to `64KiB`. Above it, the request gets 414 `uri_too_long`. Default: `8KiB`.
+    #[schemars(example = &"16KiB")]
+    pub(in crate::config) max_target: Option<Size>,
 }
 
 /// The source of a request's scheme.

@@ -1,5 +1,6 @@
 //! `server`, as written: the listeners and their limits.
 
+use super::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -34,6 +35,14 @@ pub(in crate::config) struct Server {
     /// the new one. Default: 4096, or less where the process may open few files: (`RLIMIT_NOFILE` - 256) / 2; `modgud check` shows it. A
     /// change requires a restart.
     pub(in crate::config) max_connections: Option<u32>,
+    /// The maximum size of one check, which holds the request's headers and the body that Envoy sends along (`with_request_body`): from
+    /// `64KiB` to `16MiB`. Above it, a check gets 413 `request_too_large`. Default: `1MiB`. A change requires a restart.
+    #[schemars(example = &"4MiB")]
+    pub(in crate::config) max_message: Option<Size>,
+    /// The maximum size of a token: from `1KiB` to `64KiB`. Above it, the request gets 401 `token_too_large`. Envoy admits headers of 60 KiB
+    /// in all. Default: `16KiB`.
+    #[schemars(example = &"32KiB")]
+    pub(in crate::config) max_token: Option<Size>,
 }
 
 /// TLS for the listener that Envoy connects to.

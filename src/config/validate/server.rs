@@ -6,7 +6,7 @@ use super::super::quoted::Quoted;
 use super::super::raw;
 use super::super::secret_source::SecretLoader;
 use super::super::{LogFormat, ServerConfig};
-use super::Span;
+use super::{SizeRange, Span};
 use crate::net::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path;
@@ -24,12 +24,24 @@ pub(super) struct Checked {
     pub(super) server: ServerConfig,
     pub(super) tls: Option<Tls>,
     pub(super) deadline: Duration,
+    /// The maximum size of a token, in bytes.
+    pub(super) max_token: usize,
 }
 
 pub(super) fn check(server: &raw::Server, log: LogFormat, reader: &SecretLoader, problems: &mut Problems) -> Checked {
     // `insecure_plaintext` only affects warnings.
-    let raw::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
-        server;
+    let raw::Server {
+        grpc,
+        insecure_plaintext: _,
+        admin,
+        tls,
+        deadline,
+        drain,
+        max_in_flight,
+        max_connections,
+        max_message,
+        max_token,
+    } = server;
     let at = Path::root("server");
     let grpc = grpc.as_ref().and_then(|text| {
         let read = text.parse().map_err(|fault| Problem::CheckAddress { found: Quoted::new(text), fault });
@@ -53,8 +65,19 @@ pub(super) fn check(server: &raw::Server, log: LogFormat, reader: &SecretLoader,
         problems.add(at.key("max_connections"), Problem::Connections(outside));
     }
     let max_connections = max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    let max_message = SizeRange { least: ("64KiB", 64 << 10), most: ("16MiB", 16 << 20) }.read(
+        &at.key("max_message"),
+        max_message.as_ref(),
+        problems,
+    );
+    let max_token = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
+        &at.key("max_token"),
+        max_token.as_ref(),
+        problems,
+    );
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    Checked { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
+    let server = ServerConfig { grpc, admin, drain, max_in_flight, max_message, max_connections, log };
+    Checked { server, tls, deadline, max_token }
 }
 
 /// Reads every file, even if another one is invalid.

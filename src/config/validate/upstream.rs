@@ -7,13 +7,13 @@ use super::super::path::Path;
 use super::super::quoted::Quoted;
 use super::super::raw::{self, Claim, Encode, HeaderForm, HeaderSource, MetadataSource, PrincipalWord};
 use super::principal::claim_path;
-use super::{header_name, scheme};
+use super::{SizeRange, header_name, scheme};
 use modgud_core::authz::condition::{Env, Expression};
 use modgud_core::credential::CredentialExtractor;
 use modgud_core::http::header::{HeaderName, HeaderText, fold_byte, folds_to_same_name};
 use modgud_core::upstream::{
-    BUILTIN_KEYS, Forward, HeaderEncoding, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
-    OnEncodeError, OverrideHeader, PrincipalField, Removals, RequestMutator, StripPattern, ValueSource,
+    BUILTIN_KEYS, Forward, HeaderEncoding, HeaderLimits, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata,
+    Mint, Minter, OnEncodeError, OverrideHeader, PrincipalField, Removals, RequestMutator, StripPattern, ValueSource,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -61,7 +61,16 @@ pub(super) fn check(
     (mints, written): (Vec<Mint>, &[raw::Mint]),
     problems: &mut Problems,
 ) -> RequestMutator {
-    let raw::Upstream { headers, strip, keep, credential, metadata } = upstream;
+    let raw::Upstream { headers, strip, keep, credential, metadata, max_header_bytes, on_too_large } = upstream;
+    let max_bytes = SizeRange { least: ("1KiB", 1 << 10), most: ("48KiB", 48 << 10) }.read(
+        &Path::root("upstream").key("max_header_bytes"),
+        max_header_bytes.as_ref(),
+        problems,
+    );
+    let on_too_large = match on_too_large.unwrap_or_default() {
+        raw::TooLarge::Drop => OnEncodeError::Drop,
+        raw::TooLarge::Deny => OnEncodeError::Deny,
+    };
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
     for (written, source) in headers {
@@ -105,7 +114,7 @@ pub(super) fn check(
     let patterns = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     let removals = Removals::new(&names, patterns, kept);
     RequestMutator {
-        identity: IdentityHeaders::new(identity, removals),
+        identity: IdentityHeaders::new(identity, removals, HeaderLimits { max_bytes, on_too_large }),
         forward: forward(credential.as_ref(), (mints, written), problems),
         metadata: self::metadata(metadata, problems),
     }
