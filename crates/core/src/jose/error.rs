@@ -108,7 +108,7 @@ pub enum TokenError {
     KeyUnfit,
     /// `kid` selects no key, and the issuer has more keys than are tried.
     #[error(
-        "`kid` does not select a key, and none of the first {} keys verifies the signature; no more are tried",
+        "the header's `kid` does not select one key, and no more than {} are tried",
         KeySet::MAX_TRIED
     )]
     KeysUntried,
