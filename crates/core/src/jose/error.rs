@@ -107,10 +107,7 @@ pub enum TokenError {
     #[error("no candidate key of the issuer supports the header's `alg`")]
     KeyUnfit,
     /// `kid` selects no key, and the issuer has more keys than are tried.
-    #[error(
-        "the header's `kid` does not select one key, and no more than {} are tried",
-        KeySet::MAX_TRIED
-    )]
+    #[error("the header's `kid` does not select one key, and no more than {} are tried", KeySet::MAX_TRIED)]
     KeysUntried,
     /// No key makes signatures of this length (RFC 8017 §8.2.2 step 1).
     #[error("no key of the issuer makes signatures of this length")]
