@@ -6,7 +6,7 @@ mod tests;
 
 use crate::envoy::proto::address::Address;
 use crate::envoy::proto::{CheckRequest, HttpRequest};
-use modgud_core::authn::Authenticator;
+use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, LogFields, ShadowOutcome, Snapshot, Verdict};
 use modgud_core::http::request::{HeaderLookup, Headers, Request};
@@ -91,7 +91,7 @@ impl<'a> CallerFields<'a> {
         let credential = request.and_then(|request| snapshot.extractor.find(request).ok().flatten());
         let found = credential.and_then(|credential| snapshot.authenticators.identify(&credential));
         let principal = decision.principal.as_deref();
-        let name = principal.map(|principal| principal.authenticator());
+        let name = principal.map(Principal::authenticator);
         let named = name.and_then(|name| snapshot.authenticators.list().iter().find(|one| one.name() == name));
         let authenticator = named.or_else(|| found.as_ref().map(|found| found.authenticator));
         // A rule without a credential does not look at one, so its caller is unknown.
@@ -99,7 +99,7 @@ impl<'a> CallerFields<'a> {
         let (authenticator, found) = if is_checked { (authenticator, found) } else { (None, None) };
         Self {
             authenticator: authenticator.map(|one| one.name().as_str()),
-            issuer: authenticator.and_then(Authenticator::as_jwt).map(|jwt| jwt.issuer()),
+            issuer: authenticator.and_then(Authenticator::as_jwt).map(JwtAuthenticator::issuer),
             key_id: found.and_then(|found| found.key_id).map(|id| Cow::Owned(cut(&id).into_owned())),
             subject: principal.and_then(|principal| subject(principal, snapshot.fields)),
         }

@@ -36,20 +36,22 @@ async fn a_body_over_1_mib_is_413_and_a_long_url_414() {
     assert_eq!(denied(&testbed, "request_too_large").await, 1);
 
     let path = |bytes: usize| format!("/crm/a?q={}", "a".repeat(bytes));
-    assert_eq!(ask(testbed.gateway, "GET", &path(8_100), &[good.clone()]).await.status, 200);
-    assert_eq!(ask(testbed.gateway, "GET", &path(8_300), &[good.clone()]).await.status, 414);
+    assert_eq!(ask(testbed.gateway, "GET", &path(8_100), std::slice::from_ref(&good)).await.status, 200);
+    assert_eq!(ask(testbed.gateway, "GET", &path(8_300), std::slice::from_ref(&good)).await.status, 414);
     assert_eq!(denied(&testbed, "uri_too_long").await, 1);
     testbed.stop().await;
 }
 
 /// The cluster of modgud without `http2_protocol_options`.
 fn http1(yaml: &str) -> String {
-    let (before, after) =
-        yaml.split_once("          explicit_http_config:\n            http2_protocol_options:\n").unwrap();
+    const OPTIONS: &str = "          explicit_http_config:\n            ";
+    let (before, after) = yaml.split_once(&format!("{OPTIONS}http2_protocol_options:\n")).unwrap();
     let (_, after) = after.split_once("      circuit_breakers:\n").unwrap();
-    format!(
-        "{before}          explicit_http_config:\n            http_protocol_options: {{}}\n      circuit_breakers:\n{after}"
-    )
+    // Envoy itself refuses a cluster that has gRPC health checks and no HTTP/2.
+    let (limits, after) = after.split_once("      health_checks:\n").unwrap();
+    let (_, after) = after.split_once("      common_lb_config:\n").unwrap();
+    let http1 = "http_protocol_options: {}\n      circuit_breakers:\n";
+    format!("{before}{OPTIONS}{http1}{limits}      common_lb_config:\n{after}")
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ fallback: authenticated
 
 /// A token that is good now.
 fn good_token(more: &[(&str, Value)]) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = modgud::clock::Clock::System.now().as_secs();
     let mut claims = crate::support::claims();
     for (name, value) in [("exp", json!(now + 3_600)), ("iat", json!(now))].iter().chain(more) {
         claims.retain(|(known, _)| known != name);
@@ -161,6 +161,14 @@ async fn log_lines_identify_the_request_and_the_caller() {
     }
     let detail = full[3]["detail"].as_str().unwrap();
     assert!(detail.contains("8305 bytes") && detail.contains("allows 8192"), "{detail}");
+
+    // The sample of the documentation has these fields, and the id of a key, which this token does not name.
+    let sample: Value =
+        serde_json::from_str(crate::readme::block("docs/operating.md", "json log line").trim()).unwrap();
+    let fields = |event: &Value| event.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let mut expected = fields(&full[1]);
+    expected.insert("key_id".to_owned());
+    assert_eq!(fields(&sample), expected);
 
     let masked = events(&yaml("denied"), "check", &checks).await;
     assert_eq!(masked.len(), 4);

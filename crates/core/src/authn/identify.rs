@@ -20,23 +20,19 @@ impl Authenticators {
         if credential.token.as_str().len() > self.max_token() {
             return None;
         }
-        match self.select_opaque(credential) {
-            Some((_, authenticator)) => {
-                let key_id = match authenticator {
-                    Authenticator::ApiKey(keys) => keys.id_of(credential.token).map(Box::from),
-                    Authenticator::Jwt(_)
-                    | Authenticator::Introspection(_)
-                    | Authenticator::Mtls(_)
-                    | Authenticator::Custom(_) => None,
-                };
-                Some(CredentialFacts { authenticator, key_id })
-            }
-            None => {
-                let token = UnverifiedToken::parse(credential.token.as_str()).ok()?;
-                let (id, _) = self.of_issuer(&token, credential).ok()?;
-                let authenticator = self.list().get(id.0)?;
-                Some(CredentialFacts { authenticator, key_id: token.header().key_id().map(|id| id.as_str().into()) })
-            }
+        if let Some((_, authenticator)) = self.select_opaque(credential) {
+            let key_id = match authenticator {
+                Authenticator::ApiKey(keys) => keys.id_of(credential.token).map(Box::from),
+                Authenticator::Jwt(_)
+                | Authenticator::Introspection(_)
+                | Authenticator::Mtls(_)
+                | Authenticator::Custom(_) => None,
+            };
+            return Some(CredentialFacts { authenticator, key_id });
         }
+        let token = UnverifiedToken::parse(credential.token.as_str()).ok()?;
+        let (id, _) = self.of_issuer(&token, credential).ok()?;
+        let authenticator = self.list().get(id.0)?;
+        Some(CredentialFacts { authenticator, key_id: token.header().key_id().map(|id| id.as_str().into()) })
     }
 }
