@@ -19,7 +19,7 @@ mod watcher;
 
 pub use diagnostic::ConfigError;
 pub use environment::{Environment, EphemeralKeys};
-pub use load::{Loaded, Overrides, load, load_watched, load_with_keys, read_document};
+pub use load::{LoadOccasion, Loaded, Overrides, load, load_watched, load_with_keys, read_document};
 pub use raw::{LogFormat, ProfileName};
 pub use reference::{reference, schema};
 pub use revocations::timestamp;
@@ -66,6 +66,8 @@ pub struct ServerConfig {
     pub drain: Duration,
     /// The maximum number of concurrent checks. Above it, a check is answered with 503 immediately.
     pub max_in_flight: usize,
+    /// The maximum size of a check, in bytes. A larger one is denied with 413.
+    pub max_message: usize,
     /// The configured maximum number of open check connections. `None` if the configuration omits it.
     pub max_connections: Option<usize>,
     /// The format of the log.

@@ -57,10 +57,14 @@ const TOPICS: [&str; 23] = [
 ];
 
 /// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
-const NOT_BY_A_REQUEST: [Reason; 9] = [
+const NOT_BY_A_REQUEST: [Reason; 11] = [
     Reason::DeadlineExceeded,
     Reason::Overloaded,
     Reason::Internal,
+    // `tests/guarantee/messages.rs` has it.
+    Reason::RequestTooLarge,
+    // More keys than are tried: the tests of `jose::verify` have it.
+    Reason::KeyAmbiguous,
     // Each of these needs a provider.
     Reason::KeyUnknown,
     Reason::KeysUnavailable,

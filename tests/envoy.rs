@@ -22,6 +22,7 @@ mod dual_stack;
 mod forms;
 mod grpc;
 mod identity;
+mod limits;
 mod metadata;
 mod minted;
 mod mtls;

@@ -170,7 +170,7 @@ fn decide(check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Repor
 fn introspection(check: &CheckRequest, config: &Config, by: AuthenticatorId) -> io::Result<LookupResult> {
     let Config { snapshot, introspection_sources, .. } = config;
     // A pending lookup implies that the request can be read, and has a token.
-    let request = read(check, snapshot.scheme).ok();
+    let request = read(check, snapshot.scheme, snapshot.max_target).ok();
     let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
     let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
     let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);

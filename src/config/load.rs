@@ -99,7 +99,7 @@ impl Loaded {
 /// # Errors
 /// All errors at once, each with its location and path.
 pub fn load(file: Option<&FilePath>, overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
-    load_watched(file, overrides, environment, None).0
+    load_watched(file, overrides, environment, LoadOccasion::Start).0
 }
 
 /// Loads a configuration like [`load`], with other keys than those that it names.
@@ -115,6 +115,15 @@ pub fn load_with_keys(
     load_with(file, overrides, &secret_loader(file, environment, keys))
 }
 
+/// The occasion of a load.
+#[derive(Debug)]
+pub enum LoadOccasion {
+    /// The first one. A pipe may hold the configuration, as with `--config <(…)`.
+    Start,
+    /// A reload, with the active revocation list. Only regular files are read: a pipe would block for ever.
+    Reload(Option<Revocations>),
+}
+
 /// Loads a configuration like [`load`], and returns a watcher of every file that was read or would have been.
 ///
 /// A change of any of them is a reason to load again, whether this attempt succeeded or not. `running` is the revocation list that is
@@ -126,9 +135,13 @@ pub fn load_watched(
     file: Option<&FilePath>,
     overrides: &Overrides,
     environment: &Environment,
-    running: Option<Revocations>,
+    occasion: LoadOccasion,
 ) -> (Result<Loaded, ConfigError>, FileWatcher) {
-    let secrets = secret_loader(file, environment, Keys::Configured).with_running(running);
+    let secrets = secret_loader(file, environment, Keys::Configured);
+    let secrets = match occasion {
+        LoadOccasion::Start => secrets,
+        LoadOccasion::Reload(running) => secrets.for_reload(running),
+    };
     let loaded = load_with(file, overrides, &secrets);
     (loaded, secrets.into_files())
 }
@@ -178,7 +191,8 @@ fn load_with(file: Option<&FilePath>, overrides: &Overrides, loader: &SecretLoad
     }
     effective = apply_flags(effective, overrides, name);
     let leeway = if overrides.exact_dates { Duration::ZERO } else { profile.default_leeway() };
-    let ValidConfig { config, warnings, keys, open } = check(effective.clone(), base, (unfilled, unnamed), leeway, loader)?;
+    let ValidConfig { config, warnings, keys, open } =
+        check(effective.clone(), base, (unfilled, unnamed), leeway, loader)?;
     Ok(Loaded { config, origin, missing: loader.missing(), open, effective, warnings, keys })
 }
 

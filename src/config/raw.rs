@@ -17,7 +17,7 @@ pub(super) use rules::{
 };
 pub(super) use upstream::{
     Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintClaim,
-    ProcessInstance, Upstream, is_choice,
+    ProcessInstance, TooLarge, Upstream, is_choice,
 };
 
 use modgud_core::authz::Fallback;
@@ -110,6 +110,14 @@ pub(super) struct Server {
     /// the new one. Default: 4096, or less where the process may open few files: (`RLIMIT_NOFILE` - 256) / 2; `modgud check` shows it. A
     /// change requires a restart.
     pub(super) max_connections: Option<u32>,
+    /// The maximum size of one check, which holds the request's headers and the body that Envoy sends along (`with_request_body`): from
+    /// `64KiB` to `16MiB`. Above it, a check gets 413 `request_too_large`. Default: `1MiB`. A change requires a restart.
+    #[schemars(example = &"4MiB")]
+    pub(super) max_message: Option<Size>,
+    /// The maximum size of a token: from `1KiB` to `64KiB`. Above it, the request gets 401 `token_too_large`. Envoy admits headers of 60 KiB
+    /// in all. Default: `16KiB`.
+    #[schemars(example = &"32KiB")]
+    pub(super) max_token: Option<Size>,
 }
 
 /// TLS for the listener that Envoy connects to.
@@ -136,6 +144,9 @@ pub(super) struct Tls {
 pub(super) struct RequestSection {
     /// The scheme of a request, `http` or `https`. On HTTP/2 the client chooses `:scheme`, so modgud never reads it. Default: `forwarded`.
     pub(super) scheme: Option<SchemeSource>,
+    /// The maximum size of the path and query: from `1KiB` to `64KiB`. Above it, the request gets 414 `uri_too_long`. Default: `8KiB`.
+    #[schemars(example = &"16KiB")]
+    pub(super) max_target: Option<Size>,
 }
 
 /// A configuration that comes with modgud, onto which a file is merged.
@@ -199,8 +210,8 @@ pub(super) struct Revocations {
 pub(super) struct Telemetry {
     /// The format of the log, which goes to standard output. Default: `json`. A change requires a restart.
     pub(super) log: Option<LogFormat>,
-    /// The decisions that are logged. Default: `denied`.
-    pub(super) decisions: Option<LoggedDecisions>,
+    /// The decisions that are logged: `denied`, `all` or `none`, or a map that also says what is in the lines. Default: `denied`.
+    pub(super) decisions: Option<Decisions>,
 }
 
 /// The format of the log.
@@ -212,4 +223,48 @@ pub enum LogFormat {
     Json,
     /// Human-readable text.
     Text,
+}
+
+/// The log of decisions.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected `denied`, `all` or `none`, or a map with `which`, `mask` and `principal`")]
+pub(super) enum Decisions {
+    /// The decisions that are logged.
+    Which(LoggedDecisions),
+    /// The decisions that are logged, and the personal data in their lines.
+    Lines(DecisionLines),
+}
+
+/// The decisions that are logged, and the personal data in their lines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecisionLines {
+    /// The decisions that are logged. Default: `denied`.
+    pub(super) which: Option<LoggedDecisions>,
+    /// The personal data that is masked: `subject` as a hash that is stable until a restart, `client` as the network of the address.
+    /// `[]` masks nothing. Default: `[subject, client]`.
+    pub(super) mask: Option<Vec<MaskedField>>,
+    /// `true`: lines name the caller's subject. Default: `false`.
+    #[serde(default)]
+    pub(super) principal: bool,
+}
+
+/// A field of the log with personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MaskedField {
+    /// The caller's subject.
+    Subject,
+    /// The address of the client.
+    Client,
+}
+
+/// A number of bytes, or a number and a unit, such as `64KiB` or `1MiB`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a size, such as `64KiB`, `1MiB` or a number of bytes")]
+pub(super) enum Size {
+    /// A number of bytes.
+    Bytes(u64),
+    /// A number and its unit, `KiB` or `MiB`.
+    Text(String),
 }

@@ -4,7 +4,7 @@ use super::environment::{Environment, EphemeralKeys, SecretKind};
 use super::raw::SecretSource;
 use super::watcher::FileWatcher;
 use crate::diagnostic::{Issue, Quoted};
-use crate::read_limit::read_file_to_limit;
+use crate::read_limit::{read_file_to_limit, read_regular_file_to_limit};
 use modgud_core::authn::{CustomAuthenticator, Revocations};
 use modgud_core::time::Timestamp;
 use std::cell::RefCell;
@@ -44,6 +44,8 @@ pub(super) struct SecretLoader {
     keys: Keys,
     /// The revocation list that is already active.
     running: Option<Revocations>,
+    /// True if only regular files are read: a pipe would block for ever.
+    is_reload: bool,
     /// Missing files that a policy test tolerates, in the order of access.
     missing: RefCell<Vec<PathBuf>>,
 }
@@ -60,12 +62,12 @@ pub enum Keys {
 impl SecretLoader {
     pub(super) fn new(environment: Environment, base: PathBuf, keys: Keys) -> Self {
         let (files, texts, missing) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { environment, base, files, texts, keys, running: None, missing }
+        Self { environment, base, files, texts, keys, running: None, is_reload: false, missing }
     }
 
-    /// Sets the revocation list that is already active.
-    pub(super) fn with_running(self, running: Option<Revocations>) -> Self {
-        Self { running, ..self }
+    /// Reads for a configuration that replaces another one, whose revocation list is already active. Only regular files are read.
+    pub(super) fn for_reload(self, running: Option<Revocations>) -> Self {
+        Self { running, is_reload: true, ..self }
     }
 
     /// Returns the revocation list that is already active, if it comes from this file, and otherwise `None`.
@@ -174,7 +176,8 @@ impl SecretLoader {
     /// Reads a file. `None` if it is larger than `limit` bytes, of which no more are read.
     pub(super) fn file(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.files.borrow_mut().add(path);
-        read_file_to_limit(path, limit).inspect_err(|error| self.files.borrow_mut().retry_after(error))
+        let read = if self.is_reload { read_regular_file_to_limit } else { read_file_to_limit };
+        read(path, limit).inspect_err(|error| self.files.borrow_mut().retry_after(error))
     }
 
     /// Returns true if the configuration is loaded for serving. A policy test does not need the TLS files.

@@ -22,7 +22,7 @@ use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticators, Revocations};
 use modgud_core::credential::Scheme;
-use modgud_core::decide::Snapshot;
+use modgud_core::decide::{LogFields, LoggedDecisions, Snapshot};
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
@@ -53,11 +53,17 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     } = document;
     let mut diagnostics = Diagnostics::default();
 
-    let server::ValidatedServer { server, tls, deadline } =
+    let server::ValidatedServer { server, tls, deadline, max_token } =
         server::check(server, telemetry.log.unwrap_or_default(), loader, &mut diagnostics);
+    let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
+        &Path::root("request").key("max_target"),
+        request.max_target.as_ref(),
+        &mut diagnostics,
+    );
     let identity = Arc::new(principal::check(principal, &mut diagnostics));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, loader, &mut diagnostics));
-    let (list, locations, sources) = authenticators::check(authenticators, (&identity, leeway), loader, &mut diagnostics);
+    let (list, locations, sources) =
+        authenticators::check(authenticators, (&identity, leeway), loader, &mut diagnostics);
     authenticators::unshared(&list, loader, &mut diagnostics);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let rule_denials = denials::of_rules(rules, denials, &mut diagnostics);
@@ -80,13 +86,15 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let style = denials::style(denials, schemes, &mut diagnostics);
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
+    let (logged, fields) = decisions(telemetry.decisions.as_ref());
     diagnostics.into_result()?;
 
     let answers = DenialResponses::new(style, &rule_denials, redirect);
-    let authenticators = Authenticators::new(list, revocations);
+    let authenticators = Authenticators::new(list, revocations).with_max_token(max_token);
     let published = PublicJwk::set(&published).into();
     let snapshot = Snapshot {
         scheme: request.scheme.unwrap_or_default(),
+        max_target,
         extractor: locations,
         authenticators,
         rules,
@@ -96,10 +104,23 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         correlation,
         denials: answers,
         deadline,
-        logged: telemetry.decisions.unwrap_or_default(),
+        logged,
+        fields,
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
     Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
+}
+
+/// Returns the decisions that are logged, and the personal data in their lines.
+fn decisions(decisions: Option<&raw::Decisions>) -> (LoggedDecisions, LogFields) {
+    let (which, mask, has_principal) = match decisions {
+        None => (None, None, false),
+        Some(raw::Decisions::Which(which)) => (Some(*which), None, false),
+        Some(raw::Decisions::Lines(lines)) => (lines.which, lines.mask.as_deref(), lines.principal),
+    };
+    let masks = |field| mask.is_none_or(|mask| mask.contains(&field));
+    let (subject, client) = (raw::MaskedField::Subject, raw::MaskedField::Client);
+    (which.unwrap_or_default(), LogFields { has_principal, masks_subject: masks(subject), masks_client: masks(client) })
 }
 
 /// Returns the current revocation list. Its watcher reads it again in the same way.
@@ -153,6 +174,49 @@ impl DurationRange {
         });
         diagnostics.ok_or_report(path, read).unwrap_or_default()
     }
+}
+
+/// The range of a size, in words and bytes.
+struct SizeRange {
+    least: (&'static str, u64),
+    most: (&'static str, u64),
+}
+
+impl SizeRange {
+    /// Parses a size within the range. Absent means the lower bound; the profile `none` sets every size.
+    fn read(&self, path: &Path, size: Option<&raw::Size>, diagnostics: &mut Diagnostics) -> usize {
+        let bytes = size.and_then(|size| {
+            let (found, bytes) = match size {
+                raw::Size::Bytes(bytes) => (bytes.to_string(), Some(*bytes)),
+                raw::Size::Text(text) => (text.clone(), bytes_of(text)),
+            };
+            let found = Quoted::new(&found);
+            let read = match bytes {
+                None => {
+                    let help = "write a number and a unit, such as `64KiB` or `1MiB`, or a number of bytes";
+                    Err(Issue::error("size-invalid", format!("{found} is not a size"), help))
+                }
+                Some(bytes) if (self.least.1..=self.most.1).contains(&bytes) => Ok(bytes),
+                Some(_) => {
+                    let help = format!("write a size from `{}` to `{}`", self.least.0, self.most.0);
+                    Err(Issue::error("size-out-of-range", format!("{found} is out of range"), help))
+                }
+            };
+            diagnostics.ok_or_report(path, read)
+        });
+        usize::try_from(bytes.unwrap_or(self.least.1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Parses a size such as `64KiB`; `None` if it is none.
+fn bytes_of(text: &str) -> Option<u64> {
+    let (digits, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
+        (Some(digits), _) => (digits, 1 << 10),
+        (None, Some(digits)) => (digits, 1 << 20),
+        (None, None) => (text, 1),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse::<u64>().ok()?.checked_mul(unit)).flatten()
 }
 
 fn out_of_range(found: u32, least: u32, most: u32) -> Issue {

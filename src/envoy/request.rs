@@ -9,11 +9,11 @@ use modgud_core::http::request::{Body, Context, Field, Headers, Peer, Request, R
 use prost::Message;
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage};
 
-/// Reads a check, with the scheme from this source. The request borrows from the check: no header is copied.
+/// Reads a check, with the scheme from this source, and a target of at most `max_target` bytes. The request borrows from the check: no header is copied.
 ///
 /// # Errors
 /// [`RequestError`] if the check holds no well-formed HTTP request.
-pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, RequestError> {
+pub fn read(check: &CheckRequest, scheme: SchemeSource, max_target: usize) -> Result<Request<'_>, RequestError> {
     let CheckRequest { attributes } = check;
     // A full destructuring, so that no new field is overlooked: each one ignored here is ignored on purpose.
     let AttributeContext { source, destination: _, request, context_extensions, tls_session: _ } =
@@ -35,7 +35,7 @@ pub fn read(check: &CheckRequest, scheme: SchemeSource) -> Result<Request<'_>, R
         raw_body: _, // like `body`
         header_map: _,
     } = http;
-    let mut request = Request::parse(method, path, host, headers(http)?)?;
+    let mut request = Request::parse_within(method, (path, max_target), host, headers(http)?)?;
     request.scheme = scheme.of(&request.headers);
     if let Some(proto::Peer { address: _, service: _, labels: _, principal, certificate }) = source {
         request.peer = Peer { principal, certificate };

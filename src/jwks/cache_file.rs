@@ -42,6 +42,8 @@ pub(super) enum CacheError {
     Other,
     #[error("the file's modification time is in the future, so the age of its keys is unknown")]
     Ahead,
+    #[error("the file was not accessed within 5 s")]
+    Late,
     #[error("internal error while accessing the file")]
     Internal,
     /// Larger than any file that modgud writes. Truncated, it would be another text.

@@ -14,9 +14,13 @@ use modgud_core::time::Timestamp;
 use std::path::{Display, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, spawn_blocking};
-use tokio::time::sleep;
+use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+
+/// Time that an access to the cache file may take. Beyond it the file is not used, and the fetches go on.
+const CACHE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The refresher of one provider; its drop stops it.
 #[derive(Debug)]
@@ -186,8 +190,8 @@ impl Shared {
     async fn read_cache(&self, log: &mut StateLog, last: &mut Last) {
         let Some(path) = self.provider.cache_file.clone() else { return };
         let (location, now) = (self.provider.location.clone(), self.clock.now());
-        let read = spawn_blocking(move || cache_file::read(&path, &location, now)).await;
-        match read.unwrap_or(Err(CacheError::Internal)) {
+        let read = spawn_blocking(move || cache_file::read(&path, &location, now));
+        match in_time(read).await {
             Ok(None) => {}
             Ok(Some(CachedJwks { text, fetched_at })) if now < fetched_at.plus(self.provider.stale_if_error) => {
                 if let Err(error) = self.publish(text, fetched_at, log, last).await {
@@ -203,8 +207,15 @@ impl Shared {
     async fn write_cache(&self, text: Bytes, fetched_at: Timestamp) -> Result<(), CacheError> {
         let Some(path) = self.provider.cache_file.clone() else { return Ok(()) };
         let location = self.provider.location.clone();
-        let written = spawn_blocking(move || cache_file::write(&path, &location, &text, fetched_at)).await;
-        written.unwrap_or(Err(CacheError::Internal))
+        in_time(spawn_blocking(move || cache_file::write(&path, &location, &text, fetched_at))).await
+    }
+}
+
+/// Waits for an access to the cache file, for a limited time: an unavailable file system must not end the fetches.
+async fn in_time<T>(access: JoinHandle<Result<T, CacheError>>) -> Result<T, CacheError> {
+    match timeout(CACHE_TIMEOUT, access).await {
+        Ok(done) => done.unwrap_or(Err(CacheError::Internal)),
+        Err(_) => Err(CacheError::Late),
     }
 }
 

@@ -155,8 +155,17 @@ impl Tls {
 
     /// Returns the configuration of handshakes.
     #[must_use]
-    pub fn into_server(self) -> Arc<ServerConfig> {
-        self.server
+    pub fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server)
+    }
+
+    /// Returns the time at which the certificate expired; `None` if it has not expired.
+    #[must_use]
+    pub fn expired(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.valid.outside(now) {
+            Some(OutsideValidity::Expired(until)) => Some(until),
+            Some(OutsideValidity::NotYet(_)) | None => None,
+        }
     }
 
     /// Returns the clients that may connect.

@@ -3,6 +3,7 @@
 
 use super::connection::{Connection, ReadDeadline, Stream};
 use super::connection_slots::{ConnectionSlots, Slot, UsedConnections};
+use super::protocol::{PrefaceCheck, ProtocolReports, WrongProtocol, is_plaintext};
 use super::reload::SharedState;
 use super::socket::Socket;
 use crate::log_throttle::LogThrottle;
@@ -60,6 +61,8 @@ pub(super) struct Listener {
     next_eviction: Option<Instant>,
     /// Time before which nothing is accepted.
     pause: Option<Instant>,
+    /// The reports of clients that do not speak HTTP/2; `None` on a listener for HTTP/1.1.
+    protocols: Option<ProtocolReports>,
     full: LogThrottle,
     failed: LogThrottle,
 }
@@ -70,10 +73,15 @@ pub(super) struct PendingConnection {
     slot: Slot,
     due: ReadDeadline,
     until: Instant,
+    protocols: Option<ProtocolReports>,
 }
 
 impl Listener {
     pub(super) fn new(socket: Socket, name: ListenerName, bounds: ListenerLimits, metrics: &Metrics) -> Self {
+        let protocols = match name {
+            ListenerName::Grpc => Some(ProtocolReports::new(metrics.closed(name))),
+            ListenerName::Admin => None,
+        };
         Self {
             socket,
             name,
@@ -82,6 +90,7 @@ impl Listener {
             waiting: None,
             next_eviction: None,
             pause: None,
+            protocols,
             full: LogThrottle::default(),
             failed: LogThrottle::default(),
         }
@@ -100,7 +109,8 @@ impl Listener {
             }
             let slot = self.slot().await;
             if let Some(stream) = self.waiting.take() {
-                return PendingConnection { stream, slot, due: self.bounds.due, until: deadline() };
+                let (due, protocols) = (self.bounds.due, self.protocols.clone());
+                return PendingConnection { stream, slot, due, until: deadline(), protocols };
             }
         }
     }
@@ -155,19 +165,28 @@ impl Listener {
 impl PendingConnection {
     /// Returns the connection without TLS.
     pub(super) fn plain(self) -> Connection {
-        let Self { stream, slot, due, until } = self;
-        Connection::new(stream, slot, due, until)
+        let Self { stream, slot, due, until, protocols } = self;
+        Connection::new(stream, slot, due, until, protocols.map(PrefaceCheck::new))
     }
 
-    /// Performs the TLS handshake and returns the connection.
-    async fn with_tls(self, tls: Arc<ServerConfig>) -> io::Result<Connection> {
-        let Self { stream, mut slot, due, until } = self;
+    /// Performs the TLS handshake and returns the connection; `None` if the client does not speak TLS, which is reported.
+    async fn with_tls(self, tls: Arc<ServerConfig>) -> io::Result<Option<Connection>> {
+        let Self { stream, mut slot, due, until, protocols } = self;
         let handshake = timeout_at(until, TlsAcceptor::from(tls).accept(stream));
-        let stream = tokio::select! {
-            done = handshake => done.map_err(|_| io::Error::from(ErrorKind::TimedOut))??,
+        let done = tokio::select! {
+            done = handshake => done.map_err(|_| io::Error::from(ErrorKind::TimedOut)).flatten(),
             () = poll_fn(|context| slot.poll_evicted(context)) => return Err(ErrorKind::ConnectionAborted.into()),
         };
-        Ok(Connection::new(Box::new(stream), slot, due, until))
+        match (done, protocols) {
+            (Ok(stream), protocols) => {
+                Ok(Some(Connection::new(Box::new(stream), slot, due, until, protocols.map(PrefaceCheck::new))))
+            }
+            (Err(error), Some(reports)) if is_plaintext(&error) => {
+                reports.report(WrongProtocol::Plaintext);
+                Ok(None)
+            }
+            (Err(error), _) => Err(error),
+        }
     }
 }
 
@@ -186,7 +205,8 @@ pub(super) async fn accept_loop(mut listener: Listener, live: SharedState, to: m
                 }
             },
             Some(done) = handshakes.join_next() => match done.map_err(io::Error::other).flatten() {
-                Ok(connection) => connection,
+                Ok(Some(connection)) => connection,
+                Ok(None) => continue,
                 Err(error) => {
                     if let Some(before) = failed.tick() {
                         tracing::warn!(%error, before, "TLS handshake failed");

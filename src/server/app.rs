@@ -67,6 +67,7 @@ pub struct App {
     readiness: Readiness,
     starting: BlockReady,
     max_in_flight: usize,
+    max_message: usize,
     max_connections: usize,
     drain: Duration,
 }
@@ -112,6 +113,7 @@ impl App {
             readiness,
             starting,
             max_in_flight: server.max_in_flight,
+            max_message: server.max_message,
             max_connections,
             drain: server.drain,
         })
@@ -141,7 +143,19 @@ impl App {
     /// # Errors
     /// [`AppError`] if a server fails.
     pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
-        let Self { grpc, admin, addresses: _, live, readiness, starting, max_in_flight, max_connections, drain } = self;
+        let Self {
+            grpc,
+            admin,
+            addresses: _,
+            live,
+            readiness,
+            starting,
+            max_in_flight,
+            max_message,
+            max_connections,
+            drain,
+        } = self;
+        let limits = (max_in_flight, max_message);
         let checks = Arc::clone(&live.checks);
         let closing = CancellationToken::new();
         let closed = || closing.clone().cancelled_owned();
@@ -149,7 +163,7 @@ impl App {
         let listener =
             Listener::new(grpc, ListenerName::Grpc, ListenerLimits::checks(max_connections), &checks.metrics);
         let connections = listener.used_connections();
-        let grpc = Box::pin(grpc::serve(listener, live, readiness.clone(), max_in_flight, closed()));
+        let grpc = Box::pin(grpc::serve(listener, live, readiness.clone(), limits, closed()));
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), closed());
         let servers = async {
             // One server that fails ends both: half of modgud must not look like the whole.

@@ -88,7 +88,7 @@ impl Authorizer {
         now: impl Fn() -> Timestamp,
         try_acquire: impl FnOnce() -> Option<S>,
     ) -> (Decision, Option<Request<'a>>) {
-        let request = match read(check, snapshot.scheme) {
+        let request = match read(check, snapshot.scheme, snapshot.max_target) {
             Ok(request) => request,
             Err(error) => return (Decision::denied(DecisionError::Request(error)), None),
         };

@@ -18,14 +18,16 @@ pub(super) struct RequestBody {
     inner: Incoming,
     state: Arc<ConnectionState>,
     unfinished: Unfinished,
+    /// The longest message, in bytes; a longer one is not read further.
+    max_message: usize,
     /// The bytes that are counted now.
     counted: usize,
 }
 
 impl RequestBody {
     /// Creates a body of which nothing has been read.
-    pub(super) const fn new(inner: Incoming, state: Arc<ConnectionState>) -> Self {
-        Self { inner, state, unfinished: Unfinished::NONE, counted: 0 }
+    pub(super) const fn new(inner: Incoming, state: Arc<ConnectionState>, max_message: usize) -> Self {
+        Self { inner, state, unfinished: Unfinished::NONE, max_message, counted: 0 }
     }
 
     /// Counts what has arrived. Returns false if there is no room for it.
@@ -55,6 +57,13 @@ const PREFIX_BYTES: usize = 5;
 
 impl Unfinished {
     const NONE: Self = Self { bytes: 0, prefix: [0; PREFIX_BYTES] };
+
+    /// Returns the length of the message without its prefix; `None` before the prefix has arrived.
+    fn length(&self) -> Option<usize> {
+        let [_, length @ ..] = self.prefix;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        (self.bytes >= PREFIX_BYTES).then_some(length)
+    }
 
     /// Records the bytes that follow.
     fn note(&mut self, mut rest: &[u8]) {
@@ -95,6 +104,9 @@ impl HttpBody for RequestBody {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.unfinished.note(data);
+                    if let Some(length) = self.unfinished.length().filter(|length| *length > self.max_message) {
+                        return Poll::Ready(Some(Err(Status::out_of_range(length.to_string()))));
+                    }
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -1,28 +1,24 @@
 //! The `Check` RPC: reads, decides, records and responds.
 
 use super::comparison::{EnforcedOutcome, Queue};
+use super::decision_log::{RequestFields, log, log_dropped, log_shadow};
 use super::limits::ConnectionState;
 use crate::envoy::proto::{CheckRequest, CheckResponse};
 use crate::envoy::{memory, read_headers, response};
 use crate::log_throttle::LogThrottle;
 use crate::server::authorizer::Authorizer;
 use crate::telemetry::metrics::Metrics;
-use modgud_core::authz::RuleName;
-use modgud_core::decide::{Decision, DecisionError, LoggedDecisions, ShadowOutcome, Verdict};
+use modgud_core::decide::{Decision, DecisionError, LoggedDecisions, Snapshot, Verdict};
 use modgud_core::denial::ParsedRequest;
-use modgud_core::http::request::{HeaderLookup, Request};
-use modgud_core::principal::AuthenticatorName;
-use modgud_core::reason::{Class, Reason};
+use modgud_core::http::request::{Headers, Request};
+use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
-use std::borrow::Cow;
+use modgud_core::upstream::Mutations;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 use tonic::codegen::BoxFuture;
 use tonic::server::UnaryService;
-
-/// Maximum bytes of a path in the log; longer ones are cut. Lines wait in memory for a slow reader, and clients choose the length of paths.
-const MAX_LOGGED_PATH_BYTES: usize = 256;
 
 /// The state that all checks share.
 #[derive(Debug)]
@@ -96,30 +92,49 @@ impl CheckHandler {
         if let Verdict::Allow(mutations) = &decision.verdict {
             self.metrics.headers_dropped(&mutations.dropped);
         }
-        match (snapshot.logged, &decision.verdict) {
-            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
-                self.log_overload();
-            }
-            (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => log(&decision, request.as_ref()),
-            (LoggedDecisions::Denied, Verdict::Allow(_)) | (LoggedDecisions::None, _) => {}
-        }
-        if let Some(shadow) = &decision.shadow {
-            self.metrics.shadow_rules.record(&shadow.rule, shadow.reason());
-            match snapshot.logged {
-                LoggedDecisions::All | LoggedDecisions::Denied if shadow.reason() != decision.reason() => {
-                    log_shadow(shadow, &decision, request.as_ref());
-                }
-                LoggedDecisions::All | LoggedDecisions::Denied | LoggedDecisions::None => {}
-            }
-        }
-        let done = self.shadow.get().map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let unread = if request.is_none() { read_headers(&check) } else { None };
+        self.log(&check, &decision, request.as_ref(), unread.as_ref(), &snapshot);
+        let done = self.shadow.get().map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
         if let Some((queue, done)) = done {
             queue.offer(check, done, Timestamp::from_millis(at.into_inner()));
         }
         response
+    }
+
+    /// Logs a decision, its shadow rule and its omitted headers, as far as the configuration asks for it.
+    fn log(
+        &self,
+        check: &CheckRequest,
+        decision: &Decision,
+        request: Option<&Request<'_>>,
+        unread: Option<&Headers<'_>>,
+        snapshot: &Snapshot,
+    ) {
+        // Made only for a line: most requests are allowed, and have none.
+        let fields = || RequestFields::of(check, request, unread, snapshot.fields);
+        if let Some(shadow) = &decision.shadow {
+            self.metrics.shadow_rules.record(&shadow.rule, shadow.reason());
+        }
+        match (snapshot.logged, &decision.verdict) {
+            (LoggedDecisions::None, _) => return,
+            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
+                self.log_overload();
+            }
+            (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => {
+                log(decision, request, &fields(), snapshot);
+            }
+            (LoggedDecisions::Denied, Verdict::Allow(_)) => {}
+        }
+        if let Verdict::Allow(Mutations { dropped, .. }) = &decision.verdict
+            && !dropped.is_empty()
+        {
+            log_dropped(dropped, decision, &fields(), snapshot);
+        }
+        if let Some(shadow) = decision.shadow.as_ref().filter(|shadow| shadow.reason() != decision.reason()) {
+            log_shadow(shadow, decision, &fields());
+        }
     }
 
     /// Denies a check that could not be decided, and records it.
@@ -132,7 +147,9 @@ impl CheckHandler {
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
                 self.log_overload();
             }
-            (LoggedDecisions::All | LoggedDecisions::Denied, _) => log(&decision, None),
+            (LoggedDecisions::All | LoggedDecisions::Denied, _) => {
+                log(&decision, None, &RequestFields::default(), &snapshot);
+            }
         }
         response(decision, ParsedRequest::None, &snapshot.denials, &snapshot.upstream.metadata)
     }
@@ -145,79 +162,5 @@ impl CheckHandler {
             let (class, code) = (reason.class().name(), reason.code());
             tracing::warn!(decision = "unavailable", class, reason = code, detail = %DecisionError::Overload, before, "check");
         }
-    }
-}
-
-/// Logs one decision. The path is logged without its query, and only if it could be read: it is plain text then.
-fn log(decision: &Decision, request: Option<&Request<'_>>) {
-    let rule = decision.rule.as_ref().map(RuleName::as_str);
-    let method = request.map(|request| request.method.as_str());
-    let path = request.map(|request| shown(request.path.as_str()));
-    let path = path.as_deref();
-    let request_id = request.and_then(request_id);
-    match &decision.verdict {
-        Verdict::Allow(_) => {
-            let authenticator = decision.authenticator.as_ref().map(AuthenticatorName::as_str);
-            tracing::info!(decision = "allowed", rule, authenticator, method, path, request_id, "check");
-        }
-        Verdict::Deny(error) => {
-            let reason = error.reason();
-            let (class, code) = (reason.class().name(), reason.code());
-            match reason.class() {
-                Class::Unavailable => {
-                    tracing::warn!(decision = "unavailable", class, reason = code, detail = %error, rule, method, path, request_id, "check");
-                }
-                Class::Unauthenticated | Class::Forbidden | Class::BadRequest => {
-                    tracing::info!(decision = "denied", class, reason = code, detail = %error, rule, method, path, request_id, "check");
-                }
-            }
-        }
-    }
-}
-
-/// Logs a shadow rule whose outcome differs from the enforced one.
-fn log_shadow(shadow: &ShadowOutcome, decision: &Decision, request: Option<&Request<'_>>) {
-    let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
-    let (would, done) = (words(shadow.reason()), words(decision.reason()));
-    let (reason, done_reason) = (shadow.reason().map(Reason::code), decision.reason().map(Reason::code));
-    let detail = shadow.error.as_ref().map(tracing::field::display);
-    let (rule, done_rule) = (shadow.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
-    let method = request.map(|request| request.method.as_str());
-    let path = request.map(|request| shown(request.path.as_str()));
-    let path = path.as_deref();
-    let request_id = request.and_then(request_id);
-    tracing::info!(rule, would, reason, detail, done, done_reason, done_rule, method, path, request_id, "shadow");
-}
-
-/// Returns a path for the log: its beginning, and a mark if it was cut.
-pub(super) fn shown(path: &str) -> Cow<'_, str> {
-    if path.len() <= MAX_LOGGED_PATH_BYTES {
-        return Cow::Borrowed(path);
-    }
-    let whole = path.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_LOGGED_PATH_BYTES).last();
-    let beginning = whole.and_then(|end| path.get(..end)).unwrap_or_default();
-    Cow::Owned(format!("{beginning}…"))
-}
-
-/// Returns Envoy's id of the request, to find it in Envoy's own log; `None` unless it looks like an id.
-pub(super) fn request_id<'a>(request: &Request<'a>) -> Option<&'a str> {
-    let HeaderLookup::One(id) = request.headers.get("x-request-id") else { return None };
-    let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if plain { std::str::from_utf8(id).ok() } else { None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MAX_LOGGED_PATH_BYTES, shown};
-
-    #[test]
-    fn a_long_path_is_cut_and_marked() {
-        let path = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
-        assert_eq!(shown(&path(MAX_LOGGED_PATH_BYTES)), path(MAX_LOGGED_PATH_BYTES));
-        assert_eq!(shown(&path(MAX_LOGGED_PATH_BYTES + 1)), format!("{}…", path(MAX_LOGGED_PATH_BYTES)));
-        assert_eq!(shown(&path(8_000)), format!("{}…", path(MAX_LOGGED_PATH_BYTES)));
-        // Not within a letter.
-        let letters = format!("{}é{}", path(MAX_LOGGED_PATH_BYTES - 1), path(9));
-        assert_eq!(shown(&letters), format!("{}…", path(MAX_LOGGED_PATH_BYTES - 1)));
     }
 }

@@ -5,12 +5,13 @@ mod difference;
 
 pub use difference::{Difference, EnforcedOutcome, ShadowDecision};
 
-use super::check::{request_id, shown};
+use super::decision_log::RequestFields;
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{memory, read};
 use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Counted, ShadowConfigMetrics};
 use modgud_core::authz::RuleName;
+use modgud_core::http::path::MAX_TARGET_BYTES;
 use modgud_core::http::request::SchemeSource;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
@@ -140,11 +141,10 @@ fn report(
     };
     let Some(before) = throttles.entry(kind).or_default().tick() else { return };
     let (rule, shadow_rule) = (rule.as_ref().map(RuleName::as_str), shadow_rule.as_ref().map(RuleName::as_str));
-    let request = read(check, SchemeSource::default()).ok();
-    let method = request.as_ref().map(|request| request.method.as_str());
-    let path = request.as_ref().map(|request| shown(request.path.as_str()));
-    let (path, detail) = (path.as_deref(), detail.as_deref());
-    let request_id = request.as_ref().and_then(request_id);
+    let request = read(check, SchemeSource::default(), MAX_TARGET_BYTES).ok();
+    let fields = request.as_ref().map(RequestFields::of_request).unwrap_or_default();
+    let (request_id, method, path) = fields.shown();
+    let detail = detail.as_deref();
     tracing::info!(
         rule,
         enforced,

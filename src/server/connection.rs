@@ -5,6 +5,7 @@ mod tests;
 
 use super::connection_slots::{ConnectionActivity, ListenerConnections, Slot};
 use super::frames::{Counted, FrameCounter};
+use super::protocol::PrefaceCheck;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -37,6 +38,8 @@ pub(super) struct Connection {
     stream: BufWriter<Box<dyn Stream>>,
     deadline: Option<(ReadDeadline, Pin<Box<Sleep>>)>,
     slot: Slot,
+    /// `None` once the preface has arrived, and on a listener for HTTP/1.1.
+    preface: Option<PrefaceCheck>,
     frames: FrameCounter,
     budget: ReadBudget,
 }
@@ -175,10 +178,16 @@ fn take(cell: &AtomicUsize) -> usize {
 
 impl Connection {
     /// Creates a connection that must have made this progress at this time.
-    pub(super) fn new(stream: Box<dyn Stream>, slot: Slot, due: ReadDeadline, at: Instant) -> Self {
+    pub(super) fn new(
+        stream: Box<dyn Stream>,
+        slot: Slot,
+        due: ReadDeadline,
+        at: Instant,
+        preface: Option<PrefaceCheck>,
+    ) -> Self {
         let stream = BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream);
         let deadline = Some((due, Box::pin(sleep_until(at))));
-        Self { stream, deadline, slot, frames: FrameCounter::default(), budget: ReadBudget::default() }
+        Self { stream, deadline, slot, preface, frames: FrameCounter::default(), budget: ReadBudget::default() }
     }
 
     /// Returns the read budget and the counts.
@@ -240,6 +249,12 @@ impl AsyncRead for Connection {
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
         let bytes = read.len();
+        if let Some(check) = &mut this.preface {
+            check.check(read)?;
+            if check.is_complete() {
+                this.preface = None;
+            }
+        }
         let counted = this.frames.count(read);
         this.budget.record_read(bytes, counted, this.frames.open_block());
         this.on_read(bytes);

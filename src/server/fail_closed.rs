@@ -27,12 +27,11 @@ use tonic_prost::ProstEncoder;
 /// The path of the one method that Envoy calls.
 pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 
-/// Maximum size of a check: 1 MiB. Beyond it the check is denied with 503. Envoy's limit for all headers of a request is 60 KiB by default.
-const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
-
 /// The gRPC status `RESOURCE_EXHAUSTED`, of a message for which there was no room. A response without a message has its status among the
 /// headers.
 const NO_ROOM: &str = "8";
+/// The gRPC status `OUT_OF_RANGE`, of a message that is not decoded. Its text is the size of a message that is too large, in bytes.
+const NOT_DECODED: &str = "11";
 
 /// The authorization service on one connection, with the guarantee of a response.
 #[derive(Debug, Clone)]
@@ -46,8 +45,9 @@ impl FailClosed {
     /// Answers a check: a call of [`CHECK_PATH`].
     pub(super) fn call(&self, request: http::Request<RequestBody>) -> CheckFuture {
         let service = self.0.clone();
+        let limit = service.0.max_message();
         let response = async move {
-            let mut grpc = Grpc::new(CheckCodec).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let mut grpc = Grpc::new(CheckCodec).max_decoding_message_size(limit);
             grpc.unary(service, request).await
         };
         CheckFuture { inner: Box::pin(response), started: Instant::now(), deadline: None }
@@ -70,6 +70,13 @@ impl CheckFuture {
                 None => return Poll::Ready(response),
                 Some(status) if status == "0" => return Poll::Ready(response),
                 Some(status) if status == NO_ROOM => DecisionError::Overload,
+                Some(status) if status == NOT_DECODED => {
+                    let text = response.headers().get("grpc-message").and_then(|text| text.to_str().ok());
+                    match text.and_then(|text| text.parse().ok()) {
+                        Some(found) => DecisionError::TooLarge { found, limit: state.max_message() },
+                        None => DecisionError::TooManyEntries,
+                    }
+                }
                 Some(_) => DecisionError::Internal,
             },
             Err(_) => DecisionError::Internal,

@@ -152,7 +152,9 @@ impl Service<Request<Incoming>> for ConnectionService {
             *request.uri_mut() = path_of(&uri);
             request.extensions_mut().insert(state.activity.clone());
         }
-        let request = request.map(|body| RequestBody::new(body, Arc::clone(state)));
+        // Other services limit their messages.
+        let max_message = if is_check { state.max_message() } else { usize::MAX };
+        let request = request.map(|body| RequestBody::new(body, Arc::clone(state), max_message));
         let handler = if is_check {
             HandlerFuture::Check(checks.call(request))
         } else {

@@ -48,6 +48,7 @@ const PER_FREE: usize = 2;
 #[derive(Debug)]
 pub(super) struct Limits {
     max_in_flight: usize,
+    max_message: usize,
     in_flight: AtomicUsize,
     in_flight_bytes: AtomicUsize,
     unfinished: AtomicUsize,
@@ -56,10 +57,11 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Creates limits with this number of checks under way.
-    pub(super) const fn new(max_in_flight: usize) -> Self {
+    /// Creates limits with this number of checks under way, and this size of a check, in bytes.
+    pub(super) const fn new(max_in_flight: usize, max_message: usize) -> Self {
         Self {
             max_in_flight,
+            max_message,
             in_flight: AtomicUsize::new(0),
             in_flight_bytes: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
@@ -111,6 +113,11 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
+    /// Returns the maximum size of a check, in bytes.
+    pub(super) fn max_message(&self) -> usize {
+        self.limits.max_message
+    }
+
     /// Creates the state of a connection on which nothing has arrived.
     pub(super) const fn new(
         checks: Arc<CheckHandler>,

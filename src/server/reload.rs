@@ -3,7 +3,9 @@
 
 use super::check::CheckHandler;
 use super::file_reads::{FileReads, READ_TIMEOUT, ReadOutcome, polls};
-use crate::config::{Config, ConfigError, Environment, FileWatcher, Loaded, Overrides, ServerConfig, load_watched};
+use crate::config::{
+    Config, ConfigError, Environment, FileWatcher, LoadOccasion, Loaded, Overrides, ServerConfig, load_watched,
+};
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 use crate::net::tls::Tls;
@@ -17,7 +19,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tokio_rustls::rustls;
 
 /// Interval at which the files are polled.
@@ -37,12 +38,11 @@ pub struct ConfigSource {
 impl ConfigSource {
     /// Loads the configuration, and returns a watcher of its files.
     pub fn load(&self) -> (Result<Loaded, ConfigError>, FileWatcher) {
-        self.load_beside(None)
+        self.load_on(LoadOccasion::Start)
     }
 
-    /// Loads the configuration while another one is active, whose revocation list is watched already.
-    fn load_beside(&self, running: Option<Revocations>) -> (Result<Loaded, ConfigError>, FileWatcher) {
-        load_watched(self.file.as_deref(), &self.overrides, &self.environment, running)
+    fn load_on(&self, occasion: LoadOccasion) -> (Result<Loaded, ConfigError>, FileWatcher) {
+        load_watched(self.file.as_deref(), &self.overrides, &self.environment, occasion)
     }
 }
 
@@ -65,6 +65,7 @@ pub struct Reloader {
     /// The active settings that only a restart can change.
     fixed: ServerConfig,
     files: FileWatcher,
+    polls: FileReads<(bool, FileWatcher)>,
     loads: FileReads<Load>,
 }
 
@@ -75,7 +76,7 @@ impl Reloader {
     /// Creates a reloader for the active configuration, which was made from these files.
     #[must_use]
     pub fn new(source: ConfigSource, config: &Config, files: FileWatcher) -> Self {
-        Self { source, fixed: config.server.clone(), files, loads: FileReads::new() }
+        Self { source, fixed: config.server.clone(), files, polls: FileReads::new(), loads: FileReads::new() }
     }
 
     /// Reloads when a file has changed, and when `requests` receives one. Ends when all senders of `requests` are gone.
@@ -84,7 +85,7 @@ impl Reloader {
         loop {
             tokio::select! {
                 request = requests.recv() => if request.is_none() { return },
-                _ = polls.tick() => if !self.have_files_settled().await { continue },
+                _ = polls.tick() => if !self.have_files_settled(&target).await { continue },
             }
             // The load reads all changes so far.
             self.reload(&target).await;
@@ -92,11 +93,15 @@ impl Reloader {
     }
 
     /// Polls the files, on a thread that answers no checks: an unavailable file system does not answer.
-    async fn have_files_settled(&mut self) -> bool {
+    async fn have_files_settled(&mut self, target: &impl ReloadTarget) -> bool {
         let mut files = mem::take(&mut self.files);
-        if let Ok((has_settled, files)) = spawn_blocking(move || (files.has_settled(), files)).await {
-            self.files = files;
-            return has_settled;
+        match self.polls.run(move || (files.has_settled(), files)).await {
+            ReadOutcome::Done((has_settled, files)) => {
+                self.files = files;
+                return has_settled;
+            }
+            ReadOutcome::Late { is_first: true } => target.reject(&late()),
+            ReadOutcome::Late { is_first: false } | ReadOutcome::Failed => {}
         }
         // The watcher is lost: a load finds again which files to watch.
         self.files.mark_changed();
@@ -106,7 +111,7 @@ impl Reloader {
     async fn reload(&mut self, target: &impl ReloadTarget) {
         let (source, running) = (self.source.clone(), target.revocations());
         let load = move || {
-            let (loaded, files) = source.load_beside(running);
+            let (loaded, files) = source.load_on(LoadOccasion::Reload(running));
             let has_changed = files.has_changed();
             (loaded, files, has_changed)
         };
@@ -122,8 +127,7 @@ impl Reloader {
             }
             ReadOutcome::Late { is_first } => {
                 if is_first {
-                    let seconds = READ_TIMEOUT.as_secs();
-                    target.reject(&format_args!("its files were not read within {seconds} s; modgud tries again"));
+                    target.reject(&late());
                 }
                 self.files.mark_changed();
             }
@@ -132,20 +136,25 @@ impl Reloader {
     }
 }
 
+/// Returns the reason for a load that is late.
+fn late() -> String {
+    format!("its files were not read within {} s; modgud tries again", READ_TIMEOUT.as_secs())
+}
+
 /// The state of a running process that a reload replaces: the snapshot that decides checks, and the TLS settings of new connections. Clones
 /// share it.
 #[derive(Debug, Clone)]
 pub struct SharedState {
     /// The handler of checks, and their metrics.
     pub checks: Arc<CheckHandler>,
-    tls: Arc<ArcSwapOption<rustls::ServerConfig>>,
+    tls: Arc<ArcSwapOption<Tls>>,
 }
 
 impl SharedState {
     /// Creates the state that a process starts with.
     #[must_use]
     pub fn new(checks: Arc<CheckHandler>, tls: Option<Tls>) -> Self {
-        Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(Tls::into_server))) }
+        Self { checks, tls: Arc::new(ArcSwapOption::new(tls.map(Arc::new))) }
     }
 
     /// Replaces the state. Checks under way end on what they began with, and so do connections.
@@ -158,12 +167,12 @@ impl SharedState {
     ) {
         snapshot.authenticators.inherit_replay_cache(&self.checks.authorizer.snapshot().authenticators);
         self.checks.authorizer.replace(snapshot, key_sources, introspection_sources);
-        self.tls.store(tls.map(Tls::into_server));
+        self.tls.store(tls.map(Arc::new));
     }
 
     /// Returns the TLS settings of the next connection; `None` without TLS.
     pub(super) fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
-        self.tls.load_full()
+        self.tls.load().as_ref().map(|tls| tls.server())
     }
 }
 
@@ -179,6 +188,14 @@ impl ReloadTarget for SharedState {
         let warnings = loaded.warnings(now);
         let Loaded { config, origin, .. } = loaded;
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
+        if let (Some(new), Some(active)) = (&tls, self.tls.load().as_ref())
+            && let Some(expired) = new.expired(now)
+            && active.expired(now).is_none()
+        {
+            // Envoy would reject it, and every request with it.
+            self.reject(&format_args!("the certificate of server.tls expired at {expired}; use one that is valid"));
+            return;
+        }
         self.swap(snapshot, key_sources, introspection_sources, tls);
         checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
         warning::tell(&warnings, &checks.metrics);
@@ -195,12 +212,13 @@ impl ReloadTarget for SharedState {
 
 /// Logs which changed keys need a restart.
 fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
-    let ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log } = changed;
+    let ServerConfig { grpc, admin, drain, max_in_flight, max_message, max_connections, log } = changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),
         ("server.admin", *admin != fixed.admin),
         ("server.drain", *drain != fixed.drain),
         ("server.max_in_flight", *max_in_flight != fixed.max_in_flight),
+        ("server.max_message", *max_message != fixed.max_message),
         ("server.max_connections", *max_connections != fixed.max_connections),
         ("telemetry.log", *log != fixed.log),
     ];

@@ -2,7 +2,11 @@
 //! check. Its queue is limited; lines beyond it are dropped and counted.
 
 use crate::config::LogFormat;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Level;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
@@ -24,6 +28,40 @@ pub fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| u64::try_from(counter.dropped_lines()).unwrap_or(u64::MAX))
 }
 
+/// The number of lines that could not be written.
+static FAILED: AtomicU64 = AtomicU64::new(0);
+
+/// Returns how many lines could not be written since the log of this process was started, for example because their reader is gone.
+#[must_use]
+pub fn failed_lines() -> u64 {
+    FAILED.load(Ordering::Relaxed)
+}
+
+/// Standard output without a buffer, and without the exception that Rust makes for a closed one: a line is written or counted as failed.
+/// `None` if it can't be opened.
+struct Output(Option<File>);
+
+impl Output {
+    fn stdout() -> Self {
+        Self(io::stdout().as_fd().try_clone_to_owned().ok().map(File::from))
+    }
+}
+
+impl Write for Output {
+    /// Writes one line, as the writer of the queue passes it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = self.0.as_mut().is_some_and(|file| file.write_all(line).is_ok());
+        if !written {
+            FAILED.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A guard of the log's writer; on drop, the waiting lines are written.
 #[derive(Debug)]
 pub struct LogGuard(#[expect(dead_code, reason = "held for its `Drop`")] WorkerGuard);
@@ -32,7 +70,7 @@ pub struct LogGuard(#[expect(dead_code, reason = "held for its `Drop`")] WorkerG
 #[must_use]
 pub fn start(format: LogFormat) -> LogGuard {
     let (writer, guard) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(std::io::stdout());
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(Output::stdout());
     let dropped = writer.error_counter();
     let level = LevelFilter::from_level(Level::INFO);
     let registry = tracing_subscriber::registry().with(level);
@@ -57,4 +95,25 @@ pub fn start(format: LogFormat) -> LogGuard {
         }
     }));
     LogGuard(guard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Output, failed_lines};
+    use std::fs::File;
+    use std::io::{Write, pipe};
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn lines_that_no_reader_takes_are_counted() {
+        let (reader, writer) = pipe().unwrap();
+        let mut output = Output(Some(File::from(OwnedFd::from(writer))));
+        let before = failed_lines();
+        output.write_all(b"a line\n").unwrap();
+        assert_eq!(failed_lines(), before);
+        drop(reader);
+        output.write_all(b"a line\n").unwrap();
+        output.write_all(b"another\n").unwrap();
+        assert_eq!(failed_lines(), before + 2);
+    }
 }

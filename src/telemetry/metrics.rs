@@ -10,6 +10,7 @@ use histogram::Histogram;
 use modgud_core::http::header::HeaderName;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
+use modgud_core::upstream::DroppedHeader;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -63,10 +64,27 @@ pub enum Closing {
     Resets,
     /// Its client sent frames that no gRPC client sends.
     Frames,
+    /// Its client spoke HTTP/1.1.
+    Http1,
+    /// Its client spoke TLS, and the listener does not.
+    Tls,
+    /// Its client did not speak TLS, and the listener does.
+    Plaintext,
+    /// Its client spoke another protocol.
+    UnknownProtocol,
 }
 
 impl Closing {
-    const ALL: [Self; 4] = [Self::Room, Self::UnreadResponses, Self::Resets, Self::Frames];
+    const ALL: [Self; 8] = [
+        Self::Room,
+        Self::UnreadResponses,
+        Self::Resets,
+        Self::Frames,
+        Self::Http1,
+        Self::Tls,
+        Self::Plaintext,
+        Self::UnknownProtocol,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -74,6 +92,10 @@ impl Closing {
             Self::UnreadResponses => "unread_responses",
             Self::Resets => "resets",
             Self::Frames => "frames",
+            Self::Http1 => "http1",
+            Self::Tls => "tls",
+            Self::Plaintext => "plaintext",
+            Self::UnknownProtocol => "unknown_protocol",
         }
     }
 }
@@ -206,9 +228,9 @@ impl Metrics {
     }
 
     /// Counts identity headers that were removed because their value can't be encoded.
-    pub fn headers_dropped(&self, headers: &[HeaderName]) {
+    pub fn headers_dropped(&self, headers: &[DroppedHeader]) {
         for header in headers {
-            self.of_header(header).inc();
+            self.of_header(&header.name).inc();
         }
     }
 
@@ -277,7 +299,7 @@ impl Metrics {
 
 /// The counts of closed connections of one listener.
 #[derive(Debug, Clone, Default)]
-pub struct Closed(Arc<[Counter; 4]>);
+pub struct Closed(Arc<[Counter; 8]>);
 
 impl Closed {
     /// Counts one connection.
@@ -295,7 +317,9 @@ struct LogMetrics;
 impl Collector for LogMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Log lines not written because their reader was too slow";
-        encode(&mut encoder, "log_lines_dropped", help, MetricType::Counter, [([], super::log::dropped_lines())])
+        encode(&mut encoder, "log_lines_dropped", help, MetricType::Counter, [([], super::log::dropped_lines())])?;
+        let help = "Log lines not written because writing failed, for example because their reader is gone";
+        encode(&mut encoder, "log_lines_failed", help, MetricType::Counter, [([], super::log::failed_lines())])
     }
 }
 
@@ -360,6 +384,7 @@ mod tests {
             "modgud_check_duration_seconds_bucket{le=\"+Inf\"} 3",
             "modgud_check_duration_seconds_count 3",
             "modgud_log_lines_dropped_total 0",
+            "# TYPE modgud_log_lines_failed counter",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -200,7 +200,7 @@ async fn a_token_is_shown_and_the_rule_that_it_breaks_is_named() {
         let claims = claims.unwrap_or_else(|| r#"{"iss":"bifrost"}"#.to_owned());
         let token = token.unwrap_or_else(|| "{header}.{claims}.AAAA".to_owned());
         let token = token.replace("{header}", &encode(&header)).replace("{claims}", &encode(&claims));
-        let token = token.replace("{20000 A}", &"A".repeat(20_000));
+        let token = token.replace("{70000 A}", &"A".repeat(70_000));
         let reported = run_with_input(folder.path(), &[], &["token", "inspect", "-"], &format!("{token}\n")).await;
         assert!(reported.out.starts_with("NOT VERIFIED: "), "{what}: {}", reported.out);
         for text in shows {

@@ -45,7 +45,7 @@ async fn the_first_request_after_a_silence_is_answered_while_envoy_drains() {
     const SILENCE: Duration = Duration::from_millis(2_500);
     let mut testbed = testbed(Setup { edit: Some(attentive), ..Setup::default() }).await;
     let token = jwt(&sign(&testbed.key, &claims()));
-    assert_eq!(ask(testbed.gateway, "GET", "/crm/", &[token.clone()]).await.status, 200);
+    assert_eq!(ask(testbed.gateway, "GET", "/crm/", std::slice::from_ref(&token)).await.status, 200);
     testbed.modgud.signal(Signal::TERM);
     until_unhealthy(&testbed).await;
     // The silence itself is what is tested.

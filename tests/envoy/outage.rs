@@ -57,7 +57,7 @@ async fn a_denial_is_never_an_error_that_envoy_could_let_pass() {
         ("/admin/", good.as_bytes(), 403),
         ("/crm/a;x=1", good.as_bytes(), 400),
         ("/crm/%ff", good.as_bytes(), 400),
-        (&long, good.as_bytes(), 400),
+        (&long, good.as_bytes(), 414),
         // Bytes that are no text in any field that protobuf calls one.
         ("/crm/", b"X-Name: \xff\xfe\r\n", 401),
         ("/crm/", b"User-Agent: \xc0\x80\r\n", 401),

@@ -7,8 +7,11 @@ use crate::cli::process::Serving;
 use crate::introspection::asked::yaml as introspection;
 use crate::introspection::server::AuthorizationServer;
 use crate::support::{Encoding, KEY, check as message};
+use bytes::Bytes;
+use modgud::envoy::proto::{Address, AttributeContext, CheckRequest, Peer, SocketAddress, address};
 use prost::Message;
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
 
@@ -70,4 +73,150 @@ async fn a_long_path_makes_no_long_line() {
     let line = output.lines().find(|line| line.contains("credential_missing")).unwrap();
     assert!(line.len() < 1_024, "{} bytes: {line}", line.len());
     assert!(line.contains(&format!("\"path\":\"/crm/{}…\"", "a".repeat(251))), "{line}");
+}
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// A check from a client at 203.0.113.77, with ids of the request and its trace.
+fn traced(path: &str, headers: &[(&str, &[u8])]) -> CheckRequest {
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let ids: [(&str, &[u8]); 2] = [("x-request-id", b"id-7"), ("traceparent", parent.as_bytes())];
+    let mut check = message(Encoding::Raw, "GET", path, &[&ids, headers].concat());
+    let socket = SocketAddress { address: Bytes::from_static(b"203.0.113.77"), ..SocketAddress::default() };
+    let address = Some(Address { address: Some(address::Address::SocketAddress(socket)) });
+    check.attributes =
+        check.attributes.map(|all| AttributeContext { source: Some(Peer { address, ..Peer::default() }), ..all });
+    check
+}
+
+/// The events `name` of a modgud with this configuration, to which these checks are sent.
+async fn events(yaml: &str, name: &str, checks: &[CheckRequest]) -> Vec<Value> {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder, yaml).await;
+    let mut raw = Raw::at(&serving.grpc).await;
+    for check in checks {
+        raw.send(&frame(&check.encode_to_vec())).await.answer().unwrap();
+    }
+    let output = serving.end(Signal::INT).await.out;
+    let events = output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["message"] == name).collect()
+}
+
+const RULES: &str = "rules:
+  - { name: staff, match: { paths: ['/staff'] }, access: authenticated, require: { roles: [staff] } }
+fallback: authenticated
+";
+
+/// A token that is good now.
+fn good_token(more: &[(&str, Value)]) -> String {
+    let now = modgud::clock::Clock::System.now().as_secs();
+    let mut claims = crate::support::claims();
+    for (name, value) in [("exp", json!(now + 3_600)), ("iat", json!(now))].iter().chain(more) {
+        claims.retain(|(known, _)| known != name);
+        claims.push(((*name).to_owned(), value.clone()));
+    }
+    format!("JWT {}", KEY.sign(&claims).unwrap())
+}
+
+#[tokio::test]
+async fn log_lines_identify_the_request_and_the_caller() {
+    let token = good_token(&[]);
+    let credential: [(&str, &[u8]); 1] = [("authorization", token.as_bytes())];
+    let long = format!("/a?q={}", "a".repeat(8_300));
+    let checks = [
+        traced("/crm/x?secret=1", &[]),
+        traced("/staff?secret=1", &credential),
+        traced("/a//b;secret=1?secret=1", &credential),
+        traced(&long, &credential),
+        traced("/crm/x?secret=1", &credential),
+    ];
+    let yaml = |telemetry: &str| {
+        format!("profile: bifrost\nserver: {{ deadline: 10s }}\ntelemetry: {{ decisions: {telemetry} }}\n{RULES}")
+    };
+    let full = events(&yaml("{ which: all, principal: true, mask: [] }"), "check", &checks).await;
+    let expected = [
+        ("credential_missing", json!(null), json!(null), "/crm/x"),
+        ("role_missing", json!("bifrost"), json!("fd76ce0c-d8be-4aa6-91ed-59e698f6af60"), "/staff"),
+        ("path_ambiguous", json!(null), json!(null), "/a//b"),
+        ("uri_too_long", json!(null), json!(null), "/a"),
+        ("allowed", json!("bifrost"), json!("fd76ce0c-d8be-4aa6-91ed-59e698f6af60"), "/crm/x"),
+    ];
+    assert_eq!(full.len(), expected.len(), "{full:#?}");
+    for (event, (reason, issuer, subject, path)) in full.iter().zip(expected) {
+        let found = if event["decision"] == "allowed" { &event["decision"] } else { &event["reason"] };
+        assert_eq!(found, reason, "{event}");
+        assert_eq!((&event["issuer"], &event["authenticator"]), (&issuer, &issuer), "{event}");
+        assert_eq!(event["subject"], subject, "{event}");
+        for (field, value) in [
+            ("method", "GET"),
+            ("host", "api.example.com"),
+            ("path", path),
+            ("client", "203.0.113.77"),
+            ("request_id", "id-7"),
+            ("trace_id", TRACE),
+        ] {
+            assert_eq!(event[field], value, "{field} of {event}");
+        }
+        assert!(!event.to_string().contains("secret"), "{event}");
+    }
+    let detail = full[3]["detail"].as_str().unwrap();
+    assert!(detail.contains("8305 bytes") && detail.contains("allows 8192"), "{detail}");
+
+    // The sample of the documentation has these fields, and the id of a key, which this token does not name.
+    let sample: Value =
+        serde_json::from_str(crate::readme::block("docs/operating.md", "json log line").trim()).unwrap();
+    let fields = |event: &Value| event.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let mut expected = fields(&full[1]);
+    expected.insert("key_id".to_owned());
+    assert_eq!(fields(&sample), expected);
+
+    let masked = events(&yaml("denied"), "check", &checks).await;
+    assert_eq!(masked.len(), 4);
+    for event in &masked {
+        assert_eq!((&event["client"], &event["subject"]), (&json!("203.0.113.0/24"), &json!(null)), "{event}");
+    }
+    let hashed = events(&yaml("{ principal: true }"), "check", &checks[1..2]).await;
+    let subject = hashed[0]["subject"].as_str().unwrap();
+    assert!(subject.len() == 16 && !subject.contains("fd76"), "{subject}");
+}
+
+/// Entra sends 200 groups. They are written up to the limit, and one beyond it is named where it happens.
+#[tokio::test]
+async fn a_header_of_many_groups_is_written_or_logged_with_name_and_size() {
+    let groups = |count: usize| {
+        let groups = (0..count).map(|number| format!("{number:08x}-0400-0000-0000-000000000007"));
+        json!(groups.collect::<Vec<_>>())
+    };
+    let tokens = [110, 200, 300].map(|count| good_token(&[("groups", groups(count))]));
+    let checks: Vec<CheckRequest> =
+        tokens.iter().map(|token| traced("/crm/x", &[("authorization", token.as_bytes())])).collect();
+    let yaml = |upstream: &str| {
+        format!(
+            "profile: bifrost\nserver: {{ deadline: 10s, max_token: 64KiB }}\nprincipal: {{ roles: groups }}\n\
+             upstream: {{ headers: {{ x-groups: {{ principal: roles }} }}, {upstream} }}\nfallback: authenticated\n"
+        )
+    };
+    let omitted = "identity header omitted";
+    let dropped = events(&yaml("on_too_large: drop"), omitted, &checks).await;
+    assert_eq!(dropped.len(), 1, "{dropped:#?}");
+    assert_eq!((&dropped[0]["header"], &dropped[0]["request_id"]), (&json!("x-groups"), &json!("id-7")));
+    let detail = dropped[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("11099 bytes") && detail.contains("8192"), "{detail}");
+    let dropped = events(&yaml("max_header_bytes: 16KiB"), omitted, &checks).await;
+    assert_eq!(dropped.len(), 0, "{dropped:#?}");
+    let denied = events(&yaml("max_header_bytes: 4096, on_too_large: deny"), "check", &checks).await;
+    assert_eq!(denied.len(), 2, "{denied:#?}");
+    assert!(denied.iter().all(|event| event["reason"] == "claim_invalid"), "{denied:#?}");
+}
+
+#[tokio::test]
+async fn a_check_that_is_too_large_is_logged_with_its_size() {
+    let yaml = "profile: bifrost\nserver: { deadline: 10s, max_message: 64KiB }\n";
+    let mut large = traced("/crm/x", &[]);
+    let http = large.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+    http.raw_body = vec![b'a'; 70_000].into();
+    let size = large.encoded_len();
+    let events = events(yaml, "check", &[large]).await;
+    let expected = format!("the check has {size} bytes, and `server.max_message` allows 65536");
+    assert_eq!((&events[0]["reason"], &events[0]["detail"]), (&json!("request_too_large"), &json!(expected)));
 }

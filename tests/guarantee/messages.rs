@@ -38,6 +38,7 @@ impl Bench {
 }
 
 const INTERNAL: (Option<u16>, &str) = (Some(503), "internal");
+const TOO_LARGE: (Option<u16>, &str) = (Some(413), "request_too_large");
 const MALFORMED: (Option<u16>, &str) = (Some(400), "request_malformed");
 const ALLOWED: (Option<u16>, &str) = (None, "");
 
@@ -61,11 +62,6 @@ async fn bodies_that_hold_no_message() {
         ("a prefix only", &[], framed(0, length, b"")),
         ("half a message", &[], framed(0, length, &message[..length / 2])),
         ("all but a byte", &[], framed(0, length, &message[..length - 1])),
-        ("more entries than are decoded", &[], frame(&[message.clone(), labels(3_000)].concat())),
-        ("a length of 4 GiB", &[], framed(0, 0xffff_ffff, &message)),
-        ("a length beyond 1 MiB", &[], framed(0, 1024 * 1024 + 1, &message)),
-        ("a message beyond 1 MiB", &[], frame(&vec![0x0a; 1024 * 1024 + 1])),
-        ("a message of 3 MiB", &[], frame(&vec![0x0a; 3 * 1024 * 1024])),
         ("compressed, and it says so", &gzip, framed(1, length, &message)),
         ("compressed in a way that nobody knows", &snappy, framed(1, length, &message)),
         ("compressed, and it does not say so", &[], framed(1, length, &message)),
@@ -84,6 +80,23 @@ async fn bodies_that_hold_no_message() {
     bench.expect("two messages", &[], [frame(&message), frame(&message)].concat(), ALLOWED).await;
     bench.expect("a good message and bytes", &[], [frame(&message), frame(b"\xff")].concat(), INTERNAL).await;
     bench.expect("said to be compressed, and is not", &gzip, frame(&message), INTERNAL).await;
+}
+
+/// It was `internal`, as if modgud were at fault.
+#[tokio::test]
+async fn a_check_beyond_its_limit_is_request_too_large() {
+    let mut bench = Bench::set_up().await;
+    let message = good().encode_to_vec();
+    for (what, body) in [
+        ("more entries than are decoded", frame(&[message.clone(), labels(3_000)].concat())),
+        ("a length of 4 GiB", framed(0, 0xffff_ffff, &message)),
+        ("a length beyond 1 MiB", framed(0, 1024 * 1024 + 1, &message)),
+        ("a message beyond 1 MiB", frame(&vec![0x0a; 1024 * 1024 + 1])),
+        ("a message of 3 MiB", frame(&vec![0x0a; 3 * 1024 * 1024])),
+    ] {
+        bench.expect(what, &[], body, TOO_LARGE).await;
+    }
+    bench.expect("good, once more", &[], frame(&message), ALLOWED).await;
 }
 
 /// Lengths that hold lengths.

@@ -26,6 +26,8 @@ fn entries(rows: &[Vec<String>], columns: usize) -> impl Iterator<Item = (&str, 
 /// The status of a class, unless the configuration changes it.
 fn status(reason: Reason) -> &'static str {
     match reason.class() {
+        Class::BadRequest if reason == Reason::UriTooLong => "414",
+        Class::BadRequest if reason == Reason::RequestTooLarge => "413",
         Class::Unauthenticated => "401",
         Class::Forbidden => "403",
         Class::BadRequest => "400",

@@ -43,33 +43,46 @@ pub(super) async fn reader_has_come(path: PathBuf) -> File {
 }
 
 /// What was read partly before a change and partly after is no configuration that anybody has written.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_while_it_is_read() {
-    let mut changing = Changing::start(&Generation(1).yaml()).await;
-    pipe(&changing.path("key.pem")).await;
-    let _let_go = LetGo(changing.path("key.pem"));
-    changing.rename_over("modgud.yaml", &format!("{}{BY_FILE}", Generation(2).yaml()));
-    changing.sidecar.reload();
-    let mut key = reader_has_come(changing.path("key.pem")).await;
+#[tokio::test]
+async fn a_change_while_it_is_read_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, key) = (folder.path().join("modgud.yaml"), folder.path().join("key.pem"));
+    pipe(&key).await;
+    let _let_go = LetGo(key.clone());
+    fs::write(&file, format!("{}{BY_FILE}", Generation(2).yaml())).unwrap();
+    let origin =
+        ConfigSource { file: Some(file.clone()), overrides: Overrides::default(), environment: Environment::fixed([]) };
+    let load = spawn_blocking(move || origin.load());
+    let mut writer = reader_has_come(key).await;
     // The configuration has been read, its key has not.
-    changing.rename_over("modgud.yaml", &Generation(3).yaml());
-    key.write_all(KEY.public_pem().unwrap().as_bytes()).unwrap();
-    drop(key);
-    changing.accepted().await;
-    changing.serves(3).await;
+    fs::write(&file, Generation(3).yaml()).unwrap();
+    writer.write_all(KEY.public_pem().unwrap().as_bytes()).unwrap();
+    drop(writer);
+    let (loaded, files) = load.await.unwrap();
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
+    assert!(files.has_changed());
 }
 
-/// A pipe without a writer, like an unavailable file system: its load is abandoned, and modgud continues.
+/// A pipe without a writer in place of any followed file is refused at once, as often as it is tried, and what follows it counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_can_not_be_read_to_its_end() {
+async fn a_pipe_in_place_of_a_followed_file() {
     let mut changing = Changing::start(&Generation(1).yaml()).await;
-    pipe(&changing.path("pipe")).await;
-    fs::hard_link(changing.path("pipe"), changing.path("the same pipe")).unwrap();
-    let _let_go = LetGo(changing.path("the same pipe"));
-    fs::rename(changing.path("pipe"), changing.path("modgud.yaml")).unwrap();
-    changing.refused().await;
-    changing.serves(1).await;
-    changing.rename_over("modgud.yaml", &Generation(2).yaml());
+    for name in ["modgud.yaml", "key.pem"] {
+        if name == "key.pem" {
+            pipe(&changing.path("key.pem")).await;
+            changing.rename_over("modgud.yaml", &format!("{}{BY_FILE}", Generation(2).yaml()));
+        } else {
+            pipe(&changing.path("pipe")).await;
+            fs::rename(changing.path("pipe"), changing.path("modgud.yaml")).unwrap();
+        }
+        changing.refused().await;
+        for _ in 0..5 {
+            changing.sidecar.reload();
+            changing.refused().await;
+        }
+        changing.serves(1).await;
+    }
+    changing.rename_over("key.pem", &KEY.public_pem().unwrap());
     changing.accepted().await;
     changing.serves(2).await;
 }

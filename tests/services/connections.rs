@@ -256,3 +256,27 @@ async fn headers_of_calls_that_wait_for_their_message_are_not_held() {
     let held = memory(serving.id()).saturating_sub(before);
     assert!(held < 64 << 20, "{held} bytes");
 }
+
+/// An Envoy whose cluster lacks `http2_protocol_options`, or has a `transport_socket`, got no word before.
+#[tokio::test]
+async fn http1_and_tls_on_the_grpc_port_are_logged_and_counted() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve(&folder).await;
+    for first in [&b"POST /a HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\0\x05hello"] {
+        let mut stream = TcpStream::connect(grpc(&serving)).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        closed(&mut stream).await;
+    }
+    is_answered(&mut client(&serving).await).await;
+    let counters = Counters::at(serving.admin).await;
+    let count =
+        |reason| counters.get(&format!("modgud_connections_closed_total{{listener=\"grpc\",reason=\"{reason}\"}}"));
+    let counts = ["http1", "tls", "plaintext", "unknown_protocol"].map(count);
+    assert_eq!(counts, [2, 1, 0, 0]);
+    let output = serving.end(Signal::INT).await;
+    let lines = |text: &str| output.out.lines().filter(|line| line.contains(text)).collect::<Vec<_>>();
+    let http1 = lines("HTTP/1.1 on the gRPC port, which speaks HTTP/2 only");
+    assert!(matches!(http1.as_slice(), [line] if line.contains("http2_protocol_options")), "{}", output.out);
+    let tls = lines("TLS on the gRPC port, which has no server.tls");
+    assert!(matches!(tls.as_slice(), [line] if line.contains("transport_socket")), "{}", output.out);
+}

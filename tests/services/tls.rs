@@ -1,6 +1,7 @@
 //! TLS on the listener for checks: who gets through, and what a change of its files does.
 
 use super::authority::{Authority, Pair, SERVER};
+use crate::decisions::counters::Counters;
 use crate::reload::changing::Reported;
 use crate::support::{Encoding, Sidecar, check};
 use modgud::envoy::proto::AuthorizationClient;
@@ -55,11 +56,17 @@ async fn clients_get_through_that_trust_the_certificate() {
     assert!(connected(&sidecar, ours.trust(Some(&strangers.client()))).await.is_some(), "nobody asks for it");
     assert!(connected(&sidecar, strangers.trust(None)).await.is_none());
     assert!(connected(&sidecar, ours.trust(None).domain_name("other.test")).await.is_none());
+    let counters = async || {
+        let counters = Counters::read(&sidecar).await;
+        counters.get("modgud_connections_closed_total{listener=\"grpc\",reason=\"plaintext\"}")
+    };
+    assert_eq!(counters().await, 0, "a client that does not trust the certificate speaks TLS");
     let plain = endpoint(&sidecar, "http").connect().await;
     assert!(match plain {
         Ok(channel) => !decides(&channel).await,
         Err(_) => true,
     });
+    assert!(counters().await > 0, "plaintext on a listener with TLS");
 }
 
 #[tokio::test]
@@ -125,6 +132,25 @@ async fn a_changed_certificate_is_there_for_new_connections_and_a_bad_one_is_not
     reported = reported.more(admin).await;
     assert_eq!((reported.accepted, reported.refused), (1, 2));
     assert!(connected(&sidecar, new.trust(None)).await.is_some());
+}
+
+/// Envoy would reject it, and every request with it.
+#[tokio::test]
+async fn an_expired_certificate_never_replaces_a_valid_one() {
+    let ours = Authority::new("ours");
+    let sidecar = sidecar(TLS, &ours.server(), &ours).await;
+    let (admin, folder) = (sidecar.addresses.admin, sidecar.folder().to_path_buf());
+    let before = Reported::at(admin).await;
+    ours.expired().write(&folder, "server");
+    let refused = before.more(admin).await;
+    assert!(refused.refused > before.refused && refused.accepted == before.accepted, "{refused:?}");
+    assert!(connected(&sidecar, ours.trust(None)).await.is_some(), "the valid one stays");
+    ours.server().write(&folder, "server");
+    let mut reported = refused;
+    while reported.accepted == before.accepted {
+        reported = reported.more(admin).await;
+    }
+    assert!(connected(&sidecar, ours.trust(None)).await.is_some());
 }
 
 #[tokio::test]

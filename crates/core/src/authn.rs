@@ -6,6 +6,7 @@ mod authenticators;
 mod claims_policy;
 mod custom;
 mod dpop;
+mod identify;
 mod introspection;
 mod jwks;
 mod jwt;
@@ -22,6 +23,7 @@ pub use authenticators::{Authenticator, Authenticators};
 pub use claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy, ValidityPeriod};
 pub use custom::{CustomAuthenticator, CustomAuthenticators, CustomError, RegisteredAuthenticator};
 pub use dpop::{DpopError, DpopPolicy, ReplayCache, ReplayError, ReplayMode};
+pub use identify::CredentialFacts;
 pub use introspection::{
     ActiveToken, CacheKey, CacheTtl, CachedResponses, IntrospectionAuthenticator, IntrospectionCache,
     IntrospectionResponse, IntrospectionResponseError,

@@ -3,7 +3,7 @@
 
 mod decision;
 
-pub use decision::{Decision, DecisionError, LoggedDecisions, ShadowOutcome, Verdict};
+pub use decision::{Decision, DecisionError, LogFields, LoggedDecisions, ShadowOutcome, Verdict};
 
 use crate::authn::{Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
 use crate::authz::condition::Inputs;
@@ -13,7 +13,6 @@ use crate::authz::{
 use crate::credential::{Credential, CredentialExtractor, PresentedCredential};
 use crate::denial::{DenialResponses, Insufficient};
 use crate::explain::{NoopObserver, Observer, Step};
-use crate::http::header::HeaderName;
 use crate::http::request::{Request, SchemeSource};
 use crate::principal::Principal;
 use crate::time::Timestamp;
@@ -27,6 +26,8 @@ use std::time::Duration;
 pub struct Snapshot {
     /// The source of a request's scheme.
     pub scheme: SchemeSource,
+    /// The longest path and query of a request, in bytes.
+    pub max_target: usize,
     /// The credential locations.
     pub extractor: CredentialExtractor,
     /// The authenticators.
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub deadline: Duration,
     /// The decisions that are logged.
     pub logged: LoggedDecisions,
+    /// The personal data in their log lines.
+    pub fields: LogFields,
 }
 
 /// Decides one request.
@@ -288,7 +291,7 @@ fn mutate(
     observer.step(|| match &mutations {
         Ok(mutations) => {
             let (set, removed) = (mutations.set.len(), mutations.remove.len());
-            let dropped: Vec<&str> = mutations.dropped.iter().map(HeaderName::as_str).collect();
+            let dropped: Vec<&str> = mutations.dropped.iter().map(|dropped| dropped.name.as_str()).collect();
             let dropped = match dropped.as_slice() {
                 [] => String::new(),
                 names => format!("; without {}, whose value can't be encoded", names.join(", ")),

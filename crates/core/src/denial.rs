@@ -143,9 +143,8 @@ impl DenialResponses {
     /// Builds the denials in a style, including those of rules with their own, and the optional redirect to a login page.
     #[must_use]
     pub fn new(style: Style, rules: &[RuleDenial], redirect: Option<Redirect>) -> Self {
-        let general = |reason: &Reason| {
-            Variants::new(*reason, style.status(reason.class()), text::of(*reason, style.body), &style)
-        };
+        let general =
+            |reason: &Reason| Variants::new(*reason, style.status(*reason), text::of(*reason, style.body), &style);
         let by_reason = Reason::ALL.iter().map(general).collect();
         let of_rule = |RuleDenial { rule, status, detail }: &RuleDenial| {
             let text = detail.as_ref().map_or_else(|| status.canonical_reason(), DetailText::as_str);
@@ -205,7 +204,7 @@ impl DenialResponses {
                     return variants.get(representation).clone();
                 }
                 if let (true, Some(insufficient)) = (self.discloses_permissions(), insufficient) {
-                    let status = self.style.status(Class::Forbidden);
+                    let status = self.style.status(*reason);
                     return response(*reason, status, &insufficient.to_string(), representation, &self.style);
                 }
             }
@@ -218,7 +217,7 @@ impl DenialResponses {
         // `Reason::ALL` is in the order of declaration, so a variant's discriminant is its index.
         let made = self.by_reason.get(reason as usize).map(|variants| variants.get(representation).clone());
         made.unwrap_or_else(|| {
-            let status = self.style.status(reason.class());
+            let status = self.style.status(reason);
             response(reason, status, text::of(reason, self.style.body), representation, &self.style)
         })
     }

@@ -38,7 +38,7 @@ mod verify;
 pub use algorithm::{Algorithm, KeyType};
 pub use claims::{ClaimError, Claims, NumericDate};
 pub use dpop_proof::{ProofError, UnverifiedDpopProof};
-pub use error::{CurveName, KeyError, KeyKind, Label, MAX_TOKEN_BYTES, Part, TokenError};
+pub use error::{CurveName, DEFAULT_MAX_TOKEN_BYTES, KeyError, KeyKind, Label, MAX_TOKEN_BYTES, Part, TokenError};
 pub use header::JoseHeader;
 pub use identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
 pub use json::{JsonError, holds_beyond_64_bits, is_beyond_64_bits, read_json};

@@ -97,6 +97,9 @@ reasons! {
     /// The signature does not verify with any of the issuer's keys.
     SignatureInvalid, Unauthenticated, "signature_invalid",
         "the token's signature does not verify with any key of its issuer";
+    /// The token has no `kid`, and its issuer has more keys than are tried ([`KeySet::MAX_TRIED`](crate::jose::KeySet::MAX_TRIED)).
+    KeyAmbiguous, Unauthenticated, "key_ambiguous",
+        "the token's `kid` does not select a key, and its issuer has more keys than are tried";
     /// `exp` has been reached (RFC 7519 §4.1.4).
     TokenExpired, Unauthenticated, "token_expired",
         "the token's `exp` has been reached";
@@ -175,6 +178,12 @@ reasons! {
     /// The host can be read in more than one way.
     HostAmbiguous, BadRequest, "host_ambiguous",
         "the request's host can be read in more than one way";
+    /// The path and query are longer than `request.max_target`.
+    UriTooLong, BadRequest, "uri_too_long",
+        "the request's path and query are longer than `request.max_target`";
+    /// The check is larger than `server.max_message`, or has too many headers and other entries.
+    RequestTooLarge, BadRequest, "request_too_large",
+        "the check, which holds the request's headers and body, is larger than `server.max_message`";
     /// The body may hold a relevant value and can't be read reliably.
     BodyUnreadable, BadRequest, "body_unreadable",
         "the request's body, which may name a person to act for, is incomplete or ambiguous";

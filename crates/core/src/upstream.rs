@@ -18,7 +18,7 @@ pub use correlation::{
 };
 pub use forward::Forward;
 pub use header_encoding::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES};
-pub use identity::{IdentityError, IdentityHeader, IdentityHeaders, OnEncodeError};
+pub use identity::{DroppedHeader, HeaderLimits, IdentityError, IdentityHeader, IdentityHeaders, OnEncodeError};
 pub use metadata::{BUILTIN_KEYS, Computed, Metadata};
 pub use mint::{Mint, MintError, MintedClaimError, Minter, RESERVED_CLAIMS};
 pub use overrides::{OVERRIDE_HEADERS, OverrideHeader};
@@ -64,8 +64,8 @@ pub struct Mutations {
     pub remove: Vec<Bytes>,
     /// Query parameters to remove, by name.
     pub remove_query: Vec<Bytes>,
-    /// Identity headers that are omitted, since their values can't be encoded; for the metrics.
-    pub dropped: Vec<HeaderName>,
+    /// Identity headers that are omitted, since their values can't be encoded; for the log and the metrics.
+    pub dropped: Vec<DroppedHeader>,
 }
 
 impl RequestMutator {

@@ -125,7 +125,7 @@ impl Report {
     /// Decides a check at a time, with a lookup result, and records every step.
     pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, lookup: &LookupResult) -> Self {
         let mut steps = Steps::default();
-        let (decision, request) = match read(check, snapshot.scheme) {
+        let (decision, request) = match read(check, snapshot.scheme, snapshot.max_target) {
             Ok(request) => (decide_traced(&request, snapshot, now, lookup, &mut steps), Some(request)),
             Err(error) => (Decision::denied(DecisionError::Request(error)), None),
         };

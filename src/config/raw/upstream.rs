@@ -1,5 +1,6 @@
 //! `upstream`, `mint` and `correlation`, as written: the request as modules receive it.
 
+use super::Size;
 use super::authenticators::Claim;
 use super::keys::{SecretSource, Text};
 use modgud_core::upstream::PrincipalField;
@@ -35,6 +36,24 @@ pub(in crate::config) struct Upstream {
     /// `rule` and `authenticator` are always sent. Default: no others; in the profile `bifrost`: `subject` and `organization`.
     #[serde(default)]
     pub(in crate::config) metadata: BTreeMap<String, MetadataSource>,
+    /// The maximum size of an identity header that holds a list or JSON: from `1KiB` to `48KiB`. A text may have 1 KiB. Servers behind Envoy
+    /// limit headers too, often to 8 KiB in all. Default: `8KiB`.
+    #[schemars(example = &"16KiB")]
+    pub(in crate::config) max_header_bytes: Option<Size>,
+    /// The treatment of a request with a longer identity header: `drop` or `deny`. The caller's identity, required claims and what is
+    /// computed from them always deny, as modules rely on them. Default: `drop`.
+    pub(in crate::config) on_too_large: Option<TooLarge>,
+}
+
+/// The treatment of a request with an identity header that is too large.
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum TooLarge {
+    /// The header is omitted, which is logged with its name and size, and counted.
+    #[default]
+    Drop,
+    /// The request is denied: 401 `claim_invalid`.
+    Deny,
 }
 
 /// The source and format of an identity header: exactly one of `claim`, `principal`, `value` and `cel`, and optionally a format.

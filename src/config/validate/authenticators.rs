@@ -71,7 +71,14 @@ pub(super) fn check(
         }
         if let Some(jwt) = jwt {
             sole_issuer(&at, list, number, diagnostics);
-            let jwt = jwt::check(&at.key("jwt"), entry_name, jwt, (identity, leeway), (loader, &mut sources.keys), diagnostics);
+            let jwt = jwt::check(
+                &at.key("jwt"),
+                entry_name,
+                jwt,
+                (identity, leeway),
+                (loader, &mut sources.keys),
+                diagnostics,
+            );
             authenticators.push(Authenticator::Jwt(jwt));
         } else if let Some(introspection) = introspection {
             let at = at.key("introspection");

@@ -1,7 +1,7 @@
 //! Validates `server`: addresses, times, limits, and the files of TLS.
 
 use super::super::{LogFormat, ServerConfig};
-use super::{DurationRange, out_of_range};
+use super::{DurationRange, SizeRange, out_of_range};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
@@ -24,6 +24,8 @@ pub(super) struct ValidatedServer {
     pub(super) server: ServerConfig,
     pub(super) tls: Option<Tls>,
     pub(super) deadline: Duration,
+    /// The maximum size of a token, in bytes.
+    pub(super) max_token: usize,
 }
 
 pub(super) fn check(
@@ -33,8 +35,18 @@ pub(super) fn check(
     diagnostics: &mut Diagnostics,
 ) -> ValidatedServer {
     // `insecure_plaintext` only affects warnings.
-    let raw::Server { grpc, insecure_plaintext: _, admin, tls, deadline, drain, max_in_flight, max_connections } =
-        server;
+    let raw::Server {
+        grpc,
+        insecure_plaintext: _,
+        admin,
+        tls,
+        deadline,
+        drain,
+        max_in_flight,
+        max_connections,
+        max_message,
+        max_token,
+    } = server;
     let at = Path::root("server");
     let grpc = grpc.as_ref().and_then(|text| {
         let read = text.parse().map_err(|error| {
@@ -69,8 +81,19 @@ pub(super) fn check(
         diagnostics.add(at.key("max_connections"), out_of_range(outside, 16, 65_536));
     }
     let max_connections = max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+    let max_message = SizeRange { least: ("64KiB", 64 << 10), most: ("16MiB", 16 << 20) }.read(
+        &at.key("max_message"),
+        max_message.as_ref(),
+        diagnostics,
+    );
+    let max_token = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
+        &at.key("max_token"),
+        max_token.as_ref(),
+        diagnostics,
+    );
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    ValidatedServer { server: ServerConfig { grpc, admin, drain, max_in_flight, max_connections, log }, tls, deadline }
+    let server = ServerConfig { grpc, admin, drain, max_in_flight, max_message, max_connections, log };
+    ValidatedServer { server, tls, deadline, max_token }
 }
 
 /// Reads every file, even if another one is invalid.

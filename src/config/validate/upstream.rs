@@ -5,7 +5,7 @@ mod source;
 pub(super) use source::source;
 use source::{encoding, header_source, on_encode_error};
 
-use super::{header_name, scheme};
+use super::{SizeRange, header_name, scheme};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, Claim, HeaderSource, MetadataSource};
@@ -15,8 +15,8 @@ use modgud_core::http::header::{
     CREDENTIAL_HEADERS, HeaderName, HeaderText, PROTOCOL_HEADERS, fold_byte, folds_to_same_name,
 };
 use modgud_core::upstream::{
-    BUILTIN_KEYS, Forward, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
-    OVERRIDE_HEADERS, OverrideHeader, Removals, RequestMutator, StripPattern, ValueSource,
+    BUILTIN_KEYS, Forward, HeaderLimits, HeaderValueSource, IdentityHeader, IdentityHeaders, Metadata, Mint, Minter,
+    OVERRIDE_HEADERS, OnEncodeError, OverrideHeader, Removals, RequestMutator, StripPattern, ValueSource,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -39,7 +39,16 @@ pub(super) fn check(
     (mints, written): (Vec<Mint>, &[raw::Mint]),
     diagnostics: &mut Diagnostics,
 ) -> RequestMutator {
-    let raw::Upstream { headers, strip, keep, credential, metadata } = upstream;
+    let raw::Upstream { headers, strip, keep, credential, metadata, max_header_bytes, on_too_large } = upstream;
+    let max_bytes = SizeRange { least: ("1KiB", 1 << 10), most: ("48KiB", 48 << 10) }.read(
+        &Path::root("upstream").key("max_header_bytes"),
+        max_header_bytes.as_ref(),
+        diagnostics,
+    );
+    let on_too_large = match on_too_large.unwrap_or_default() {
+        raw::TooLarge::Drop => OnEncodeError::Drop,
+        raw::TooLarge::Deny => OnEncodeError::Deny,
+    };
     let mut identity: Vec<IdentityHeader> = Vec::new();
     let mut taken: HashMap<Vec<u8>, &str> = HashMap::new();
     for (written, source) in headers {
@@ -98,7 +107,7 @@ pub(super) fn check(
     let patterns = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     let removals = Removals::new(&names, patterns, kept);
     RequestMutator {
-        identity: IdentityHeaders::new(identity, removals),
+        identity: IdentityHeaders::new(identity, removals, HeaderLimits { max_bytes, on_too_large }),
         forward: forward(credential.as_ref(), (mints, written), diagnostics),
         metadata: self::metadata(metadata, diagnostics),
     }

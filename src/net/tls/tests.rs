@@ -31,7 +31,7 @@ fn every_usual_kind_of_key_will_do() {
         let (cert, key) = pair(algorithm);
         let tls = tls(&cert, &key).unwrap();
         assert_eq!(tls.clients(), Clients::Any, "{algorithm:?}");
-        assert_eq!(tls.into_server().alpn_protocols, [b"h2"], "{algorithm:?}");
+        assert_eq!(tls.server().alpn_protocols, [b"h2"], "{algorithm:?}");
     }
 }
 

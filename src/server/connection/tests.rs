@@ -15,7 +15,7 @@ fn connection(due: ReadDeadline) -> (Connection, DuplexStream, ConnectionSlots) 
     let mut slots = ConnectionSlots::new(1, Gauge::default(), Closed::default());
     let slot = slots.try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
-    (Connection::new(Box::new(near), slot, due, at), far, slots)
+    (Connection::new(Box::new(near), slot, due, at, None), far, slots)
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +86,7 @@ fn roomy(bytes: usize) -> (Connection, DuplexStream) {
     let (near, far) = duplex(bytes);
     let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
-    (Connection::new(Box::new(near), slot, ReadDeadline::Bytes(1), at), far)
+    (Connection::new(Box::new(near), slot, ReadDeadline::Bytes(1), at, None), far)
 }
 
 /// Returns true if nothing may be read.

@@ -125,7 +125,7 @@ fn with_unread(held: &[Slot], limits: &Arc<Limits>, bytes: [(usize, usize); MAX_
 #[tokio::test(start_paused = true)]
 async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
     let (_, mut held) = full();
-    let limits = Arc::new(Limits::new(1));
+    let limits = Arc::new(Limits::new(1, 1 << 20));
     let mut reported = with_unread(&held, &limits, [(50 * MIB, 0), (70 * MIB, 0), (0, 0), (9 * MIB, 0)]);
     assert!(limits.has_too_much_unread());
     advance(UNREAD_GRACE).await;
@@ -143,7 +143,7 @@ async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn one_that_reads_is_not_closed_for_those_that_do_not() {
     let (_, mut held) = full();
-    let limits = Arc::new(Limits::new(1));
+    let limits = Arc::new(Limits::new(1, 1 << 20));
     let mut reported = with_unread(&held, &limits, [(MIB, 0), (MIB, 0), (0, 500 * MIB), (10 * MIB, 500 * MIB)]);
     held[0].peers().close_largest(&limits);
     assert_eq!(evicted(&mut held).await, Vec::<usize>::new(), "none has been slow for long");

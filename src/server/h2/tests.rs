@@ -198,14 +198,14 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
         (MAX_QUEUED_CALLS_IN_ALL, MAX_QUEUED_CALLS),
         (MAX_QUEUED_CALLS_IN_ALL + 1, FEW_QUEUED_CALLS),
     ] {
-        let limits = Arc::new(Limits::new(16));
+        let limits = Arc::new(Limits::new(16, 1 << 20));
         let mut peers = Reported::new(Arc::clone(&limits), ConnectionActivity::default());
         peers.update(others, 0, 0);
         let (near, mut far) = duplex(1 << 20);
         far.write_all(&calls_that_are_reset(SENT)).await.unwrap();
         let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
         let due = tokio::time::Instant::now() + Duration::from_secs(600);
-        let connection = Connection::new(Box::new(near), slot, ReadDeadline::Bytes(0), due);
+        let connection = Connection::new(Box::new(near), slot, ReadDeadline::Bytes(0), due, None);
         let state = Arc::new(ConnectionState::new(checks(), limits, connection.activity(), Waker::noop().clone()));
         let mut queue = RunQueue::default();
         let mut backpressure = Backpressure::new(connection.budget(), state, connection.peers());
@@ -289,7 +289,7 @@ async fn a_header_block_has_to_end_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_ends_when_a_response_stays_unread_however_small() {
     let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
-    let limits = Arc::new(Limits::new(1));
+    let limits = Arc::new(Limits::new(1, 1 << 20));
     let state = Arc::new(ConnectionState::new(checks(), limits, slot.activity(), Waker::noop().clone()));
     let mut backpressure = Backpressure::new(ReadBudget::default(), Arc::clone(&state), slot.peers());
     let mut look = || backpressure.check(&mut RunQueue::default(), &mut Context::from_waker(Waker::noop()));

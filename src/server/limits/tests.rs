@@ -42,7 +42,7 @@ fn all_slots(of: &Arc<ConnectionState>) -> Vec<InFlight> {
 #[test]
 fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
     for (limit, expected) in [(1, 1), (2, 2), (3, 2), (9, 6), (16, 11), (4_096, 2_731)] {
-        let all = connections(Limits::new(limit), 2);
+        let all = connections(Limits::new(limit, 1 << 20), 2);
         let held = all_slots(&all[0]);
         assert_eq!(held.len(), expected, "of {limit}");
         assert_eq!(all[1].try_acquire(0).is_some(), expected < limit, "of {limit}");
@@ -53,7 +53,7 @@ fn one_connection_alone_gets_most_slots_and_leaves_some_for_the_next() {
 
 #[test]
 fn a_connection_gets_a_quarter_while_another_has_a_check_under_way() {
-    let all = connections(Limits::new(4_096), 2);
+    let all = connections(Limits::new(4_096, 1 << 20), 2);
     let _one = all[0].try_acquire(0).unwrap();
     assert_eq!(all_slots(&all[1]).len(), 1_024);
 }
@@ -62,7 +62,7 @@ fn a_connection_gets_a_quarter_while_another_has_a_check_under_way() {
 #[test]
 fn several_connections_that_take_all_they_can_leave_some_for_one_more() {
     for attackers in [1, 2, 5] {
-        let all = connections(Limits::new(4_096), attackers + 1);
+        let all = connections(Limits::new(4_096, 1 << 20), attackers + 1);
         let held: Vec<_> = all[..attackers].iter().map(all_slots).collect();
         let last = all_slots(&all[attackers]).len();
         assert!(last > 0, "{attackers} connections leave nothing: {:?}", held.iter().map(Vec::len).collect::<Vec<_>>());
@@ -72,7 +72,7 @@ fn several_connections_that_take_all_they_can_leave_some_for_one_more() {
 #[test]
 fn messages_that_are_unfinished_are_bounded_and_every_connection_may_have_some() {
     const PART: usize = 4_096;
-    let all = connections(Limits::new(1), 50);
+    let all = connections(Limits::new(1, 1 << 20), 50);
     let fill = |of: &ConnectionState| std::iter::from_fn(|| of.hold_unfinished(PART).then_some(PART)).sum::<usize>();
     let held: Vec<usize> = all.iter().map(|one| fill(one)).collect();
     let sum: usize = held.iter().sum();
@@ -106,7 +106,7 @@ fn a_connection_is_woken_when_its_client_reads_again() {
     let woken = Arc::new(Woken(AtomicUsize::new(0)));
     let state = ConnectionState::new(
         checks(),
-        Arc::new(Limits::new(1)),
+        Arc::new(Limits::new(1, 1 << 20)),
         ConnectionActivity::default(),
         Waker::from(Arc::clone(&woken)),
     );
@@ -125,7 +125,7 @@ fn a_connection_is_woken_when_its_client_reads_again() {
 #[test]
 fn large_checks_that_wait_for_the_network_are_bounded_by_their_bytes() {
     const LARGE: usize = 1024 * 1024;
-    let all = connections(Limits::new(4_096), 3);
+    let all = connections(Limits::new(4_096, 1 << 20), 3);
     let fill = |of: &Arc<ConnectionState>| std::iter::from_fn(|| of.try_acquire(LARGE)).collect::<Vec<_>>();
     let held: Vec<_> = all.iter().map(fill).collect();
     let count: usize = held.iter().map(Vec::len).sum();
@@ -137,7 +137,7 @@ fn large_checks_that_wait_for_the_network_are_bounded_by_their_bytes() {
 
 #[test]
 fn a_response_that_stays_unread_is_known_after_a_whole_period() {
-    let all = connections(Limits::new(1), 1);
+    let all = connections(Limits::new(1, 1 << 20), 1);
     let state = &all[0];
     state.begin_period();
     let first = state.hold_unread(1);
@@ -154,7 +154,7 @@ fn a_response_that_stays_unread_is_known_after_a_whole_period() {
 
 #[test]
 fn a_connection_may_have_little_unread_while_all_have_too_much() {
-    let limits = Arc::new(Limits::new(1));
+    let limits = Arc::new(Limits::new(1, 1 << 20));
     assert_eq!(limits.unread_bytes(), MAX_UNREAD_BYTES);
     let mut reported = Reported::new(Arc::clone(&limits), ConnectionActivity::default());
     assert!(reported.update(0, 100 * MAX_UNREAD_BYTES, 100 * MAX_UNREAD_BYTES), "with what waits because of it");

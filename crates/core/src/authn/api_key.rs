@@ -211,6 +211,11 @@ impl ApiKeys {
 }
 
 impl ApiKeyAuthenticator {
+    /// Returns the `id` of a key; `None` if it is unknown.
+    pub(super) fn id_of(&self, key: RawToken<'_>) -> Option<&str> {
+        self.keys.0.get(&ApiKeyDigest::of(key.as_str())).map(|key| &*key.id)
+    }
+
     /// Returns the caller of this key.
     ///
     /// # Errors

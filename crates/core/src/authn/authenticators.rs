@@ -13,7 +13,7 @@ use super::{AuthnError, LookupResult, RemoteJwks, mismatch};
 use crate::credential::{AuthenticatorId, Credential};
 use crate::explain::{Observer, Step};
 use crate::http::request::{Peer, Request};
-use crate::jose::{MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
+use crate::jose::{DEFAULT_MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
 use crate::principal::{AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -91,6 +91,7 @@ pub struct Authenticators {
     verified: TokenCache,
     revocations: Option<Revocations>,
     replay_cache: ReplayCache,
+    max_token: usize,
 }
 
 impl Authenticators {
@@ -98,10 +99,27 @@ impl Authenticators {
     /// configuration are never inherited.
     #[must_use]
     pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
-        let authenticators =
-            Self { list, verified: TokenCache::default(), revocations, replay_cache: ReplayCache::default() };
+        let authenticators = Self {
+            list,
+            verified: TokenCache::default(),
+            revocations,
+            replay_cache: ReplayCache::default(),
+            max_token: DEFAULT_MAX_TOKEN_BYTES,
+        };
         authenticators.remember_proofs();
         authenticators
+    }
+
+    /// Sets the longest token that is read, in bytes.
+    #[must_use]
+    pub const fn with_max_token(mut self, bytes: usize) -> Self {
+        self.max_token = bytes;
+        self
+    }
+
+    /// Returns the longest token that is read, in bytes.
+    pub(super) const fn max_token(&self) -> usize {
+        self.max_token
     }
 
     /// Inherits the replay cache of the replaced authenticators, so that a reload makes no proof acceptable again.
@@ -185,9 +203,10 @@ impl Authenticators {
         replay_mode: ReplayMode,
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnError> {
-        if credential.token.as_str().len() > MAX_TOKEN_BYTES {
+        let (found, limit) = (credential.token.as_str().len(), self.max_token);
+        if found > limit {
             // Before it is hashed: an oversized token costs nothing more.
-            let error = AuthnError::Token(TokenError::TooLarge);
+            let error = AuthnError::Token(TokenError::TooLarge { found, limit });
             observer.step(|| Step::failed("token", error.to_string()));
             return Err(error);
         }
@@ -254,7 +273,7 @@ impl Authenticators {
     /// Returns the authenticator for an opaque credential, if the credential is for it. Where JWT authenticators read the same location,
     /// the credential's form decides between them. The form alone decides, before any verification; a rejected credential is never tried
     /// elsewhere.
-    fn select_opaque(&self, credential: &Credential<'_, '_>) -> Option<(AuthenticatorId, &Authenticator)> {
+    pub(super) fn select_opaque(&self, credential: &Credential<'_, '_>) -> Option<(AuthenticatorId, &Authenticator)> {
         let all = || credential.authenticators.iter().filter_map(|index| Some((*index, self.list.get(index.0)?)));
         let opaque = all().find(|(_, one)| one.as_jwt().is_none())?;
         let signed = all().any(|(_, one)| one.as_jwt().is_some()) && has_three_parts(credential.token.as_str());
@@ -319,7 +338,7 @@ impl Authenticators {
     }
 
     /// Returns the authenticator of the token's issuer, among those for the token's location.
-    fn of_issuer(
+    pub(super) fn of_issuer(
         &self,
         token: &UnverifiedToken<'_>,
         credential: &Credential<'_, '_>,

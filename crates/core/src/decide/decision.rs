@@ -82,6 +82,17 @@ pub enum DecisionError {
     /// Too many checks are in progress.
     #[error("too many checks are in progress")]
     Overload,
+    /// The check is larger than `server.max_message`.
+    #[error("the check has {found} bytes, and `server.max_message` allows {limit}")]
+    TooLarge {
+        /// The size of the check, in bytes.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The check has more headers and other entries than are decoded.
+    #[error("the check has more headers, labels and context extensions than are decoded")]
+    TooManyEntries,
     /// The check can't be read, or modgud failed internally.
     #[error("the check can't be read, or modgud failed internally")]
     Internal,
@@ -98,6 +109,17 @@ pub enum LoggedDecisions {
     Denied,
     /// None.
     None,
+}
+
+/// The personal data in the log lines of decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogFields {
+    /// True if the caller's subject is logged.
+    pub has_principal: bool,
+    /// True if the subject is logged as a hash.
+    pub masks_subject: bool,
+    /// True if the client's address is logged as its network.
+    pub masks_client: bool,
 }
 
 impl From<MutationError> for DecisionError {
@@ -121,6 +143,7 @@ impl DecisionError {
             Self::Correlation(error) => error.reason(),
             Self::Deadline => Reason::DeadlineExceeded,
             Self::Overload => Reason::Overloaded,
+            Self::TooLarge { .. } | Self::TooManyEntries => Reason::RequestTooLarge,
             Self::Internal => Reason::Internal,
         }
     }
@@ -142,6 +165,8 @@ impl DecisionError {
             | Self::Deadline
             | Self::Minted(_)
             | Self::Overload
+            | Self::TooLarge { .. }
+            | Self::TooManyEntries
             | Self::Internal => false,
         }
     }
@@ -202,6 +227,8 @@ mod tests {
             (pending(PendingLookup::Introspection(by)), false),
             (DecisionError::Deadline, false),
             (DecisionError::Overload, false),
+            (DecisionError::TooLarge { found: 2, limit: 1 }, false),
+            (DecisionError::TooManyEntries, false),
             (DecisionError::Internal, false),
         ] {
             assert_eq!(error.honours_failure_mode_allow(), left, "{error:?}");

@@ -1,7 +1,7 @@
 //! The configurable style of denials, and their status.
 
 use super::custom_headers::ExtraHeader;
-use crate::reason::Class;
+use crate::reason::{Class, Reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -25,11 +25,13 @@ pub struct Style {
 }
 
 impl Style {
-    /// Returns the status of a class.
-    pub(super) const fn status(&self, class: Class) -> Status {
-        match class {
+    /// Returns the status of a reason: that of its class, unless HTTP has one of its own for it.
+    pub(super) const fn status(&self, reason: Reason) -> Status {
+        match reason.class() {
             Class::Unauthenticated => self.unauthenticated,
             Class::Forbidden => self.forbidden,
+            Class::BadRequest if matches!(reason, Reason::UriTooLong) => Status::URI_TOO_LONG,
+            Class::BadRequest if matches!(reason, Reason::RequestTooLarge) => Status::TOO_LARGE,
             Class::BadRequest => Status::BAD_REQUEST,
             Class::Unavailable => Status::UNAVAILABLE,
         }
@@ -137,6 +139,10 @@ impl Status {
     pub const FORBIDDEN: Self = Self(403);
     /// The request can be read in more than one way (RFC 9110 §15.5.1).
     const BAD_REQUEST: Self = Self(400);
+    /// The request is larger than the limit (RFC 9110 §15.5.14).
+    const TOO_LARGE: Self = Self(413);
+    /// The path and query are longer than the limit (RFC 9110 §15.5.15).
+    const URI_TOO_LONG: Self = Self(414);
     /// The check could not be decided (RFC 9110 §15.6.4).
     const UNAVAILABLE: Self = Self(503);
     /// The browser is redirected to log in (RFC 9110 §15.4.3).

@@ -60,6 +60,8 @@ fn every_reason_has_the_answer_of_its_class_in_every_style_and_form() {
         let answers = answers(body);
         for reason in Reason::ALL {
             let expected = match reason.class() {
+                Class::BadRequest if *reason == Reason::UriTooLong => 414,
+                Class::BadRequest if *reason == Reason::RequestTooLarge => 413,
                 Class::Unauthenticated => 401,
                 Class::Forbidden => 403,
                 Class::BadRequest => 400,

@@ -56,6 +56,7 @@ const fn public(reason: Reason) -> &'static str {
         | Reason::AlgorithmNotAllowed
         | Reason::IssuerUnknown
         | Reason::KeyUnknown
+        | Reason::KeyAmbiguous
         | Reason::SignatureInvalid
         | Reason::TokenTooOld
         | Reason::AudienceMismatch
@@ -80,6 +81,8 @@ const fn public(reason: Reason) -> &'static str {
         | Reason::ConditionError => "This is not allowed.",
         Reason::RequestMalformed => "The request is malformed.",
         Reason::PathAmbiguous => "The path must be in its normal form.",
+        Reason::UriTooLong => "The path and query are too long.",
+        Reason::RequestTooLarge => "The request is too large.",
         Reason::HostAmbiguous => "The host must be in its normal form.",
         Reason::BodyUnreadable => "The body must be whole, and JSON without a name twice.",
         Reason::KeysUnavailable

@@ -133,8 +133,11 @@ pub enum HeaderTextError {
     #[error("is empty")]
     Empty,
     /// The text is longer than [`HeaderText::MAX_BYTES`].
-    #[error("is longer than {} bytes", HeaderText::MAX_BYTES)]
-    TooLong,
+    #[error("has {found} bytes, and a text may have {}", HeaderText::MAX_BYTES)]
+    TooLong {
+        /// The length of the text, in bytes.
+        found: usize,
+    },
     /// The text has a control character, or one outside ASCII.
     #[error("has a character that is not visible ASCII")]
     Character,
@@ -154,7 +157,7 @@ impl HeaderText {
     pub fn parse(text: &str) -> Result<Self, HeaderTextError> {
         match text.as_bytes() {
             [] => Err(HeaderTextError::Empty),
-            bytes if bytes.len() > Self::MAX_BYTES => Err(HeaderTextError::TooLong),
+            bytes if bytes.len() > Self::MAX_BYTES => Err(HeaderTextError::TooLong { found: bytes.len() }),
             bytes if !bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) => Err(HeaderTextError::Character),
             [b' ', ..] | [.., b' '] => Err(HeaderTextError::OuterSpace),
             bytes => Ok(Self(Bytes::copy_from_slice(bytes))),
@@ -222,7 +225,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(HeaderText::parse(text).map(|_| ()), expected, "{text:?}");
         }
-        assert_eq!(HeaderText::parse(&"a".repeat(1025)), Err(HeaderTextError::TooLong));
+        assert_eq!(HeaderText::parse(&"a".repeat(1025)), Err(HeaderTextError::TooLong { found: 1_025 }));
         assert!(HeaderText::parse(&"a".repeat(1024)).is_ok());
     }
 }

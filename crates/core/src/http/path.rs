@@ -7,7 +7,7 @@
 //! | in the target | result | reason |
 //! |---|---|---|
 //! | nothing | [`PathError::Empty`] | there is no path to decide on |
-//! | more than 8,192 bytes | [`PathError::TooLong`] | limits the work and the memory of a check |
+//! | more than `request.max_target` bytes, 8,192 by default | [`PathError::TooLong`] | limits the work and the memory of a check |
 //! | absolute form, authority form, `*` | [`PathError::NotOriginForm`] | the request would name the host twice (RFC 9112 §3.2) |
 //! | `//` | [`PathError::EmptySegment`] | some merge slashes, some read `//name` as an authority |
 //! | segment `.` or `..` | [`PathError::DotSegment`] | some resolve it, some don't (RFC 3986 §5.2.4) |
@@ -39,7 +39,7 @@ use super::percent::{is_unreserved, take_byte, take_escape, unescape};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The longest request target that is read, in bytes, query included. A longer one is rejected.
+/// The longest request target that is read by default, in bytes, query included. A longer one is rejected.
 pub const MAX_TARGET_BYTES: usize = 8192;
 
 /// A parsed request target in origin form (RFC 9112 §3.2.1).
@@ -57,9 +57,17 @@ impl<'a> RequestTarget<'a> {
     /// # Errors
     /// One `PathError`, of the path before the query; see the table of this module.
     pub fn parse(raw: &'a [u8]) -> Result<Self, PathError> {
+        Self::parse_within(raw, MAX_TARGET_BYTES)
+    }
+
+    /// Parses a target of at most this number of bytes.
+    ///
+    /// # Errors
+    /// One `PathError`, as [`parse`](Self::parse).
+    pub fn parse_within(raw: &'a [u8], limit: usize) -> Result<Self, PathError> {
         match raw.first() {
             None => return Err(PathError::Empty),
-            Some(_) if raw.len() > MAX_TARGET_BYTES => return Err(PathError::TooLong),
+            Some(_) if raw.len() > limit => return Err(PathError::TooLong { found: raw.len(), limit }),
             Some(b'/') => {}
             Some(_) => return Err(PathError::NotOriginForm),
         }
@@ -146,9 +154,14 @@ pub enum PathError {
     /// The target is empty, as with CONNECT (RFC 9113 §8.5).
     #[error("the request target is empty")]
     Empty,
-    /// More than [`MAX_TARGET_BYTES`].
-    #[error("the request target is longer than {MAX_TARGET_BYTES} bytes")]
-    TooLong,
+    /// More bytes than `request.max_target`, by default [`MAX_TARGET_BYTES`].
+    #[error("the path and query have {found} bytes, and `request.max_target` allows {limit}")]
+    TooLong {
+        /// The length of the target, in bytes.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Absolute, authority or asterisk form (RFC 9112 §3.2.2-§3.2.4).
     #[error("the request target does not start with `/`")]
     NotOriginForm,

@@ -3,7 +3,7 @@
 use crate::http::header::{folds_to_same_name, is_token_byte};
 use crate::http::host::{Host, HostError};
 use crate::http::method::{Method, MethodError};
-use crate::http::path::{CanonicalPath, PathError, RequestTarget};
+use crate::http::path::{CanonicalPath, MAX_TARGET_BYTES, PathError, RequestTarget};
 use crate::http::percent;
 use crate::reason::Reason;
 use schemars::JsonSchema;
@@ -104,9 +104,22 @@ impl<'a> Request<'a> {
         host: &'a [u8],
         headers: Headers<'a>,
     ) -> Result<Self, RequestError> {
+        Self::parse_within(method, (target, MAX_TARGET_BYTES), host, headers)
+    }
+
+    /// Builds a request whose target has at most this number of bytes.
+    ///
+    /// # Errors
+    /// The first error, as [`parse`](Self::parse).
+    pub fn parse_within(
+        method: &'a [u8],
+        (target, max_target): (&'a [u8], usize),
+        host: &'a [u8],
+        headers: Headers<'a>,
+    ) -> Result<Self, RequestError> {
         let text = std::str::from_utf8(method).map_err(|error| MethodError::NotAToken(error.valid_up_to()))?;
         let method = Method::parse(text)?;
-        let RequestTarget { path, query } = RequestTarget::parse(target)?;
+        let RequestTarget { path, query } = RequestTarget::parse_within(target, max_target)?;
         let port = port(host);
         let host = Host::parse(host)?;
         Ok(Self {
@@ -199,6 +212,7 @@ impl RequestError {
             Self::NoHttpRequest | Self::Method(_) | Self::TooManyHeaders | Self::HeaderName | Self::Context => {
                 Reason::RequestMalformed
             }
+            Self::Path(PathError::TooLong { .. }) => Reason::UriTooLong,
             Self::Path(_) => Reason::PathAmbiguous,
             Self::Host(_) => Reason::HostAmbiguous,
         }

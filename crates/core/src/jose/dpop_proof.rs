@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::Claims;
 use crate::jose::compact::CompactToken;
-use crate::jose::error::{Part, TokenError};
+use crate::jose::error::{DEFAULT_MAX_TOKEN_BYTES, Part, TokenError};
 use crate::jose::header::JoseHeader;
 use crate::jose::identity::Thumbprint;
 use crate::jose::json::read_object;
@@ -58,6 +58,9 @@ impl<'a> UnverifiedDpopProof<'a> {
     /// # Errors
     /// Any [`ProofError`] except those of the signature.
     pub fn parse(proof: &'a str) -> Result<Self, ProofError> {
+        if proof.len() > DEFAULT_MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLarge { found: proof.len(), limit: DEFAULT_MAX_TOKEN_BYTES }.into());
+        }
         let compact = CompactToken::parse(proof)?;
         let mut header = read_object(compact.header()).map_err(|error| TokenError::Json(Part::Header, error))?;
         let jwk = header.remove("jwk");

@@ -8,10 +8,14 @@ use spki::ObjectIdentifier;
 use crate::jose::algorithm::{Algorithm, KeyType, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES};
 use crate::jose::identity::MAX_KEY_ID_BYTES;
 use crate::jose::json::JsonError;
+use crate::jose::jwks::KeySet;
 use crate::reason::Reason;
 
-/// The longest token that is read, in bytes. Envoy's own limit for all headers together is 60 KiB. A longer token is rejected.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// The longest token that is ever read, in bytes. Envoy's own limit for all headers together is 60 KiB. A longer token is rejected.
+pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// The longest token that is read by default (`server.max_token`), and the longest DPoP proof. A longer one is rejected.
+pub const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// One of the three parts of a compact JWS (RFC 7515 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +42,13 @@ impl fmt::Display for Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// The token is larger than the limit.
-    #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
-    TooLarge,
+    #[error("the token has {found} bytes, and {limit} are allowed (`server.max_token`)")]
+    TooLarge {
+        /// The length of the token, in bytes.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A token with five parts: a JWE (RFC 7516 §3.1).
     #[error("the token has five parts, so it is encrypted (JWE); only signed tokens (JWS) are supported")]
     Encrypted,
@@ -97,6 +106,9 @@ pub enum TokenError {
     /// None of the possible keys takes the token's algorithm.
     #[error("no candidate key of the issuer supports the header's `alg`")]
     KeyUnfit,
+    /// `kid` selects no key, and the issuer has more keys than are tried.
+    #[error("the header's `kid` does not select one key, and no more than {} are tried", KeySet::MAX_TRIED)]
+    KeysUntried,
     /// No key makes signatures of this length (RFC 8017 §8.2.2 step 1).
     #[error("no key of the issuer makes signatures of this length")]
     SignatureLength,
@@ -110,7 +122,7 @@ impl TokenError {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::TooLarge => Reason::TokenTooLarge,
+            Self::TooLarge { .. } => Reason::TokenTooLarge,
             Self::Encrypted
             | Self::PartCount { .. }
             | Self::EmptyPart(_)
@@ -127,6 +139,7 @@ impl TokenError {
             | Self::EncryptedPayload => Reason::TokenMalformed,
             Self::AlgorithmUnknown | Self::AlgorithmNotAllowed => Reason::AlgorithmNotAllowed,
             Self::KeyUnknown => Reason::KeyUnknown,
+            Self::KeysUntried => Reason::KeyAmbiguous,
             Self::KeyUnfit | Self::SignatureLength | Self::SignatureMismatch => Reason::SignatureInvalid,
         }
     }

@@ -75,7 +75,8 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// First of the algorithm ([`TokenError::AlgorithmNotAllowed`]), then of the keys ([`TokenError::KeyUnknown`],
-    /// [`TokenError::KeyUnfit`]), then of the signature ([`TokenError::SignatureLength`], [`TokenError::SignatureMismatch`]).
+    /// [`TokenError::KeyUnfit`]), then of the signature ([`TokenError::SignatureLength`], [`TokenError::SignatureMismatch`],
+    /// [`TokenError::KeysUntried`]).
     pub fn verify(self, keys: &KeySet, allowed: &[Algorithm]) -> Result<VerifiedToken, TokenError> {
         self.verify_by_any(std::iter::once(keys), allowed)
     }
@@ -116,7 +117,7 @@ impl<'a> UnverifiedToken<'a> {
                 continue;
             }
             if tries.next().is_none() {
-                break;
+                return Err(TokenError::KeysUntried);
             }
             if verifier.verify(self.signing_input.as_bytes(), &self.signature).is_ok() {
                 return Ok(key.identity());
@@ -135,8 +136,13 @@ pub fn unverified_header(token: &str) -> Option<Map<String, Value>> {
 
 /// Returns the more specific of two errors of one token with two sets of keys.
 fn more_specific(one: TokenError, other: TokenError) -> TokenError {
-    const ORDER: [TokenError; 4] =
-        [TokenError::SignatureMismatch, TokenError::SignatureLength, TokenError::KeyUnfit, TokenError::KeyUnknown];
+    const ORDER: [TokenError; 5] = [
+        TokenError::KeysUntried,
+        TokenError::SignatureMismatch,
+        TokenError::SignatureLength,
+        TokenError::KeyUnfit,
+        TokenError::KeyUnknown,
+    ];
     // Errors that are missing in the order are the same for every set.
     let rank = |error: &TokenError| ORDER.iter().position(|known| known == error);
     if rank(&one) < rank(&other) { one } else { other }

@@ -82,16 +82,26 @@ pub enum EncodeError {
     /// The expression has no result: it reads a value of an unexpected type, for example.
     #[error("can't be evaluated for this request")]
     Expression,
-    /// The encoded value is longer than [`MAX_BYTES`].
-    #[error("is longer than {MAX_BYTES} bytes when encoded")]
-    TooLong,
+    /// The encoded value is longer than `upstream.max_header_bytes`.
+    #[error("has {found} bytes when encoded, and `upstream.max_header_bytes` allows {limit}")]
+    TooLong {
+        /// The length of the encoded value, in bytes.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
 }
 
-/// The longest list or JSON text that is written: 4 KiB; a longer one is an error. A single text is shorter: [`HeaderText::MAX_BYTES`].
-pub const MAX_BYTES: usize = 4096;
+/// The longest list or JSON text that is written by default: 8 KiB; a longer one is an error. A single text is shorter:
+/// [`HeaderText::MAX_BYTES`].
+pub const MAX_BYTES: usize = 8192;
 
-/// Encodes a value; `None` for a list without items.
-pub(super) fn encode(found: FieldValue<'_>, encoding: HeaderEncoding) -> Result<Option<HeaderText>, EncodeError> {
+/// Encodes a value, as a list or JSON in at most `limit` bytes; `None` for a list without items.
+pub(super) fn encode(
+    found: FieldValue<'_>,
+    encoding: HeaderEncoding,
+    limit: usize,
+) -> Result<Option<HeaderText>, EncodeError> {
     match (encoding, found) {
         (HeaderEncoding::Json, found) => {
             let text = match found {
@@ -100,48 +110,51 @@ pub(super) fn encode(found: FieldValue<'_>, encoding: HeaderEncoding) -> Result<
                 FieldValue::Json(value) if holds_beyond_64_bits(value) => return Err(EncodeError::Number),
                 FieldValue::Json(value) => json(value),
             };
-            bounded(text.into_bytes()).map(Some)
+            bounded(text.into_bytes(), limit).map(Some)
         }
-        (_, FieldValue::Texts(texts)) => list(texts.iter().map(|text| item(text))),
-        (encoding, FieldValue::Text(one)) => text(one, encoding).map(Some),
+        (_, FieldValue::Texts(texts)) => list(texts.iter().map(|text| item(text)), limit),
+        (encoding, FieldValue::Text(one)) => text(one, encoding, limit).map(Some),
         (encoding, FieldValue::Json(value)) => match value {
-            Value::String(one) => text(one, encoding).map(Some),
-            Value::Array(values) => list(values.iter().map(|value| match value {
-                Value::String(text) => item(text),
-                Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
-                Value::Number(one) => Ok(number(one)),
-                Value::Bool(one) => Ok(one.to_string()),
-                Value::Null | Value::Array(_) | Value::Object(_) => Err(EncodeError::Item),
-            })),
+            Value::String(one) => text(one, encoding, limit).map(Some),
+            Value::Array(values) => list(
+                values.iter().map(|value| match value {
+                    Value::String(text) => item(text),
+                    Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
+                    Value::Number(one) => Ok(number(one)),
+                    Value::Bool(one) => Ok(one.to_string()),
+                    Value::Null | Value::Array(_) | Value::Object(_) => Err(EncodeError::Item),
+                }),
+                limit,
+            ),
             Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
-            Value::Number(one) => bounded(number(one).into_bytes()).map(Some),
-            Value::Bool(one) => bounded(one.to_string().into_bytes()).map(Some),
+            Value::Number(one) => bounded(number(one).into_bytes(), limit).map(Some),
+            Value::Bool(one) => bounded(one.to_string().into_bytes(), limit).map(Some),
             Value::Null => Ok(None),
             Value::Object(_) => Err(EncodeError::Object),
         },
     }
 }
 
-fn text(text: &str, encoding: HeaderEncoding) -> Result<HeaderText, EncodeError> {
+fn text(text: &str, encoding: HeaderEncoding, limit: usize) -> Result<HeaderText, EncodeError> {
     match encoding {
         HeaderEncoding::Plain | HeaderEncoding::Json => Ok(HeaderText::parse(text)?),
         HeaderEncoding::Percent => Ok(HeaderText::parse(&percent_encoded(text)?)?),
-        HeaderEncoding::List => bounded(item(text)?.into_bytes()),
+        HeaderEncoding::List => bounded(item(text)?.into_bytes(), limit),
     }
 }
 
-fn list(items: impl Iterator<Item = Result<String, EncodeError>>) -> Result<Option<HeaderText>, EncodeError> {
+fn list(
+    items: impl Iterator<Item = Result<String, EncodeError>>,
+    limit: usize,
+) -> Result<Option<HeaderText>, EncodeError> {
     let mut all = String::new();
     for item in items {
         if !all.is_empty() {
             all.push(',');
         }
         all.push_str(&item?);
-        if all.len() > MAX_BYTES {
-            return Err(EncodeError::TooLong);
-        }
     }
-    if all.is_empty() { Ok(None) } else { bounded(all.into_bytes()).map(Some) }
+    if all.is_empty() { Ok(None) } else { bounded(all.into_bytes(), limit).map(Some) }
 }
 
 fn item(text: &str) -> Result<String, EncodeError> {
@@ -157,8 +170,9 @@ fn percent_encoded(text: &str) -> Result<String, EncodeError> {
 }
 
 /// Checks the length only. The text is already visible ASCII, with spaces inside of JSON texts only.
-fn bounded(text: Vec<u8>) -> Result<HeaderText, EncodeError> {
-    if text.len() > MAX_BYTES { Err(EncodeError::TooLong) } else { Ok(HeaderText::from_checked(text)) }
+fn bounded(text: Vec<u8>, limit: usize) -> Result<HeaderText, EncodeError> {
+    let found = text.len();
+    if found > limit { Err(EncodeError::TooLong { found, limit }) } else { Ok(HeaderText::from_checked(text)) }
 }
 
 /// Returns the value as compact JSON. Members are in the order of their names, so that equal objects have equal texts.
@@ -243,7 +257,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn written(value: &Value, encoding: HeaderEncoding) -> Result<Option<String>, EncodeError> {
-        encode(FieldValue::Json(value), encoding).map(|text| text.map(|text| text.as_str().to_owned()))
+        encode(FieldValue::Json(value), encoding, MAX_BYTES).map(|text| text.map(|text| text.as_str().to_owned()))
     }
 
     #[test]
@@ -309,14 +323,14 @@ mod tests {
             (json!(["", "a"]), HeaderEncoding::Plain, EncodeError::EmptyItem),
             (json!(["a", null]), HeaderEncoding::Plain, EncodeError::Item),
             (json!([["a"]]), HeaderEncoding::List, EncodeError::Item),
-            (json!([long, "a"]), HeaderEncoding::Plain, EncodeError::TooLong),
-            (json!([long]), HeaderEncoding::Json, EncodeError::TooLong),
+            (json!([long, "a"]), HeaderEncoding::Plain, EncodeError::TooLong { found: 8_194, limit: 8_192 }),
+            (json!([long]), HeaderEncoding::Json, EncodeError::TooLong { found: 8_196, limit: 8_192 }),
             (json!(1e21), HeaderEncoding::Plain, EncodeError::Number),
             (json!(18_446_744_073_709_551_616.0), HeaderEncoding::List, EncodeError::Number),
             (json!(-9_223_372_036_854_775_808.0), HeaderEncoding::Percent, EncodeError::Number),
             (json!(["a", 1e30]), HeaderEncoding::Plain, EncodeError::Number),
             (json!({"a": [{"b": 1e30}]}), HeaderEncoding::Json, EncodeError::Number),
-            (json!("é".repeat(200)), HeaderEncoding::Percent, HeaderTextError::TooLong.into()),
+            (json!("é".repeat(200)), HeaderEncoding::Percent, HeaderTextError::TooLong { found: 1_200 }.into()),
         ] {
             assert_eq!(written(&value, form), Err(problem), "{form:?}");
         }
@@ -327,7 +341,7 @@ mod tests {
     fn what_a_principal_holds_is_a_list_also_when_it_is_one() {
         let texts = |texts: &[&str], encoding| {
             let texts: Vec<Box<str>> = texts.iter().map(|text| Box::from(*text)).collect();
-            encode(FieldValue::Texts(&texts), encoding).map(|text| text.map(|text| text.as_str().to_owned()))
+            encode(FieldValue::Texts(&texts), encoding, MAX_BYTES).map(|text| text.map(|text| text.as_str().to_owned()))
         };
         assert_eq!(texts(&["a,b"], HeaderEncoding::Plain), Ok(Some("a%2Cb".to_owned())));
         assert_eq!(texts(&["a", "b c"], HeaderEncoding::Percent), Ok(Some("a,b%20c".to_owned())));

@@ -1,11 +1,11 @@
 //! Identity headers: the value of each, and the guarantee that only modgud writes them. `header_encoding` encodes the values.
 
 use super::Mutations;
-use super::header_encoding::{EncodeError, FieldValue, HeaderEncoding, encode};
+use super::header_encoding::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES, encode};
 use super::removal::Removals;
 use super::value::{HeaderValueSource, computed};
 use crate::authz::condition::Inputs;
-use crate::http::header::{HeaderName, HeaderText};
+use crate::http::header::{HeaderName, HeaderText, HeaderTextError};
 
 /// One identity header and its value.
 #[derive(Debug)]
@@ -42,18 +42,44 @@ pub struct IdentityError {
     pub error: EncodeError,
 }
 
+/// An identity header that is omitted, since its value can't be encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedHeader {
+    /// The header's name.
+    pub name: HeaderName,
+    /// The reason why its value can't be encoded.
+    pub error: EncodeError,
+}
+
+/// The limits of identity headers.
+#[derive(Debug, Clone, Copy)]
+pub struct HeaderLimits {
+    /// The longest list or JSON text, in bytes.
+    pub max_bytes: usize,
+    /// The behaviour for a longer value, and for a longer text, on which no module relies.
+    pub on_too_large: OnEncodeError,
+}
+
+impl Default for HeaderLimits {
+    /// Returns 8 KiB, beyond which a header is omitted.
+    fn default() -> Self {
+        Self { max_bytes: MAX_BYTES, on_too_large: OnEncodeError::Drop }
+    }
+}
+
 /// All identity headers of a configuration.
 #[derive(Debug, Default)]
 pub struct IdentityHeaders {
     headers: Vec<IdentityHeader>,
     removals: Removals,
+    limits: HeaderLimits,
 }
 
 impl IdentityHeaders {
     /// Builds the identity headers, and the removals of client headers, which include every spelling of the identity headers.
     #[must_use]
-    pub const fn new(headers: Vec<IdentityHeader>, removals: Removals) -> Self {
-        Self { headers, removals }
+    pub const fn new(headers: Vec<IdentityHeader>, removals: Removals, limits: HeaderLimits) -> Self {
+        Self { headers, removals, limits }
     }
 
     /// Returns the identity headers.
@@ -76,14 +102,14 @@ impl IdentityHeaders {
     ) -> Result<(), IdentityError> {
         mutations.set.reserve(self.headers.len().saturating_add(1));
         for header in &self.headers {
-            match (header.value(inputs), header.on_error) {
+            match (header.value(inputs, self.limits.max_bytes), header.on_error) {
                 (Ok(Some(value)), _) => mutations.set.push((header.name.clone(), value)),
                 (Ok(None), _) => mutations.remove.push(header.name.bytes().clone()),
-                (Err(_), OnEncodeError::Drop) => {
+                (Err(error), OnEncodeError::Drop) if !self.denies(error) => {
                     mutations.remove.push(header.name.bytes().clone());
-                    mutations.dropped.push(header.name.clone());
+                    mutations.dropped.push(DroppedHeader { name: header.name.clone(), error });
                 }
-                (Err(error), OnEncodeError::Deny) => {
+                (Err(error), _) => {
                     let origin = header.source.to_string().into();
                     return Err(IdentityError { header: header.name.clone(), origin, error });
                 }
@@ -94,17 +120,23 @@ impl IdentityHeaders {
         self.removals.apply(&inputs.request.headers, is_ours, &mut mutations.remove);
         Ok(())
     }
+
+    /// Returns true if this error of any header is a denial.
+    fn denies(&self, error: EncodeError) -> bool {
+        let is_too_large =
+            matches!(error, EncodeError::TooLong { .. } | EncodeError::Text(HeaderTextError::TooLong { .. }));
+        is_too_large && self.limits.on_too_large == OnEncodeError::Deny
+    }
 }
 
 impl IdentityHeader {
-    fn value(&self, inputs: &Inputs<'_>) -> Result<Option<HeaderText>, EncodeError> {
+    fn value(&self, inputs: &Inputs<'_>, limit: usize) -> Result<Option<HeaderText>, EncodeError> {
         match &self.source {
             HeaderValueSource::Source(source) => {
-                source.find(inputs.principal).map_or(Ok(None), |found| encode(found, self.encoding))
+                source.find(inputs.principal).map_or(Ok(None), |found| encode(found, self.encoding, limit))
             }
-            HeaderValueSource::Computed(expression) => {
-                computed(expression, inputs)?.map_or(Ok(None), |value| encode(FieldValue::Json(&value), self.encoding))
-            }
+            HeaderValueSource::Computed(expression) => computed(expression, inputs)?
+                .map_or(Ok(None), |value| encode(FieldValue::Json(&value), self.encoding, limit)),
         }
     }
 }

@@ -146,7 +146,10 @@ pub(super) fn constraint(
     match (constraint, lifetime) {
         (Some(Sender::Dpop), lifetime) => {
             let lifetime = lifetime.map_or(LIFETIME, |text| span.read(&at, Some(text), diagnostics));
-            return Some(SenderConstraint::Dpop(DpopPolicy { lifetime, leeway: leeway.unwrap_or_default().max(LEAST_LEEWAY) }));
+            return Some(SenderConstraint::Dpop(DpopPolicy {
+                lifetime,
+                leeway: leeway.unwrap_or_default().max(LEAST_LEEWAY),
+            }));
         }
         (Some(Sender::Certificate) | None, Some(_)) => {
             let message = "has no effect without `sender_constraint: dpop`";

@@ -164,10 +164,19 @@ fn ambiguous_characters_are_refused() {
 fn the_bound_counts_path_and_query() {
     let path = format!("/{}", "a".repeat(MAX_TARGET_BYTES - 1));
     assert_eq!(error(path.as_bytes()), None);
-    assert_eq!(error(format!("{path}a").as_bytes()), Some(PathError::TooLong));
+    assert_eq!(error(format!("{path}a").as_bytes()), Some(PathError::TooLong { found: 8_193, limit: 8_192 }));
     let query = format!("/?{}", "a".repeat(MAX_TARGET_BYTES - 2));
     assert_eq!(error(query.as_bytes()), None);
-    assert_eq!(error(format!("{query}a").as_bytes()), Some(PathError::TooLong));
+    assert_eq!(error(format!("{query}a").as_bytes()), Some(PathError::TooLong { found: 8_193, limit: 8_192 }));
+}
+
+#[test]
+fn the_bound_can_be_set() {
+    let parse = |raw, limit| RequestTarget::parse_within(raw, limit).err();
+    assert_eq!(parse(b"/a?b".as_slice(), 4), None);
+    assert_eq!(parse(b"/a?bc".as_slice(), 4), Some(PathError::TooLong { found: 5, limit: 4 }));
+    let long = format!("/?{}", "a".repeat(60_000));
+    assert_eq!(parse(long.as_bytes(), 65_536), None);
 }
 
 #[test]
@@ -187,7 +196,7 @@ fn debug_does_not_show_the_query() {
 fn messages_are_unique() {
     let all = [
         PathError::Empty,
-        PathError::TooLong,
+        PathError::TooLong { found: 2, limit: 1 },
         PathError::NotOriginForm,
         PathError::EmptySegment(7),
         PathError::DotSegment(7),
@@ -214,7 +223,7 @@ fn messages_are_unique() {
 const fn number(error: PathError) -> u8 {
     match error {
         PathError::Empty => 1,
-        PathError::TooLong => 2,
+        PathError::TooLong { .. } => 2,
         PathError::NotOriginForm => 3,
         PathError::EmptySegment(_) => 4,
         PathError::DotSegment(_) => 5,

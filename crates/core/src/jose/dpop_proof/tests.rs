@@ -111,7 +111,7 @@ fn every_kind_of_public_key_proves_itself() {
 #[test]
 fn messages_are_unique_lowercase_sentences() {
     assert_good_messages(&[
-        ProofError::Token(TokenError::TooLarge),
+        ProofError::Token(TokenError::TooLarge { found: 2, limit: 1 }),
         ProofError::Type,
         ProofError::KeyMissing,
         ProofError::Key(JwkError::Symmetric),

@@ -11,7 +11,7 @@ use crate::reason::Reason;
 #[test]
 fn reasons_tell_the_kinds_apart() {
     for (error, reason) in [
-        (TokenError::TooLarge, Reason::TokenTooLarge),
+        (TokenError::TooLarge { found: 2, limit: 1 }, Reason::TokenTooLarge),
         (TokenError::Encrypted, Reason::TokenMalformed),
         (TokenError::Json(Part::Payload, JsonError::DuplicateName), Reason::TokenMalformed),
         (TokenError::CriticalExtension, Reason::TokenMalformed),
@@ -21,6 +21,7 @@ fn reasons_tell_the_kinds_apart() {
         (TokenError::KeyUnfit, Reason::SignatureInvalid),
         (TokenError::SignatureLength, Reason::SignatureInvalid),
         (TokenError::SignatureMismatch, Reason::SignatureInvalid),
+        (TokenError::KeysUntried, Reason::KeyAmbiguous),
     ] {
         assert_eq!(error.reason(), reason, "{error}");
     }
@@ -29,7 +30,7 @@ fn reasons_tell_the_kinds_apart() {
 #[test]
 fn messages_of_tokens_are_unique_lowercase_sentences() {
     let mut errors = vec![
-        TokenError::TooLarge,
+        TokenError::TooLarge { found: 2, limit: 1 },
         TokenError::Encrypted,
         TokenError::PartCount { found: 2 },
         TokenError::AlgorithmMissing,
@@ -47,6 +48,7 @@ fn messages_of_tokens_are_unique_lowercase_sentences() {
         TokenError::KeyUnfit,
         TokenError::SignatureLength,
         TokenError::SignatureMismatch,
+        TokenError::KeysUntried,
     ];
     for part in [Part::Header, Part::Payload, Part::Signature] {
         errors.extend([TokenError::EmptyPart(part), TokenError::Encoding(part)]);

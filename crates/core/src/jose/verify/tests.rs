@@ -187,8 +187,7 @@ fn a_good_signature_does_not_help_a_bad_token() {
             format!("{}.AA", ISSUER.sign(HEADER, CLAIMS)),
             TokenError::PartCount { found: 4 },
         ),
-        ("64 KiB", claims(json!({"a": "a".repeat(64 * 1024)}).to_string().as_bytes()), TokenError::TooLarge),
-        ("a megabyte of dots", ".".repeat(1 << 20), TokenError::TooLarge),
+        ("a megabyte of dots", ".".repeat(1 << 20), TokenError::TooLarge { found: 1 << 20, limit: 64 << 10 }),
     ];
     let names: HashSet<_> = table.iter().map(|(what, ..)| what).collect();
     assert_eq!(names.len(), table.len());

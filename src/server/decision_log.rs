@@ -1,0 +1,289 @@
+//! The log lines of decisions. Each identifies the request and, as far as it is known, the caller; `docs/operating.md` lists the fields.
+//! Every field is bounded: lines wait in memory for a slow reader, and clients choose what is in them.
+
+#[cfg(test)]
+mod tests;
+
+use crate::envoy::proto::address::Address;
+use crate::envoy::proto::{CheckRequest, HttpRequest};
+use modgud_core::authn::{Authenticator, JwtAuthenticator};
+use modgud_core::authz::RuleName;
+use modgud_core::decide::{Decision, LogFields, ShadowOutcome, Snapshot, Verdict};
+use modgud_core::http::request::{HeaderLookup, Headers, Request};
+use modgud_core::principal::Principal;
+use modgud_core::reason::{Class, Reason};
+use modgud_core::upstream::DroppedHeader;
+use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+/// Maximum bytes of a field in the log; a longer one is cut. Lines wait in memory for a slow reader, and clients choose the length of paths.
+const MAX_LOGGED_BYTES: usize = 256;
+
+/// The request of a decision: a request that can't be read has only some of the fields.
+#[derive(Debug, Default)]
+pub(super) struct RequestFields<'a> {
+    request_id: Option<&'a str>,
+    trace_id: Option<&'a str>,
+    method: Option<Cow<'a, str>>,
+    host: Option<Cow<'a, str>>,
+    path: Option<Cow<'a, str>>,
+    client: Option<Cow<'a, str>>,
+}
+
+impl<'a> RequestFields<'a> {
+    /// Returns the fields of a check: those of its request, or else what can be read.
+    pub(super) fn of(
+        check: &'a CheckRequest,
+        request: Option<&'a Request<'a>>,
+        unread: Option<&Headers<'a>>,
+        fields: LogFields,
+    ) -> Self {
+        let client = address(check).map(|address| {
+            if fields.masks_client { Cow::Owned(network(address)) } else { readable(address.as_bytes()) }
+        });
+        if let Some(request) = request {
+            return Self { client, ..Self::of_request(request) };
+        }
+        let http = check.attributes.as_ref().and_then(|all| all.request.as_ref()?.http.as_ref());
+        let Some(HttpRequest { method, path, host, .. }) = http else { return Self { client, ..Self::default() } };
+        let some = |bytes: &'a [u8]| Some(readable(bytes)).filter(|text| !text.is_empty());
+        Self {
+            request_id: unread.and_then(request_id),
+            trace_id: unread.and_then(trace_id),
+            method: some(method),
+            host: some(host),
+            path: some(path_of(path)),
+            client,
+        }
+    }
+
+    /// Returns the fields of a request, without its client.
+    pub(super) fn of_request(request: &'a Request<'a>) -> Self {
+        Self {
+            request_id: request_id(&request.headers),
+            trace_id: trace_id(&request.headers),
+            method: Some(Cow::Borrowed(request.method.as_str())),
+            host: request.host.name().map(cut),
+            path: Some(cut(request.path.as_str())),
+            client: None,
+        }
+    }
+
+    /// Returns id, method and path, for the line of a shadow configuration.
+    pub(super) fn shown(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
+        (self.request_id, self.method.as_deref(), self.path.as_deref())
+    }
+}
+
+/// The caller of a decision, as far as it is known.
+#[derive(Debug, Default)]
+struct CallerFields<'a> {
+    authenticator: Option<&'a str>,
+    issuer: Option<&'a str>,
+    key_id: Option<Cow<'a, str>>,
+    subject: Option<Cow<'a, str>>,
+}
+
+impl<'a> CallerFields<'a> {
+    fn of(decision: &'a Decision, request: Option<&'a Request<'a>>, snapshot: &'a Snapshot) -> Self {
+        let credential = request.and_then(|request| snapshot.extractor.find(request).ok().flatten());
+        let found = credential.and_then(|credential| snapshot.authenticators.identify(&credential));
+        let principal = decision.principal.as_deref();
+        let name = principal.map(Principal::authenticator);
+        let named = name.and_then(|name| snapshot.authenticators.list().iter().find(|one| one.name() == name));
+        let authenticator = named.or_else(|| found.as_ref().map(|found| found.authenticator));
+        // A rule without a credential does not look at one, so its caller is unknown.
+        let is_checked = principal.is_some() || matches!(decision.verdict, Verdict::Deny(_));
+        let (authenticator, found) = if is_checked { (authenticator, found) } else { (None, None) };
+        Self {
+            authenticator: authenticator.map(|one| one.name().as_str()),
+            issuer: authenticator.and_then(Authenticator::as_jwt).map(JwtAuthenticator::issuer),
+            key_id: found.and_then(|found| found.key_id).map(|id| Cow::Owned(cut(&id).into_owned())),
+            subject: principal.and_then(|principal| subject(principal, snapshot.fields)),
+        }
+    }
+}
+
+/// Returns the caller's subject for the log; `None` unless `principal` is set.
+fn subject(principal: &Principal, fields: LogFields) -> Option<Cow<'_, str>> {
+    let subject = principal.identity().subject.as_deref().filter(|_| fields.has_principal)?;
+    Some(if fields.masks_subject { Cow::Owned(masked(subject)) } else { cut(subject) })
+}
+
+/// Logs one decision.
+pub(super) fn log(decision: &Decision, request: Option<&Request<'_>>, fields: &RequestFields<'_>, snapshot: &Snapshot) {
+    let rule = decision.rule.as_ref().map(RuleName::as_str);
+    let CallerFields { authenticator, issuer, key_id, subject } = CallerFields::of(decision, request, snapshot);
+    let (key_id, subject) = (key_id.as_deref(), subject.as_deref());
+    let RequestFields { request_id, trace_id, .. } = *fields;
+    let (method, host) = (fields.method.as_deref(), fields.host.as_deref());
+    let (path, client) = (fields.path.as_deref(), fields.client.as_deref());
+    /// Logs the line at a level, with these fields first.
+    macro_rules! line {
+        ($level:ident, $($first:tt)*) => {
+            tracing::$level!(
+                $($first)*, rule, authenticator, issuer, key_id, subject, method, host, path, client, request_id, trace_id,
+                "check"
+            )
+        };
+    }
+    match &decision.verdict {
+        Verdict::Allow(_) => line!(info, decision = "allowed"),
+        Verdict::Deny(error) => {
+            let reason = error.reason();
+            let (class, code) = (reason.class().name(), reason.code());
+            match reason.class() {
+                Class::Unavailable => line!(warn, decision = "unavailable", class, reason = code, detail = %error),
+                Class::Unauthenticated | Class::Forbidden | Class::BadRequest => {
+                    line!(info, decision = "denied", class, reason = code, detail = %error);
+                }
+            }
+        }
+    }
+}
+
+/// Logs a shadow rule whose outcome differs from the enforced one.
+pub(super) fn log_shadow(shadow: &ShadowOutcome, decision: &Decision, fields: &RequestFields<'_>) {
+    let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
+    let (would, done) = (words(shadow.reason()), words(decision.reason()));
+    let (reason, done_reason) = (shadow.reason().map(Reason::code), decision.reason().map(Reason::code));
+    let detail = shadow.error.as_ref().map(tracing::field::display);
+    let (rule, done_rule) = (shadow.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
+    let RequestFields { request_id, trace_id, .. } = *fields;
+    let (method, host) = (fields.method.as_deref(), fields.host.as_deref());
+    let (path, client) = (fields.path.as_deref(), fields.client.as_deref());
+    tracing::info!(
+        rule,
+        would,
+        reason,
+        detail,
+        done,
+        done_reason,
+        done_rule,
+        method,
+        host,
+        path,
+        client,
+        request_id,
+        trace_id,
+        "shadow"
+    );
+}
+
+/// Logs identity headers that an allowed request lacks, because their values can't be written.
+pub(super) fn log_dropped(
+    dropped: &[DroppedHeader],
+    decision: &Decision,
+    fields: &RequestFields<'_>,
+    snapshot: &Snapshot,
+) {
+    let rule = decision.rule.as_ref().map(RuleName::as_str);
+    let subject = decision.principal.as_deref().and_then(|principal| subject(principal, snapshot.fields));
+    let subject = subject.as_deref();
+    let RequestFields { request_id, trace_id, .. } = *fields;
+    let (method, host) = (fields.method.as_deref(), fields.host.as_deref());
+    let (path, client) = (fields.path.as_deref(), fields.client.as_deref());
+    for DroppedHeader { name, error } in dropped {
+        let header = name.as_str();
+        tracing::warn!(
+            header,
+            detail = %error,
+            rule,
+            subject,
+            method,
+            host,
+            path,
+            client,
+            request_id,
+            trace_id,
+            "identity header omitted"
+        );
+    }
+}
+
+/// Returns the beginning of a text, and a mark if it was cut.
+fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_LOGGED_BYTES {
+        return Cow::Borrowed(text);
+    }
+    let whole = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_LOGGED_BYTES).last();
+    let beginning = whole.and_then(|end| text.get(..end)).unwrap_or_default();
+    Cow::Owned(format!("{beginning}…"))
+}
+
+/// Returns unchecked bytes as text: everything but visible ASCII is escaped, and the rest is cut.
+fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    let beginning = bytes.get(..=MAX_LOGGED_BYTES).unwrap_or(bytes);
+    match std::str::from_utf8(beginning) {
+        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => cut(text),
+        _ => Cow::Owned(cut(&beginning.escape_ascii().to_string()).into_owned()),
+    }
+}
+
+/// Returns the path of an unreadable target: from its slash to anything that could begin a query, a fragment or a parameter, since these
+/// may hold a credential. Empty if it does not begin with a slash, as an absolute URL can name a user.
+fn path_of(target: &[u8]) -> &[u8] {
+    let is_end = |at: usize| match target.get(at..) {
+        Some([b'?' | b'#' | b';', ..]) => true,
+        Some([b'%', high, low, ..]) => [b"3f", b"23", b"3b"].iter().any(|end| [*high, *low].eq_ignore_ascii_case(*end)),
+        Some(_) | None => false,
+    };
+    if !target.starts_with(b"/") {
+        return &[];
+    }
+    let end = (0..target.len().min(MAX_LOGGED_BYTES.saturating_add(1))).find(|at| is_end(*at));
+    end.and_then(|end| target.get(..end)).unwrap_or(target)
+}
+
+/// Returns the address of the client's connection, as Envoy sends it; `None` if it sends none.
+fn address(check: &CheckRequest) -> Option<&str> {
+    let source = check.attributes.as_ref()?.source.as_ref()?;
+    match source.address.as_ref()?.address.as_ref()? {
+        Address::SocketAddress(socket) => std::str::from_utf8(&socket.address).ok(),
+        Address::Pipe(_) => None,
+    }
+}
+
+/// Returns the network of an address: the first 24 bits of IPv4, the first 48 of IPv6.
+fn network(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V4(address)) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
+        }
+        Err(_) => "***".to_owned(),
+    }
+}
+
+/// Returns a keyed hash of a text. The key is random and lasts as long as the process: equal texts have equal hashes until a restart.
+fn masked(text: &str) -> String {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    format!("{:016x}", KEY.get_or_init(RandomState::new).hash_one(text))
+}
+
+/// Returns Envoy's id of the request, to find it in Envoy's own log; `None` unless it looks like an id.
+fn request_id<'a>(headers: &Headers<'a>) -> Option<&'a str> {
+    let HeaderLookup::One(id) = headers.get("x-request-id") else { return None };
+    let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if plain { std::str::from_utf8(id).ok() } else { None }
+}
+
+/// Returns the trace id of `traceparent` (W3C Trace Context §3.2.2); `None` unless the header is well-formed.
+fn trace_id<'a>(headers: &Headers<'a>) -> Option<&'a str> {
+    let HeaderLookup::One(value) = headers.get("traceparent") else { return None };
+    let text = std::str::from_utf8(value).ok()?;
+    let mut parts = text.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_whole = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
+    let is_zero = trace.bytes().all(|byte| byte == b'0');
+    (is_whole && !is_zero && version != "ff").then_some(trace)
+}
