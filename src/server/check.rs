@@ -2,7 +2,6 @@
 
 use super::comparison::{EnforcedOutcome, Queue};
 use super::decision_log::{RequestFields, log, log_dropped, log_shadow};
-use super::limits::ConnectionState;
 use crate::envoy::proto::{CheckRequest, CheckResponse};
 use crate::envoy::{memory, read_headers, response};
 use crate::log_throttle::LogThrottle;
@@ -15,10 +14,8 @@ use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::Mutations;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
-use tonic::codegen::BoxFuture;
-use tonic::server::UnaryService;
 
 /// The state that all checks share.
 #[derive(Debug)]
@@ -31,27 +28,6 @@ pub struct CheckHandler {
     overload: Mutex<LogThrottle>,
     /// Queue of answered checks, if a shadow configuration is compared with the active one.
     shadow: OnceLock<Queue>,
-}
-
-/// The service that Envoy calls on one connection.
-#[derive(Debug, Clone)]
-pub(super) struct CheckService(pub(super) Arc<ConnectionState>);
-
-impl UnaryService<CheckRequest> for CheckService {
-    type Response = CheckResponse;
-    type Future = BoxFuture<tonic::Response<CheckResponse>, tonic::Status>;
-
-    /// Answers a check whose message was decoded. Only such a call counts as a check that the connection has carried.
-    fn call(&mut self, request: tonic::Request<CheckRequest>) -> Self::Future {
-        let started = Instant::now();
-        let check = request.into_inner();
-        let state = Arc::clone(&self.0);
-        state.activity.record_check();
-        Box::pin(async move {
-            let try_acquire = |bytes| state.try_acquire(bytes);
-            Ok(tonic::Response::new(state.checks.check(check, started, try_acquire).await))
-        })
-    }
 }
 
 impl CheckHandler {
@@ -68,7 +44,7 @@ impl CheckHandler {
 
     /// Decides a check whose message has arrived. One that waits for the network counts as under way meanwhile, and needs a slot from
     /// `try_acquire` for its bytes.
-    async fn check<S>(
+    pub(super) async fn check<S>(
         &self,
         check: CheckRequest,
         started: Instant,

@@ -5,7 +5,6 @@
 #[cfg(test)]
 mod tests;
 
-use super::limits::Limits;
 use crate::telemetry::metrics::{Closed, Closing};
 use prometheus_client::metrics::gauge::Gauge;
 use std::collections::BTreeMap;
@@ -175,7 +174,9 @@ pub(super) struct ListenerConnections {
 impl ListenerConnections {
     /// Closes the connection with the most unread bytes, of those that have held some for [`UNREAD_GRACE`]. Connections that have carried no
     /// check go first. Calls that wait on a connection do not make it larger: Envoy has many of them when it is slow for a moment.
-    pub(super) fn close_largest(&self, limits: &Limits) {
+    ///
+    /// `forget` takes its bytes off the total.
+    pub(super) fn close_largest(&self, forget: impl FnOnce(&ConnectionActivity)) {
         let mut taken = lock(&self.taken);
         let may = |holder: &&mut SlotHolder| holder.evict.is_some() && holder.activity.unread_for() >= UNREAD_GRACE;
         let size = |holder: &&mut SlotHolder| (!holder.activity.has_check(), holder.activity.unread());
@@ -183,7 +184,7 @@ impl ListenerConnections {
         let Some(holder) = taken.values_mut().rev().filter(may).max_by_key(size) else { return };
         if let Some(evict) = holder.evict.take() {
             // Its bytes are as good as free: the next report must not close another connection for them.
-            limits.forget_unread(&holder.activity);
+            forget(&holder.activity);
             self.closed.count(Closing::UnreadResponses);
             // Fails if the connection is closed already.
             let _ = evict.send(());

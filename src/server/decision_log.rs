@@ -223,14 +223,14 @@ fn readable(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// Returns the path of an unreadable target: from its slash to anything that could begin a query, a fragment or a parameter, since these
-/// may hold a credential. Empty if it does not begin with a slash, as an absolute URL can name a user.
+/// may hold a credential. Empty if it can name a user, as an absolute URL does.
 fn path_of(target: &[u8]) -> &[u8] {
     let is_end = |at: usize| match target.get(at..) {
         Some([b'?' | b'#' | b';', ..]) => true,
         Some([b'%', high, low, ..]) => [b"3f", b"23", b"3b"].iter().any(|end| [*high, *low].eq_ignore_ascii_case(*end)),
         Some(_) | None => false,
     };
-    if !target.starts_with(b"/") {
+    if !target.starts_with(b"/") || target.starts_with(b"//") && target.contains(&b'@') {
         return &[];
     }
     let end = (0..target.len().min(MAX_LOGGED_BYTES.saturating_add(1))).find(|at| is_end(*at));

@@ -2,7 +2,6 @@
 //! `failure_mode_allow`; each becomes a 503 denial here.
 
 use super::body::RequestBody;
-use super::check::CheckService;
 use super::limits::ConnectionState;
 use crate::envoy::has_too_many_entries;
 use crate::envoy::proto::{CheckRequest, CheckResponse};
@@ -21,7 +20,8 @@ use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder};
-use tonic::server::Grpc;
+use tonic::codegen::BoxFuture;
+use tonic::server::{Grpc, UnaryService};
 use tonic_prost::ProstEncoder;
 
 /// The path of the one method that Envoy calls.
@@ -32,6 +32,27 @@ pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 const NO_ROOM: &str = "8";
 /// The gRPC status `OUT_OF_RANGE`, of a message that is not decoded. Its text is the size of a message that is too large, in bytes.
 const NOT_DECODED: &str = "11";
+
+/// The service that Envoy calls on one connection.
+#[derive(Debug, Clone)]
+struct CheckService(Arc<ConnectionState>);
+
+impl UnaryService<CheckRequest> for CheckService {
+    type Response = CheckResponse;
+    type Future = BoxFuture<tonic::Response<CheckResponse>, Status>;
+
+    /// Answers a check whose message was decoded. Only such a call counts as a check that the connection has carried.
+    fn call(&mut self, request: tonic::Request<CheckRequest>) -> Self::Future {
+        let started = Instant::now();
+        let check = request.into_inner();
+        let state = Arc::clone(&self.0);
+        state.activity.record_check();
+        Box::pin(async move {
+            let try_acquire = |bytes| state.try_acquire(bytes);
+            Ok(tonic::Response::new(state.checks.check(check, started, try_acquire).await))
+        })
+    }
+}
 
 /// The authorization service on one connection, with the guarantee of a response.
 #[derive(Debug, Clone)]

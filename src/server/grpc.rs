@@ -73,6 +73,7 @@ pub(super) async fn serve(
 /// Serves connections, each in a task of its own, until `stop` completes and all of them have ended.
 async fn serve_each(mut incoming: mpsc::Receiver<Connection>, services: Services, stop: impl Future<Output = ()>) {
     let closing = CancellationToken::new();
+    // Not a `TaskTracker`: a `JoinSet` also aborts its tasks when it is dropped.
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {

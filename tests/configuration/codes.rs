@@ -60,7 +60,7 @@ fn without_location(mut line: &str) -> &str {
 
 #[test]
 fn each_code_has_a_golden_text() {
-    for (name, constructors) in [("bad", ["error", "parse"].as_slice()), ("warned", &["warning"])] {
+    for (name, constructors) in [("bad", ["error", "parse"].as_slice()), ("warned", &["warning", "parse_warning"])] {
         let (codes, computed) = codes(constructors);
         assert_eq!(computed, 0, "{name}: a code is not a literal, so that this test does not see it");
         assert!(codes.len() > 20, "{name}: only {codes:?}");
@@ -82,7 +82,7 @@ fn no_two_codes_have_one_text() {
 
 #[test]
 fn codes_are_short_words_with_hyphens() {
-    let (codes, _) = codes(&["error", "parse", "warning"]);
+    let (codes, _) = codes(&["error", "parse", "warning", "parse_warning"]);
     for code in codes {
         let words = code
             .split('-')

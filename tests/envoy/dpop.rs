@@ -3,7 +3,7 @@
 
 use super::seen::Seen;
 use super::tokens::claims;
-use super::{ask, replaced, testbed};
+use super::{ask, testbed};
 use crate::sender::holder::Holder;
 use modgud::clock::Clock;
 use modgud_testbed::{Setup, Testbed};
@@ -22,10 +22,6 @@ authenticators:
       require: [core_user_uuid, username]
 ";
 
-fn changeable(yaml: &str) -> String {
-    replaced(yaml, "regex: \"authorization|", "regex: \"authorization|dpop|")
-}
-
 /// Asks with a proof for this address.
 async fn shown(testbed: &Testbed, holder: &Holder, htu: &str) -> (String, modgud_testbed::http::Exchange) {
     // One of the second in which modgud started is refused.
@@ -41,7 +37,7 @@ async fn with(testbed: &Testbed, holder: &Holder, proof: &str) -> modgud_testbed
 
 #[tokio::test]
 async fn a_proof_is_for_the_address_that_the_client_used() {
-    let testbed = testbed(Setup { config: Some(CONFIGURATION), edit: Some(changeable), ..Setup::default() }).await;
+    let testbed = testbed(Setup { config: Some(CONFIGURATION), ..Setup::default() }).await;
     let holder = Holder::with(&testbed.key, claims());
     let (proof, answer) = shown(&testbed, &holder, "http://api.example.com/crm/a").await;
     let seen = Seen::of(&answer);
@@ -66,7 +62,7 @@ async fn a_proof_is_for_the_address_that_the_client_used() {
 #[tokio::test]
 async fn tls_that_ends_before_envoy_is_reported_to_modgud() {
     let config = Some(&*format!("{CONFIGURATION}request: {{ scheme: https }}\n").leak());
-    let testbed = testbed(Setup { config, edit: Some(changeable), ..Setup::default() }).await;
+    let testbed = testbed(Setup { config, ..Setup::default() }).await;
     let holder = Holder::with(&testbed.key, claims());
     let (_, answer) = shown(&testbed, &holder, "https://api.example.com/crm/a").await;
     assert_eq!(Seen::of(&answer).module, "crm");

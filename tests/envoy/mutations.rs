@@ -51,8 +51,8 @@ const CLOSE: [&str; 22] = [
 async fn reload(testbed: &mut Testbed, config: &str) {
     testbed.reload_modgud(config).unwrap();
     let outcome = |line: &str| {
-        let refused = line.contains("the changed configuration is refused").then_some(false);
-        refused.or_else(|| line.contains("the changed configuration serves").then_some(true))
+        let refused = line.contains("configuration rejected").then_some(false);
+        refused.or_else(|| line.contains("configuration reloaded").then_some(true))
     };
     assert!(testbed.modgud.wait_for(PATIENCE, outcome).await.unwrap(), "modgud refuses\n{config}");
 }

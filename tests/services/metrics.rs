@@ -169,7 +169,7 @@ async fn metrics_are_those_of_the_table() {
 async fn a_header_that_can_not_hold_its_value_is_counted() {
     let running = Running::start("profile: bifrost\nserver: { deadline: 10s }").await;
     let mut client = AuthorizationClient::new(running.channel().await);
-    for scope in [json!("läsa"), json!("read"), json!("x\r\ny")] {
+    for scope in [json!("läsa"), json!("read"), json!("läsa två")] {
         let mut claims = claims();
         claims.retain(|(name, _)| name != "scope");
         claims.push(("scope".to_owned(), scope));

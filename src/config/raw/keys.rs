@@ -94,6 +94,7 @@ pub(in crate::config) enum Oidc {
 }
 
 /// An OpenID provider, with settings for requests.
+// Repeats keys of `Jwks`: `serde(flatten)` and `deny_unknown_fields` exclude each other.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct OidcProvider {

@@ -67,6 +67,7 @@ pub(in crate::config) struct Require {
 }
 
 /// Permissions, roles and scopes of which one suffices.
+// Not flattened into `Require`: `serde(flatten)` and `deny_unknown_fields` exclude each other.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct RequireAny {

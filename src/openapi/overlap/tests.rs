@@ -5,6 +5,7 @@ use super::super::finding::Finding;
 use super::super::path_set::rank;
 use super::super::template;
 use super::super::{Api, rules};
+use super::resolve_overlaps;
 use crate::diagnostic::Located;
 use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern};
 use modgud_core::http::path::RequestTarget;
@@ -68,7 +69,9 @@ fn matched(template: &[&str], request: &[&str]) -> Option<Vec<u8>> {
 fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
     let document = document(operations);
     let api = Api::read("test", &document).unwrap();
-    let Ok(made) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()) else {
+    let Ok(made) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
+        .and_then(resolve_overlaps)
+    else {
         panic!("{operations:?}: no rules")
     };
     for (outside, method) in [(false, "GET"), (false, "HEAD"), (true, "GET"), (true, "HEAD")] {
@@ -219,6 +222,7 @@ fn many_paths_are_read_in_time() {
     let operations: Vec<(&str, &str)> = crossed.iter().map(|template| ("get", template.as_str())).collect();
     let api = Api::read("test", &document(&operations)).unwrap();
     let Err(reported) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
+        .and_then(resolve_overlaps)
     else {
         panic!("no bound")
     };

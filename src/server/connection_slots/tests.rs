@@ -129,7 +129,7 @@ async fn the_one_with_the_most_unread_is_closed_and_its_bytes_are_forgotten() {
     let mut reported = with_unread(&held, &limits, [(50 * MIB, 0), (70 * MIB, 0), (0, 0), (9 * MIB, 0)]);
     assert!(limits.has_too_much_unread());
     advance(UNREAD_GRACE).await;
-    held[0].peers().close_largest(&limits);
+    held[0].peers().close_largest(|activity| limits.forget_unread(activity));
     assert_eq!(evicted(&mut held).await, [1]);
     assert!(!limits.has_too_much_unread());
     // The closed connection reports once more, and ends.
@@ -145,7 +145,7 @@ async fn one_that_reads_is_not_closed_for_those_that_do_not() {
     let (_, mut held) = full();
     let limits = Arc::new(Limits::new(1, 1 << 20));
     let mut reported = with_unread(&held, &limits, [(MIB, 0), (MIB, 0), (0, 500 * MIB), (10 * MIB, 500 * MIB)]);
-    held[0].peers().close_largest(&limits);
+    held[0].peers().close_largest(|activity| limits.forget_unread(activity));
     assert_eq!(evicted(&mut held).await, Vec::<usize>::new(), "none has been slow for long");
     advance(UNREAD_GRACE / 2).await;
     reported[3].update(0, 0, 0);
@@ -154,7 +154,7 @@ async fn one_that_reads_is_not_closed_for_those_that_do_not() {
     // The first of the attackers has carried a check.
     held[0].activity().record_check();
     for expected in [&[1][..], &[0, 1], &[0, 1]] {
-        held[0].peers().close_largest(&limits);
+        held[0].peers().close_largest(|activity| limits.forget_unread(activity));
         assert_eq!(evicted(&mut held).await, expected);
     }
 }

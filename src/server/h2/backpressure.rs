@@ -186,7 +186,7 @@ impl Backpressure {
             0
         };
         if self.reported.update(calls, self.state.unread(), because) && self.state.limits.has_too_much_unread() {
-            self.peers.close_largest(&self.state.limits);
+            self.peers.close_largest(|activity| self.state.limits.forget_unread(activity));
         }
     }
 

@@ -331,7 +331,11 @@ impl Authenticators {
             Ok((_, one)) => {
                 Step::passed("issuer", format!("`{}`: authenticator `{}`", one.issuer(), one.name.as_str()))
             }
-            Err(_) => Step::failed("issuer", mismatch::issuer(&token, credential, &self.list)),
+            Err(_) => {
+                let there = credential.authenticators.iter().filter_map(|id| self.list.get(id.0)?.as_jwt());
+                let there = there.map(|one| (&*one.issuer, one.name.as_str()));
+                Step::failed("issuer", mismatch::issuer(&token, there))
+            }
         });
         let (index, authenticator) = authenticator?;
         authenticator.verify(token, index, now, lookup, observer)

@@ -1,12 +1,14 @@
 //! The claims policy of credentials: audience, required claims, dates (RFC 7519 §4.1). It returns the validity period; its caller compares
 //! that with the present time on each use.
 
-use super::{SenderConstraint, mismatch};
+use super::mismatch::{self, kind, one_of, quoted};
+use super::sender_constraint::SenderConstraint;
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Claims, NumericDate, VerifiedToken};
 use crate::principal::{ClaimMapping, ClaimPath, Identity, IdentityClaimError};
 use crate::reason::Reason;
 use crate::time::Timestamp;
+use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,7 +178,7 @@ impl ClaimsPolicy {
         let period = self.period(claims);
         observer.step(|| match &period {
             Ok(_) => Step::passed("dates", "`exp` is present, and all dates are valid"),
-            Err(error) => Step::failed("dates", mismatch::dates(error, claims, self)),
+            Err(error) => Step::failed("dates", dates_mismatch(error, claims, self)),
         });
         Ok((identity, period?))
     }
@@ -192,7 +194,7 @@ impl ClaimsPolicy {
         let period = self.period_of_response(claims);
         observer.step(|| match &period {
             Ok(_) => Step::passed("dates", "all dates are valid"),
-            Err(error) => Step::failed("dates", mismatch::dates(error, claims, self)),
+            Err(error) => Step::failed("dates", dates_mismatch(error, claims, self)),
         });
         Ok((identity, period?))
     }
@@ -202,8 +204,8 @@ impl ClaimsPolicy {
         observer.step(|| match (&audience, &self.audience, claims.get("aud")) {
             (Ok(()), AudiencePolicy::Unchecked, _) => Step::noted("aud", "not checked: `audiences` is `any`"),
             (Ok(()), _, None) => Step::passed("aud", "there is none, and the authenticator accepts none"),
-            (Ok(()), _, Some(found)) => Step::passed("aud", mismatch::quoted(found)),
-            (Err(_), policy, _) => Step::failed("aud", mismatch::audience(claims, policy)),
+            (Ok(()), _, Some(found)) => Step::passed("aud", quoted(found)),
+            (Err(_), policy, _) => Step::failed("aud", audience_mismatch(claims, policy)),
         });
         audience?;
         for name in ["sub", "jti"] {
@@ -224,7 +226,7 @@ impl ClaimsPolicy {
                 self.identity.null_strings.present(found).map(|_| ()).ok_or_else(|| missing(path, found.is_some()));
             observer.step(|| match &present {
                 Ok(()) => Step::passed("required claim", path.to_string()),
-                Err(error) => Step::failed("required claim", mismatch::required(error, path, claims)),
+                Err(error) => Step::failed("required claim", required_mismatch(error, path, claims)),
             });
             present?;
         }
@@ -294,5 +296,58 @@ fn media_type(text: &str) -> &str {
     match text.split_at_checked(prefix.len()) {
         Some((head, rest)) if head.eq_ignore_ascii_case(prefix) && !rest.contains('/') => rest,
         Some(_) | None => text,
+    }
+}
+
+/// Describes an unaccepted `aud`.
+fn audience_mismatch(claims: &Claims, policy: &AudiencePolicy) -> String {
+    let needed = match policy {
+        AudiencePolicy::AnyOf(expected) => format!("{} is needed", one_of(expected)),
+        AudiencePolicy::Absent | AudiencePolicy::Unchecked => {
+            "the authenticator accepts none; use `audiences`".to_owned()
+        }
+    };
+    match claims.get("aud") {
+        None => format!("the token has no `aud`, and {needed}"),
+        Some(Value::Array(list)) if list.iter().all(Value::is_string) && !list.is_empty() => {
+            let list: Vec<String> = list.iter().map(quoted).collect();
+            format!("the token's `aud` is {}, and {needed}", list.join(", "))
+        }
+        Some(found @ Value::String(_)) => format!("the token's `aud` is {}, and {needed}", quoted(found)),
+        Some(found) => format!("the token's `aud` is {}, and a text or a list of texts is needed", kind(found)),
+    }
+}
+
+/// Describes a required claim that is missing.
+fn required_mismatch(error: &ClaimError, path: &ClaimPath, claims: &Claims) -> String {
+    let whole = path.to_string();
+    if path.is_nested() && claims.get(&whole).is_some() {
+        return format!("{error}; for the claim whose own name is `{whole}`, write `[\"{whole}\"]`");
+    }
+    error.to_string()
+}
+
+/// Describes dates that can't be used.
+fn dates_mismatch(error: &ClaimError, claims: &Claims, policy: &ClaimsPolicy) -> String {
+    /// Dates are in milliseconds if they are of this size: as seconds they lie after the year 5000.
+    const MILLIS: u64 = 100_000_000_000;
+    match error {
+        ClaimError::Invalid(name) => claims.get(name).map_or_else(
+            || error.to_string(),
+            |found| {
+                let hint = if found.as_u64().is_some_and(|number| number >= MILLIS) { " (milliseconds?)" } else { "" };
+                format!("the token's `{name}`: {found} is no time in seconds{hint}")
+            },
+        ),
+        ClaimError::LivesTooLong => {
+            let date = |name| claims.get(name).map(quoted).unwrap_or_default();
+            let longest = policy.max_lifetime.unwrap_or_default().as_secs();
+            format!(
+                "the token's `iat` is {} and its `exp` {}, and `max_lifetime` is {longest} s",
+                date("iat"),
+                date("exp")
+            )
+        }
+        error => error.to_string(),
     }
 }

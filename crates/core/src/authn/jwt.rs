@@ -98,9 +98,10 @@ impl JwtAuthenticator {
         let header = observer.keeps_steps().then(|| token.header().clone());
         let token = self.verify_signature(token, by, now, result);
         observer.step(|| match (&token, &header) {
-            (Err(error), Some(header)) => {
-                Step::failed("signature", mismatch::signature(error, header, self, &self.keys.active_at(now)))
-            }
+            (Err(error), Some(header)) => Step::failed(
+                "signature",
+                mismatch::signature(error, header, &self.algorithms, &self.keys.active_at(now)),
+            ),
             (result, _) => Step::of("signature", result, format!("valid, {algorithm}, by a key of the issuer")),
         });
         let token = token?;

@@ -8,9 +8,10 @@ use spki::ObjectIdentifier;
 use crate::jose::algorithm::{Algorithm, KeyType, MAX_EXPONENT_BITS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET_BYTES};
 use crate::jose::identity::MAX_KEY_ID_BYTES;
 use crate::jose::json::JsonError;
-use crate::jose::jwks::KeySet;
 use crate::reason::Reason;
 
+/// The maximum number of keys that are tried for a token without a `kid`. Beyond it the token is rejected.
+pub(super) const MAX_TRIED_KEYS: usize = 16;
 /// The longest token that is ever read, in bytes. Envoy's own limit for all headers together is 60 KiB. A longer token is rejected.
 pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
@@ -107,7 +108,7 @@ pub enum TokenError {
     #[error("no candidate key of the issuer supports the header's `alg`")]
     KeyUnfit,
     /// `kid` selects no key, and the issuer has more keys than are tried.
-    #[error("the header's `kid` does not select one key, and no more than {} are tried", KeySet::MAX_TRIED)]
+    #[error("the header's `kid` does not select one key, and no more than {} are tried", MAX_TRIED_KEYS)]
     KeysUntried,
     /// No key makes signatures of this length (RFC 8017 §8.2.2 step 1).
     #[error("no key of the issuer makes signatures of this length")]

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
+use crate::jose::error::MAX_TRIED_KEYS;
 use crate::jose::identity::{KeyId, KeyIdentity};
 use crate::jose::json::{JsonError, read_object};
 use crate::jose::jwk::JwkError;
@@ -171,7 +172,7 @@ impl KeySet {
     /// The most keys of one issuer. A set with more is rejected.
     pub const MAX_KEYS: usize = 100;
     /// The most keys that are tried for one token. Each costs one signature check for every forged token, so the rest are not tried.
-    pub const MAX_TRIED: usize = 16;
+    pub const MAX_TRIED: usize = MAX_TRIED_KEYS;
 
     /// Builds a set of these keys, which are tried in this order.
     ///

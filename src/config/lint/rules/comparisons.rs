@@ -1,4 +1,4 @@
-//! Warnings about comparisons in conditions whose sides are never equal.
+//! Warnings about comparisons in conditions: those whose sides are never equal, and those with a client address that the client writes.
 
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
@@ -6,12 +6,24 @@ use crate::config::raw::Document;
 use crate::diagnostic::Issue;
 use modgud_core::authz::condition::never_equal;
 
+/// Headers from which conditions take the client's address.
+const CLIENT_ADDRESS_HEADERS: [&str; 6] =
+    ["x-forwarded-for", "x-envoy-external-address", "x-real-ip", "forwarded", "true-client-ip", "cf-connecting-ip"];
+
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate() {
         let at = Path::root("rules").position(number).key("when");
         for comparison in rule.when.iter().flat_map(|when| never_equal(when)) {
             let issue = Issue::parse_warning("never-equal", comparison);
             diagnostics.add(at.clone(), issue);
+        }
+        let Some(when) = &rule.when else { continue };
+        let when: String = when.chars().filter(|c| !c.is_whitespace()).collect();
+        let is_read = |name: &&str| ["'", "\""].iter().any(|q| when.contains(&format!("headers[{q}{name}{q}]")));
+        if let Some(name) = CLIENT_ADDRESS_HEADERS.into_iter().find(is_read) {
+            let message = format!("clients can write `{name}` themselves, so the condition can't rely on it");
+            let help = "restrict client addresses in Envoy, with its RBAC filter; or see that Envoy overwrites the header in every request";
+            diagnostics.add(at, Issue::warning("client-address-header", message, help));
         }
     }
 }

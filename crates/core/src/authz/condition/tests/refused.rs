@@ -271,7 +271,7 @@ fn a_comparison_that_is_never_true_is_found() {
         ),
         (
             "request.host == 'api.example.com:443'",
-            "compares `request.host` with `api.example.com:443` at character 14, and the two are never alike: the host has no port; write `api.example.com`, and `request.port == 443` beside it",
+            "compares `request.host` with `api.example.com:443` at character 14, and the two are never alike: the host has no port; write `api.example.com`, and `request.port == 443` too",
         ),
         (
             "'https://a' == request.host",
