@@ -118,8 +118,15 @@ fn checks(now: u64) -> Vec<(CheckRequest, bool)> {
     add("GET", &format!("//{MARKER}@x"), &good, MARKER, false);
     add("GET", &format!("/crm/?{MARKER}#{MARKER}"), &good, MARKER, false);
     add("get", &format!("/crm/?{MARKER}"), &good, MARKER, false);
+    add("GET", &format!("/a%253Faccess_token={MARKER}"), &good, MARKER, false);
     add("GET", "/crm/", &good, &format!("{MARKER} {MARKER}"), false);
     add("GET", "/crm/", &good, "authorization", false);
+    for encoding in Encoding::ALL {
+        let mut user = check(encoding, "GET", "/crm/", &[("authorization", good.as_bytes())]);
+        let attributes = user.attributes.as_mut().and_then(|all| all.request.as_mut()?.http.as_mut()).unwrap();
+        attributes.host = format!("{MARKER}:{MARKER}@api.example.com").into();
+        checks.push((user, false));
+    }
     checks
 }
 

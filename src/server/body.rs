@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use tonic::Status;
 use tonic::body::Body;
 
-/// The body of a request. The bytes of an unfinished message count while the call waits for more of them. A message that arrives in one
+/// The body of a request. An unfinished message counts with its announced length while the call waits for more of it. A message that arrives in one
 /// piece never counts, nor does one that is complete.
 pub(super) struct RequestBody {
     inner: Incoming,
@@ -30,9 +30,9 @@ impl RequestBody {
         Self { inner, state, unfinished: Unfinished::NONE, max_message, counted: 0 }
     }
 
-    /// Counts what has arrived. Returns false if there is no room for it.
+    /// Counts what is kept. Returns false if there is no room for it.
     fn hold(&mut self) -> bool {
-        let wanted = self.unfinished.bytes.saturating_add(WAITING_CALL_BYTES);
+        let wanted = self.unfinished.kept_bytes().saturating_add(WAITING_CALL_BYTES);
         match wanted.checked_sub(self.counted) {
             Some(0) => {}
             Some(more) if !self.state.hold_unfinished(more) => return false,
@@ -63,6 +63,11 @@ impl Unfinished {
         let [_, length @ ..] = self.prefix;
         let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
         (self.bytes >= PREFIX_BYTES).then_some(length)
+    }
+
+    /// Returns the bytes that are kept for it: the decoder reserves the length that the prefix announces.
+    fn kept_bytes(&self) -> usize {
+        self.bytes.max(self.length().unwrap_or_default())
     }
 
     /// Records the bytes that follow.

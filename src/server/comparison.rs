@@ -11,7 +11,6 @@ use crate::envoy::{memory, read};
 use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Counted, ShadowConfigMetrics};
 use modgud_core::authz::RuleName;
-use modgud_core::http::path::MAX_TARGET_BYTES;
 use modgud_core::http::request::SchemeSource;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
@@ -141,7 +140,8 @@ fn report(
     };
     let Some(before) = throttles.entry(kind).or_default().tick() else { return };
     let (rule, shadow_rule) = (rule.as_ref().map(RuleName::as_str), shadow_rule.as_ref().map(RuleName::as_str));
-    let request = read(check, SchemeSource::default(), MAX_TARGET_BYTES).ok();
+    // The active configuration has accepted its length.
+    let request = read(check, SchemeSource::default(), usize::MAX).ok();
     let fields = request.as_ref().map(RequestFields::of_request).unwrap_or_default();
     let (request_id, method, path) = fields.shown();
     let detail = detail.as_deref();

@@ -53,7 +53,8 @@ impl<'a> RequestFields<'a> {
             request_id: unread.and_then(request_id),
             trace_id: unread.and_then(trace_id),
             method: some(method),
-            host: some(host),
+            // An authority can name a user, too.
+            host: some(host).filter(|_| !host.contains(&b'@')),
             path: some(path_of(path)),
             client,
         }
@@ -223,11 +224,13 @@ fn readable(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// Returns the path of an unreadable target: from its slash to anything that could begin a query, a fragment or a parameter, since these
-/// may hold a credential. Empty if it can name a user, as an absolute URL does.
+/// may hold a credential. An escaped `%` may begin the escape of one. Empty if it can name a user, as an absolute URL does.
 fn path_of(target: &[u8]) -> &[u8] {
     let is_end = |at: usize| match target.get(at..) {
         Some([b'?' | b'#' | b';', ..]) => true,
-        Some([b'%', high, low, ..]) => [b"3f", b"23", b"3b"].iter().any(|end| [*high, *low].eq_ignore_ascii_case(*end)),
+        Some([b'%', high, low, ..]) => {
+            [b"3f", b"23", b"3b", b"25"].iter().any(|end| [*high, *low].eq_ignore_ascii_case(*end))
+        }
         Some(_) | None => false,
     };
     if !target.starts_with(b"/") || target.starts_with(b"//") && target.contains(&b'@') {

@@ -21,6 +21,19 @@ fn a_message_is_unfinished_until_its_last_byte_and_then_no_more() {
     }
 }
 
+/// A few bytes make the decoder reserve the whole length.
+#[test]
+fn an_announced_length_counts_before_it_has_arrived() {
+    let mut unfinished = Unfinished::NONE;
+    let bytes = message(900_000);
+    unfinished.note(&bytes[..4]);
+    assert_eq!(unfinished.kept_bytes(), 4);
+    unfinished.note(&bytes[4..12]);
+    assert_eq!(unfinished.kept_bytes(), 900_000);
+    unfinished.note(&bytes[12..]);
+    assert_eq!(unfinished.kept_bytes(), 0);
+}
+
 /// Covers a call that never ends: answered messages do not count any more.
 #[test]
 fn messages_that_are_whole_do_not_add_up() {

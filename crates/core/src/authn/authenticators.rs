@@ -327,15 +327,13 @@ impl Authenticators {
         });
         let token = token?;
         let authenticator = self.of_issuer(&token, credential);
-        observer.step(|| match &authenticator {
-            Ok((_, one)) => {
-                Step::passed("issuer", format!("`{}`: authenticator `{}`", one.issuer(), one.name.as_str()))
+        observer.step(|| {
+            if let Ok((_, one)) = &authenticator {
+                return Step::passed("issuer", format!("`{}`: authenticator `{}`", one.issuer(), one.name.as_str()));
             }
-            Err(_) => {
-                let there = credential.authenticators.iter().filter_map(|id| self.list.get(id.0)?.as_jwt());
-                let there = there.map(|one| (&*one.issuer, one.name.as_str()));
-                Step::failed("issuer", mismatch::issuer(&token, there))
-            }
+            let there = credential.authenticators.iter().filter_map(|id| self.list.get(id.0)?.as_jwt());
+            let there = there.map(|one| (&*one.issuer, one.name.as_str()));
+            Step::failed("issuer", mismatch::issuer(&token, there))
         });
         let (index, authenticator) = authenticator?;
         authenticator.verify(token, index, now, lookup, observer)

@@ -201,7 +201,8 @@ fn is_address_of(htu: &str, request: &Request<'_>) -> bool {
     let (rest, _) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
     let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, "/"));
     let path = without_needless_escapes(path);
-    let (Ok(host), Ok(target)) = (Host::parse(authority.as_bytes()), RequestTarget::parse(&path)) else {
+    let (Ok(host), Ok(target)) = (Host::parse(authority.as_bytes()), RequestTarget::parse_within(&path, path.len()))
+    else {
         return false;
     };
     let ports = port(authority.as_bytes()).or_else(|| default_port(scheme.as_bytes()));

@@ -47,7 +47,11 @@ pub(super) fn find<'r>(request: &'r Request<'_>, name: &QueryName) -> Result<Opt
             return Err(CredentialError::Malformed);
         }
         // Only escapes need the decoded copy. An escape in an escape leaves a `%`, which no token has.
-        let value = if value.contains('%') { request.decoded_value(position) } else { Some(value.as_bytes()) };
+        let value = if value.contains('%') {
+            request.decoded_value(position).map_err(|_| CredentialError::Ambiguous)?
+        } else {
+            Some(value.as_bytes())
+        };
         parse_raw(value.ok_or(CredentialError::Malformed)?)
     };
     located.map(token).transpose()

@@ -5,6 +5,7 @@ use crate::http::host::{Host, HostError};
 use crate::http::method::{Method, MethodError};
 use crate::http::path::{CanonicalPath, MAX_TARGET_BYTES, PathError, RequestTarget};
 use crate::http::percent;
+use crate::http::query::AmbiguousParameter;
 use crate::reason::Reason;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,18 +35,19 @@ pub struct Request<'a> {
     pub context: Context<'a>,
     /// The body, as far as Envoy sent it.
     pub body: Body<'a>,
-    /// The decoded query, for [`Self::decoded_value`].
-    decoded: DecodedQuery,
+    /// The decoded parameter, for [`Self::decoded_value`].
+    decoded: DecodedParameter,
 }
 
-/// The percent-decoded values of a query's parameters, in their order. `None` for a value with an invalid escape.
+/// The position of a query's parameter, and its percent-decoded value; `None` for a value with an invalid escape. One is enough, and not
+/// more than the query itself needs in memory.
 #[derive(Default)]
-struct DecodedQuery(OnceLock<Vec<Option<Vec<u8>>>>);
+struct DecodedParameter(OnceLock<(usize, Option<Vec<u8>>)>);
 
 /// Shows nothing: a value may be a credential.
-impl fmt::Debug for DecodedQuery {
+impl fmt::Debug for DecodedParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DecodedQuery")
+        f.write_str("DecodedParameter")
     }
 }
 
@@ -133,21 +135,23 @@ impl<'a> Request<'a> {
             peer: Peer::default(),
             context: Context::default(),
             body: Body::NotSent,
-            decoded: DecodedQuery::default(),
+            decoded: DecodedParameter::default(),
         })
     }
 }
 
 impl Request<'_> {
-    /// Returns the percent-decoded value of the query's parameter at this position, counted between `&`. `None` if there is no such
-    /// parameter, or its escapes are invalid. The first call decodes the whole query.
-    pub(crate) fn decoded_value(&self, position: usize) -> Option<&[u8]> {
-        let values = self.decoded.0.get_or_init(|| {
-            let parameters = self.query.into_iter().flat_map(|query| query.split('&'));
-            let values = parameters.map(|parameter| parameter.split_once('=').map_or("", |(_, value)| value));
-            values.map(|value| percent::decode(value.as_bytes())).collect()
+    /// Returns the percent-decoded value of the query's parameter at this position, counted between `&`. `None` if its escapes are invalid.
+    ///
+    /// # Errors
+    /// [`AmbiguousParameter`] if another parameter was decoded before: a request has one credential.
+    pub(crate) fn decoded_value(&self, position: usize) -> Result<Option<&[u8]>, AmbiguousParameter> {
+        let (decoded, value) = self.decoded.0.get_or_init(|| {
+            let parameter = self.query.and_then(|query| query.split('&').nth(position)).unwrap_or_default();
+            let value = parameter.split_once('=').map_or("", |(_, value)| value);
+            (position, percent::decode(value.as_bytes()))
         });
-        values.get(position)?.as_deref()
+        if *decoded == position { Ok(value.as_deref()) } else { Err(AmbiguousParameter) }
     }
 
     /// Returns true if a browser could have sent this request as a CORS preflight (Fetch standard, "CORS-preflight request").
@@ -316,6 +320,15 @@ impl<'a> Headers<'a> {
 #[cfg(test)]
 mod tests {
     use super::{Field, Headers, Request, SchemeSource};
+
+    #[test]
+    fn one_parameter_is_decoded_and_another_one_is_ambiguous() {
+        let headers = Headers::new(Vec::new());
+        let request = Request::parse(b"GET", b"/?a=%41%2B&b=%42&c=%zz", b"api.example.com", headers).unwrap();
+        assert_eq!(request.decoded_value(0), Ok(Some(b"A+".as_slice())));
+        assert!(request.decoded_value(1).is_err());
+        assert_eq!(request.decoded_value(0), Ok(Some(b"A+".as_slice())));
+    }
 
     #[test]
     fn the_scheme_is_that_of_one_x_forwarded_proto_or_unknown() {

@@ -183,7 +183,9 @@ fn host(written: &str, mode: Test) -> Option<String> {
     if written.contains('/') {
         Some("a host has neither scheme nor path; write its name alone".to_owned())
     } else if let Some((name, port)) = port {
-        Some(format!("the host has no port; write {}, and `request.port == {port}` too", shown(name)))
+        let name = if name.is_empty() { String::new() } else { format!("{}, and ", shown(name)) };
+        let also = if name.is_empty() { "" } else { " too" };
+        Some(format!("the host has no port; write {name}`request.port == {port}`{also}"))
     } else if written.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Some(format!("hosts are in lower case; write {}", shown(&written.to_ascii_lowercase())))
     } else if matches!(mode, Test::Equal | Test::End) && written.len() > 1 && written.ends_with('.') {

@@ -298,6 +298,10 @@ fn a_comparison_that_is_never_true_is_found() {
             "compares `request.path` with `/admin/` at character 14, and the two are never alike: the path has no slash at its end; write `/admin`",
         ),
         (
+            "request.host.endsWith(':443')",
+            "compares `request.host` with `:443` at character 22, and the two are never alike: the host has no port; write `request.port == 443`",
+        ),
+        (
             "request.path.endsWith('/delete/')",
             "compares `request.path` with `/delete/` at character 22, and the two are never alike: the path has no slash at its end; write `/delete`",
         ),
