@@ -154,6 +154,14 @@ impl KeySource {
         self.keys.publish(JwksSnapshot { keys: Arc::new(keys), fetched_at, expires_at });
         Ok(summary)
     }
+
+    /// Publishes the last JWKS again, as of another time: for commands that decide as of several times.
+    pub fn publish_as_of(&self, fetched_at: Timestamp) {
+        if let Some(last) = self.keys.last() {
+            let expires_at = fetched_at.plus(self.provider.stale_if_error);
+            self.keys.publish(JwksSnapshot { keys: Arc::clone(&last.keys), fetched_at, expires_at });
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod log;
+
 use crate::cli::process::{KEY_VARIABLE, Output, run_with_input};
 use crate::support::{KEY, NOW, token};
 use modgud_core::jose::{Algorithm, PublicJwk};
@@ -312,77 +314,4 @@ async fn both_values_are_shown_of_a_token_that_does_not_match() {
     let arguments = ["explain", "--config", "modgud.yaml", "--header", "authorization: Basic dTpw"];
     let output = run_with_input(folder.path(), &[], &arguments, "").await;
     assert!(output.out.contains("✗ credential     this kind of credential is not accepted here"), "{}", output.out);
-}
-
-/// A line of the log goes in as it is; what it lacks is named, and `--header` adds it.
-#[tokio::test]
-async fn a_line_of_the_log_is_explained_as_it_is() {
-    let folder = TempDir::new().unwrap();
-    let key = KEY.public_pem().unwrap();
-    let variables = [(KEY_VARIABLE, OsStr::new(&key))];
-    let json = r#"{"timestamp":"2023-11-14T22:13:20.5Z","level":"INFO","message":"check","decision":"denied","class":"unauthenticated","reason":"token_expired","detail":"the token expired","rule":"old-rule","method":"GET","path":"/crm/","request_id":"r-1","target":"modgud::server::check"}"#;
-    let text = r#"2023-11-14T22:13:20.5Z  INFO modgud::server::check: check decision="denied" class="unauthenticated" reason="token_expired" detail=the token expired rule="old-rule" method="GET" path="/crm/" request_id="r-1""#;
-    let header = format!("authorization: JWT {}", token());
-    let missing = "  missing   the credential and other headers: no log has them; use --header\n";
-    for line in [json, text] {
-        let explain = async |more: &[&str]| {
-            let arguments = [&["explain", "--log", "-"], more].concat();
-            run_with_input(folder.path(), &variables, &arguments, line).await
-        };
-        let output = explain(&[]).await;
-        assert_eq!((output.code, output.err.as_str()), (Some(3), ""), "{line}");
-        for expected in [
-            "line 1\n  recorded  decision: denied\n  recorded  class: unauthenticated\n  recorded  reason: token_expired\n",
-            "  recorded  rule: old-rule\n",
-            "  recorded  request_id: r-1\n",
-            missing,
-            "  missing   the host; use --host\n",
-            "\nat          2023-11-14T22:13:20Z\nrequest     GET /crm/ at api.example.com\n",
-            "\ndenied      credential_missing: ",
-        ] {
-            assert!(output.out.contains(expected), "{expected} is not in\n{}", output.out);
-        }
-        let output = explain(&["--header", &header, "--host", "crm.example.com"]).await;
-        assert!(
-            output.code == Some(0) && !output.out.contains(missing) && !output.out.contains("the host; use"),
-            "{output:?}"
-        );
-        assert!(output.out.contains("request     GET /crm/ at crm.example.com\n"), "{}", output.out);
-        let output = explain(&["--json", "--header", &header]).await;
-        let json: Value = serde_json::from_str(&output.out).unwrap();
-        assert_eq!(json["recorded"]["reason"], "token_expired");
-        assert_eq!((&json["line"], &json["evaluated"]["decision"]), (&json!(1), &json!("allowed")));
-    }
-}
-
-#[tokio::test]
-async fn a_bad_line_of_a_log_is_named_with_its_number() {
-    let folder = TempDir::new().unwrap();
-    let good =
-        r#"{"timestamp":"2023-11-14T22:13:20Z","message":"check","decision":"denied","reason":"path_ambiguous"}"#;
-    for (log, expected, code) in [
-        (
-            format!("{good}\n\nnonsense\n"),
-            "modgud: modgud.log, line 3: it is neither JSON nor a text line of modgud's log",
-            1,
-        ),
-        ("{\"decision\": ".to_owned(), "modgud: modgud.log, line 1: it is not JSON: ", 1),
-        ("{\"message\": \"serving\"}\n".to_owned(), "modgud: modgud.log, line 1: it is not about a decision", 1),
-        ("\n".to_owned(), "modgud: modgud.log has no line", 1),
-        (good.to_owned(), "", 0),
-    ] {
-        fs::write(folder.path().join("modgud.log"), log).unwrap();
-        let arguments = ["explain", "--profile", "none", "--log", "modgud.log"];
-        let output = run_with_input(folder.path(), &[], &arguments, "").await;
-        assert_eq!(output.code, Some(code), "{expected}: {output:?}");
-        assert!(output.err.starts_with(expected), "{expected}: {output:?}");
-        if code == 0 {
-            assert!(
-                output.out.contains("missing   the method and the path: ") && output.out.ends_with("not evaluated\n"),
-                "{output:?}"
-            );
-        }
-    }
-    let output = run_with_input(folder.path(), &[], &["explain", "--log", "-", "--path", "/"], "").await;
-    assert_eq!(output.code, Some(2), "{output:?}");
 }

@@ -150,10 +150,9 @@ fn without_credential(value: &str) -> String {
     format!("{scheme} … ({} characters)", credential.chars().count())
 }
 
-/// Returns bytes from the network as text, with control characters replaced: a terminal would act on them.
+/// Returns bytes from the network as text, with control and invisible characters replaced.
 fn plain(bytes: &[u8]) -> String {
-    let harmless = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    String::from_utf8_lossy(bytes).chars().map(harmless).collect()
+    super::explain::report::plain(&String::from_utf8_lossy(bytes))
 }
 
 /// Errors of connecting.

@@ -4,7 +4,7 @@ mod log;
 pub(super) mod report;
 
 use super::input::{ContextArg, HeaderArg, check_request, fetch_jwks};
-use super::{Exit, input, print_error, print_line, runtime};
+use super::{Exit, counted, input, print_error, print_line, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
 use crate::envoy::proto::CheckRequest;
@@ -15,6 +15,7 @@ use modgud_core::credential::AuthenticatorId;
 use modgud_core::time::Timestamp;
 use report::Report;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -56,7 +57,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers", "context"])]
     request: Option<PathBuf>,
     /// A log of modgud, or some of its decision lines, JSON or text, instead of a request; `-` reads standard input. Each
-    /// line is shown with what it lacks, and evaluated again as of its time; --header adds the credential
+    /// decision line is shown with what it lacks, and evaluated again as of its time; --header adds the credential.
+    /// Lines without a decision are skipped and counted
     #[arg(long, value_name = "FILE", conflicts_with_all = ["request", "method", "path"])]
     log: Option<PathBuf>,
     /// The time of the decision: RFC 3339, or seconds since 1970; now by default
@@ -115,7 +117,7 @@ fn explain_request(args: Args, config: &Config) -> Result<Exit, ExplainError> {
     let now = args.at.unwrap_or_else(|| Clock::System.now());
     let as_json = args.json;
     let check = request(args)?;
-    let report = decide(&check, config, now)?;
+    let report = Lookups::default().decide(&check, config, now)?;
     print_line(if as_json { report.json()? } else { report.to_string() });
     Ok(report.exit())
 }
@@ -125,14 +127,22 @@ fn explain_log(file: &Path, args: Args, config: &Config) -> Result<Exit, Explain
     let Args { host, headers, context, at, json, .. } = args;
     let (name, text) = input::read(file);
     let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
-    let (mut exit, mut explained) = (Exit::Done, false);
+    let (mut exit, mut explained, mut lookups) = (Exit::Done, false, Lookups::default());
+    let mut skipped = Vec::new();
     for (number, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
         let number = number.saturating_add(1);
         let fault = |error| ExplainError::Line { file: name.clone(), number, error };
-        let mut line = LogLine::parse(number, text).map_err(fault)?;
+        let mut line = match LogLine::parse(number, text) {
+            Ok(line) => line,
+            Err(error @ LineError::Long) => return Err(fault(error)),
+            Err(error) => {
+                skipped.push((number, error));
+                continue;
+            }
+        };
         let now = at.or_else(|| line.time()).unwrap_or_else(|| Clock::System.now());
         let check = line.check(host.as_ref(), &headers, &context);
-        let report = check.map(|check| decide(&check, config, now)).transpose()?;
+        let report = check.map(|check| lookups.decide(&check, config, now)).transpose()?;
         if json {
             print_line(serde_json::to_string_pretty(&Explained { line: &line, evaluated: report.as_ref() })?);
         } else {
@@ -144,7 +154,17 @@ fn explain_log(file: &Path, args: Args, config: &Config) -> Result<Exit, Explain
             exit = Exit::Denied;
         }
     }
-    if explained { Ok(exit) } else { Err(ExplainError::NoLine { file: name }) }
+    let count = skipped.len();
+    match skipped.into_iter().next() {
+        Some((number, error)) if !explained => return Err(ExplainError::Line { file: name, number, error }),
+        None if !explained => return Err(ExplainError::NoLine { file: name }),
+        Some((number, _)) => {
+            let lines = counted(count, "line", "lines");
+            print_error(format_args!("{name}: skipped {lines} without a decision; the first is line {number}"));
+        }
+        None => {}
+    }
+    Ok(exit)
 }
 
 /// A decision line, and its evaluation by the configuration given: for tools.
@@ -155,34 +175,67 @@ struct Explained<'a> {
     evaluated: Option<&'a Report>,
 }
 
-/// Decides a check as of a time, with the lookups that it needs. Their failures are printed on standard error.
-fn decide(check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Report, ExplainError> {
-    let outcome = if fetch_jwks(config, now)? { JwksRefresh::Refreshed } else { JwksRefresh::Failed };
-    let report = Report::of(check, &config.snapshot, now, &LookupResult::Jwks(outcome));
-    let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.pending else {
-        return Ok(report);
-    };
-    let lookup = introspection(check, config, by)?;
-    Ok(Report::of(check, &config.snapshot, now, &lookup))
+/// The lookups of one run: each JWKS is fetched once, and each token introspected once, however many lines a log has. Their failures are
+/// printed on standard error.
+#[derive(Default)]
+struct Lookups {
+    /// The outcome of the fetches; `None` before the first decision.
+    jwks: Option<JwksRefresh>,
+    /// The outcomes by authenticator and token.
+    introspected: HashMap<(usize, String), IntrospectionOutcome>,
 }
 
-/// Introspects the token at the authorization server. The reason of a failure is printed on standard error.
-fn introspection(check: &CheckRequest, config: &Config, by: AuthenticatorId) -> io::Result<LookupResult> {
-    let Config { snapshot, introspection_sources, .. } = config;
-    // A pending lookup implies that the request can be read, and has a token.
-    let request = read(check, snapshot.scheme, snapshot.max_target).ok();
-    let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
-    let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
-    let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);
-    let (Some(credential), Some(source)) = (token, source) else { return Ok(LookupResult::Nothing) };
-    let response = runtime()?.block_on(source.introspect_once(credential.token.as_str()));
-    Ok(LookupResult::Introspection(match response {
-        Ok(response) => IntrospectionOutcome::Response(response),
-        Err(error) => {
-            print_error(format_args!("{}: {error}", source.url));
-            IntrospectionOutcome::Failed
+impl Lookups {
+    /// Decides a check as of a time, with the lookups that it needs.
+    fn decide(&mut self, check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Report, ExplainError> {
+        let outcome = self.jwks(config, now)?;
+        let report = Report::of(check, &config.snapshot, now, &LookupResult::Jwks(outcome));
+        let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.pending else {
+            return Ok(report);
+        };
+        let lookup = self.introspection(check, config, by)?;
+        Ok(Report::of(check, &config.snapshot, now, &lookup))
+    }
+
+    /// Fetches the JWKS, or publishes those of the run again, so that they count as fetched at the time of the decision.
+    fn jwks(&mut self, config: &Config, now: Timestamp) -> io::Result<JwksRefresh> {
+        if let Some(outcome) = self.jwks {
+            config.key_sources.iter().for_each(|source| source.publish_as_of(now));
+            return Ok(outcome);
         }
-    }))
+        let outcome = if fetch_jwks(config, now)? { JwksRefresh::Refreshed } else { JwksRefresh::Failed };
+        self.jwks = Some(outcome);
+        Ok(outcome)
+    }
+
+    /// Introspects the token at the authorization server.
+    fn introspection(
+        &mut self,
+        check: &CheckRequest,
+        config: &Config,
+        by: AuthenticatorId,
+    ) -> io::Result<LookupResult> {
+        let Config { snapshot, introspection_sources, .. } = config;
+        // A pending lookup implies that the request can be read, and has a token.
+        let request = read(check, snapshot.scheme, snapshot.max_target).ok();
+        let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
+        let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
+        let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);
+        let (Some(credential), Some(source)) = (token, source) else { return Ok(LookupResult::Nothing) };
+        let token = (by.0, credential.token.as_str().to_owned());
+        if let Some(known) = self.introspected.get(&token) {
+            return Ok(LookupResult::Introspection(known.clone()));
+        }
+        let outcome = match runtime()?.block_on(source.introspect_once(&token.1)) {
+            Ok(response) => IntrospectionOutcome::Response(response),
+            Err(error) => {
+                print_error(format_args!("{}: {error}", source.url));
+                IntrospectionOutcome::Failed
+            }
+        };
+        self.introspected.insert(token, outcome.clone());
+        Ok(LookupResult::Introspection(outcome))
+    }
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {

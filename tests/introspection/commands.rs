@@ -109,6 +109,26 @@ async fn explain_asks_the_server() {
     assert!(code == Some(3) && out.contains("introspection_unavailable"), "{out}");
 }
 
+/// A log of any length introspects a token once, whether the server answers or not.
+#[tokio::test]
+async fn explain_introspects_a_token_once_for_a_whole_log() {
+    let server = AuthorizationServer::start().await;
+    let token = "a-token-that-is-not-shown";
+    server.knows(token, &json!({ "active": true, "sub": "ann" }));
+    let folder = folder(&yaml(&server, ""));
+    let line = r#"{"timestamp":"2026-01-31T12:00:00Z","decision":"denied","method":"GET","path":"/"}"#;
+    fs::write(folder.path().join("modgud.log"), [line; 3].join("\n")).unwrap();
+    let header = format!("authorization: Bearer {token}");
+    let arguments = ["explain", "--config", "modgud.yaml", "--log", "modgud.log", "--header", &header];
+    let output = run_in(folder.path(), &[], &arguments).await;
+    assert_eq!((output.code, server.count()), (Some(0), 1), "{output:?}");
+    assert_eq!(output.out.matches("\nallowed").count(), 3, "{}", output.out);
+    server.always(Some(Reply::Close));
+    let output = run_in(folder.path(), &[], &arguments).await;
+    assert_eq!((output.code, output.err.lines().count()), (Some(3), 1), "{output:?}");
+    assert_eq!(output.out.matches("denied      introspection_unavailable").count(), 3, "{}", output.out);
+}
+
 /// A failing server is logged once, not each time, without the token and the secret.
 #[tokio::test]
 async fn the_log_reports_failures_once_without_secrets() {

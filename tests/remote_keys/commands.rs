@@ -81,3 +81,35 @@ async fn explain_decides_with_published_keys() {
     assert_eq!(down.status.code(), Some(3), "{down:?}");
     assert!(text(&down.stdout).contains("keys_unavailable") && text(&down.stderr).contains("can't be fetched"));
 }
+
+/// A log of any length and of any times needs one fetch, and none if no line identifies a request.
+#[tokio::test]
+async fn explain_fetches_once_for_a_whole_log() {
+    let key = IdpKey::new("key");
+    let idp = Idp::of(&[&key]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (folder.path().join("modgud.yaml"), folder.path().join("modgud.log"));
+    std::fs::write(&file, yaml(&format!("jwks: {{ url: {:?} }}", idp.url("/jwks")))).unwrap();
+    let header = format!("authorization: Bearer {}", token(&key, NOW, 0));
+    let explain = async |lines: &str| {
+        std::fs::write(&log, lines).unwrap();
+        let (config, log) = (file.to_str().unwrap(), log.to_str().unwrap());
+        let arguments = ["explain", "--config", config, "--log", log, "--header", &header];
+        modgud(arguments.map(str::to_owned).to_vec()).await
+    };
+    let output = explain(r#"{"timestamp":"2023-11-14T22:13:20Z","decision":"denied"}"#).await;
+    assert_eq!((output.status.code(), idp.count("/jwks")), (Some(0), 0), "{output:?}");
+    let at = |time: &str| format!(r#"{{"timestamp":"{time}","decision":"denied","method":"GET","path":"/"}}"#);
+    // The keys of the first line would be too old for the second, and those of the second would be from the future for the third.
+    let lines =
+        ["2023-11-14T22:13:20Z", "2023-11-20T22:13:20Z", "2023-11-14T22:13:21Z", "2024-11-14T22:13:20Z"].map(at);
+    let output = explain(&lines.join("\n")).await;
+    let stdout = text(&output.stdout);
+    assert_eq!((idp.count("/jwks"), stdout.matches("\nallowed").count()), (1, 3), "{output:?}");
+    assert!(stdout.contains("token_expired") && !stdout.contains("keys_unavailable"), "{stdout}");
+    idp.reply("/jwks", Reply::Close);
+    let output = explain(&lines.join("\n")).await;
+    assert_eq!(idp.count("/jwks"), 2, "{output:?}");
+    assert_eq!(text(&output.stdout).matches("denied      keys_unavailable").count(), 4, "{output:?}");
+    assert_eq!(text(&output.stderr).lines().count(), 1, "{output:?}");
+}

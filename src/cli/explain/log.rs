@@ -1,5 +1,6 @@
 //! Decision lines of modgud's log, JSON or text, as input of `modgud explain`: the recorded facts, and the request as far as a line has it.
 
+use super::report::plain;
 use crate::cli::input::{ContextArg, HeaderArg, check_request};
 use crate::envoy::proto::CheckRequest;
 use modgud_core::time::Timestamp;
@@ -39,12 +40,17 @@ const FIELDS: [&str; 28] = [
     "timestamp",
 ];
 
+/// Maximum size of a line, 64 KiB: the log cuts what clients choose to 256 bytes a field. A longer line is an error.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+
 /// The mark of a path that the log has cut.
 const CUT: char = '…';
 
 /// Errors of a line.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
+    #[error("it is longer than {} KiB; give lines as modgud writes them", MAX_LINE_BYTES / 1024)]
+    Long,
     #[error("it is not JSON: {0}")]
     Json(serde_json::Error),
     #[error("it is neither JSON nor a text line of modgud's log; give a whole line, from its time to its end")]
@@ -66,6 +72,9 @@ pub(super) struct LogLine {
 impl LogLine {
     /// Reads a line. Text before a JSON object is skipped: container runtimes write a time there.
     pub(super) fn parse(line: usize, text: &str) -> Result<Self, LineError> {
+        if text.len() > MAX_LINE_BYTES {
+            return Err(LineError::Long);
+        }
         let json = text.find('{').and_then(|at| text.get(at..)).filter(|json| json.starts_with("{\""));
         let recorded: Map<String, Value> = match json.map(serde_json::from_str) {
             Some(Ok(fields)) => fields,
@@ -130,13 +139,14 @@ impl fmt::Display for LogLine {
         let other = self.recorded.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()));
         for (name, value) in known.chain(other) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            writeln!(f, "  recorded  {name}: {}", super::report::plain(&value))?;
+            writeln!(f, "  recorded  {}: {}", plain(name), plain(&value))?;
         }
         self.missing.iter().try_for_each(|missing| writeln!(f, "  missing   {missing}"))
     }
 }
 
-/// Reads the fields of a text line: `TIME LEVEL TARGET: MESSAGE NAME=VALUE …`. `None` if it has another form.
+/// Reads the fields of a text line: `TIME LEVEL TARGET: MESSAGE NAME=VALUE …`. `None` if it has another form. Of two fields with one name
+/// the first counts.
 fn text_fields(line: &str) -> Option<Map<String, Value>> {
     let line = line.trim();
     let (timestamp, rest) = line.split_once(' ')?;
@@ -144,7 +154,9 @@ fn text_fields(line: &str) -> Option<Map<String, Value>> {
     let (level, rest) = rest.trim_start().split_once(' ')?;
     let (target, rest) = rest.trim_start().split_once(": ")?;
     let mut fields = Map::new();
-    let mut keep = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    let mut keep = |name: &str, value: Value| {
+        fields.entry(name).or_insert(value);
+    };
     keep("timestamp", timestamp.into());
     keep("level", level.into());
     keep("target", target.into());
@@ -191,17 +203,22 @@ fn bare(text: &str) -> Option<(Value, &str)> {
     Some((value.parse::<u64>().map_or_else(|_| value.into(), Value::from), rest))
 }
 
-/// Returns where the next known field begins.
+/// Returns where the next known field begins. Reads the text no further than that.
 fn next_field(text: &str) -> Option<usize> {
-    let starts = FIELDS.iter().filter_map(|name| text.find(&format!(" {name}=")));
-    let start = starts.min()?;
-    start.checked_add(1)
+    let starts = text.match_indices(' ').filter_map(|(at, _)| at.checked_add(1));
+    let mut known = starts.filter(|start| text.get(*start..).is_some_and(begins_field));
+    known.next()
+}
+
+fn begins_field(text: &str) -> bool {
+    FIELDS.iter().any(|name| text.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::LogLine;
+    use super::{LogLine, MAX_LINE_BYTES};
     use serde_json::{Value, json};
+    use std::time::{Duration, Instant};
 
     fn read(text: &str) -> Result<Value, String> {
         let line = LogLine::parse(1, text).map_err(|error| error.to_string())?;
@@ -220,6 +237,30 @@ mod tests {
         assert_eq!(read(&json.to_string()), Ok(json.clone()));
         let of_a_container = format!("2026-11-29T12:00:00.600000001Z stdout F {json}");
         assert_eq!(read(&of_a_container), Ok(json));
+    }
+
+    #[test]
+    fn the_first_of_two_equal_fields_of_a_text_line_counts() {
+        let line = r#"2026-11-29T12:00:00Z INFO a: check decision="denied" detail=a b detail=c decision="allowed" message="m""#;
+        let fields = read(line).unwrap();
+        assert_eq!((&fields["decision"], &fields["detail"]), (&json!("denied"), &json!("a b")));
+        assert_eq!(fields["message"], json!("check"));
+    }
+
+    /// A line at the limit is read in one scan, and a longer one is not read at all.
+    #[test]
+    fn long_lines_cost_little() {
+        let start = r#"2026-11-29T12:00:00Z INFO a: check decision="denied""#;
+        let line = format!("{start}{}", " key=a".repeat((MAX_LINE_BYTES - start.len()) / 6));
+        let began = Instant::now();
+        assert_eq!(read(&line).unwrap()["key"], json!("a"));
+        let blank = format!("{start} detail={}", " ".repeat(MAX_LINE_BYTES - start.len() - 8));
+        assert_eq!(read(&blank).unwrap()["detail"], json!(""));
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!(
+            read(&format!("{blank} ")),
+            Err("it is longer than 64 KiB; give lines as modgud writes them".to_owned())
+        );
     }
 
     #[test]

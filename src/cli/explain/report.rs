@@ -4,6 +4,7 @@
 use super::super::Exit;
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{read, read_headers};
+use crate::yaml::is_format_char;
 use modgud_core::authn::{LookupResult, PendingLookup};
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, DecisionError, ShadowOutcome, Verdict};
@@ -199,9 +200,9 @@ impl fmt::Display for Report {
         writeln!(f, "at          {}", self.at)?;
         match &self.request {
             Some(ReadRequest { method, host, path, has_query }) => {
-                let host = host.as_deref().unwrap_or("(no host)");
+                let host = plain(host.as_deref().unwrap_or("(no host)"));
                 let query = if *has_query { ", and a query" } else { "" };
-                writeln!(f, "request     {method} {path} at {host}{query}")?;
+                writeln!(f, "request     {} {} at {host}{query}", plain(method), plain(path))?;
             }
             None => writeln!(f, "request     could not be read")?,
         }
@@ -216,9 +217,11 @@ impl fmt::Display for Report {
         match (&self.upstream, &self.answer) {
             (Some(Upstream { set, remove, remove_query }), _) => {
                 write!(f, "allowed")?;
-                set.iter().try_for_each(|(name, value)| write!(f, "\n  set       {name}: {}", short(&plain(value))))?;
-                remove.iter().try_for_each(|name| write!(f, "\n  remove    {name}"))?;
-                remove_query.iter().try_for_each(|name| write!(f, "\n  remove    {name} from the query"))?;
+                set.iter().try_for_each(|(name, value)| {
+                    write!(f, "\n  set       {}: {}", plain(name), short(&plain(value)))
+                })?;
+                remove.iter().try_for_each(|name| write!(f, "\n  remove    {}", plain(name)))?;
+                remove_query.iter().try_for_each(|name| write!(f, "\n  remove    {} from the query", plain(name)))?;
             }
             (None, Some(ToClient { status, headers, body })) => {
                 let (reason, detail) = (self.reason.unwrap_or_default(), self.detail.as_deref().unwrap_or_default());
@@ -228,7 +231,7 @@ impl fmt::Display for Report {
                         // These are in every response and explain nothing.
                         "cache-control" | "content-security-policy" | "content-type" | "x-content-type-options" => {}
                         "www-authenticate" => write!(f, "\n  challenge {value}")?,
-                        name => write!(f, "\n  header    {name}: {value}")?,
+                        name => write!(f, "\n  header    {}: {value}", plain(name))?,
                     }
                 }
                 write!(f, "\n  body      {}", plain(body.trim_end()))?;
@@ -237,7 +240,7 @@ impl fmt::Display for Report {
         }
         self.metadata.iter().try_for_each(|(name, value)| {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            write!(f, "\n  metadata  {name}: {}", short(&plain(&value)))
+            write!(f, "\n  metadata  {}: {}", plain(name), short(&plain(&value)))
         })
     }
 }
@@ -251,7 +254,8 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Returns a text with control characters replaced: a terminal would act on them.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+/// Returns a text with control and invisible characters replaced: a terminal would act on them, or show another text.
+pub(in crate::cli) fn plain(text: &str) -> String {
+    let harmless = |c: char| if c.is_control() || is_format_char(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(harmless).collect()
 }
