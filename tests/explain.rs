@@ -171,7 +171,7 @@ authenticators:
 fallback: authenticated
 ";
 
-/// The token's value stands beside the one that is expected, and a value that is missing is another sentence than one that is different.
+/// A failed step shows the token's value and the expected one. A missing value and a different one have sentences of their own.
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "most of them are one table")]
 async fn both_values_are_shown_of_a_token_that_does_not_match() {

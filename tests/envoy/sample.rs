@@ -1,4 +1,4 @@
-//! `deploy/envoy.yaml` as it stands in the repository.
+//! `deploy/envoy.yaml` as the repository has it.
 
 use super::programs;
 use std::path::Path;

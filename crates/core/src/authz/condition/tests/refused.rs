@@ -233,7 +233,7 @@ fn a_constant_that_always_fails_is_refused_with_its_place() {
         ),
         ("claims.n == 'a' + 1", "`+`, at character 17, always fails: its values have unsupported types".to_owned()),
         ("claims.n == {'a': 1}['b']", "`[]`, at character 21, always fails: the map has no such member".to_owned()),
-        // Also where its value would not count: whoever reads the expression takes it for a check.
+        // Also where its value would not count: a reader of the expression takes it for a check.
         (
             "claims.roles.all(r, r == 'x' || now > timestamp('tomorrow'))",
             format!("`timestamp`, at character 48, always fails: `tomorrow` {time}"),
