@@ -38,10 +38,10 @@ mod resets;
 mod routes;
 mod sample;
 mod scheme;
-mod seen;
+pub(crate) mod seen;
 mod spellings;
 mod tampered;
-mod tokens;
+pub(crate) mod tokens;
 mod transport;
 mod undecided;
 mod written;
@@ -58,7 +58,7 @@ use tokio::time::timeout;
 /// How long something that has to happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn programs() -> Programs {
+pub(crate) fn programs() -> Programs {
     Programs {
         modgud: env!("CARGO_BIN_EXE_modgud").into(),
         envoy: program("MODGUD_TEST_ENVOY"),
@@ -84,7 +84,7 @@ fn replaced(yaml: &str, old: &str, new: &str) -> String {
 }
 
 /// Sends a request with these header lines.
-async fn ask(gateway: SocketAddr, method: &str, path: &str, lines: &[String]) -> Exchange {
+pub(crate) async fn ask(gateway: SocketAddr, method: &str, path: &str, lines: &[String]) -> Exchange {
     let headers: Vec<(&str, &str)> = lines
         .iter()
         .map(|line| line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header line")))

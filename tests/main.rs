@@ -22,6 +22,7 @@ mod properties;
 mod readme;
 mod reload;
 mod remote_keys;
+mod seeds;
 mod sender;
 mod services;
 mod shadow;

@@ -6,30 +6,30 @@ use serde_json::Value;
 
 /// A request, as the module behind Envoy saw it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Seen {
-    pub(super) module: String,
-    pub(super) method: String,
-    pub(super) path: String,
+pub(crate) struct Seen {
+    pub(crate) module: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// In order, names in lower case.
-    pub(super) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// What `PyJWT` made of the Authorization header.
-    pub(super) decoded: Value,
+    pub(crate) decoded: Value,
 }
 
 impl Seen {
-    pub(super) fn of(answer: &Exchange) -> Self {
+    pub(crate) fn of(answer: &Exchange) -> Self {
         serde_json::from_slice(&answer.body).unwrap_or_else(|error| {
             panic!("no module answered ({error}): {} {}", answer.status, String::from_utf8_lossy(&answer.body))
         })
     }
 
     /// Every value of this header.
-    pub(super) fn values(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// Every header that some server could take for one of ours, sorted.
-    pub(super) fn identity(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn identity(&self) -> Vec<(&str, &str)> {
         let ours = |name: &str| {
             let name = name.replace('_', "-");
             name == "x-username"

@@ -9,7 +9,7 @@ use modgud_core::jose::SigningKey;
 use serde_json::{Map, Value, json};
 
 /// The identity headers of the valid token, sorted.
-pub(super) const IDENTITY: [(&str, &str); 4] = [
+pub(crate) const IDENTITY: [(&str, &str); 4] = [
     ("x-core-user-uuid", "fd76ce0c-d8be-4aa6-91ed-59e698f6af60"),
     ("x-organization-uuid", "70f0d039-e3d9-427e-b161-4e95dbd9e918"),
     ("x-scope", "read write"),
@@ -17,10 +17,10 @@ pub(super) const IDENTITY: [(&str, &str); 4] = [
 ];
 
 /// Tokens by name.
-pub(super) struct Tokens(Vec<(&'static str, String)>);
+pub(crate) struct Tokens(Vec<(&'static str, String)>);
 
 impl Tokens {
-    pub(super) fn new(key: &SigningKey) -> Self {
+    pub(crate) fn new(key: &SigningKey) -> Self {
         let now = now();
         let good = sign(key, &claims());
         let expired = with(with(claims(), "exp", json!(now - 60)), "iat", json!(now - 3_660));
@@ -47,7 +47,7 @@ impl Tokens {
     }
 
     /// Puts tokens in the places of their names: `JWT {good}`.
-    pub(super) fn fill(&self, lines: &[String]) -> Vec<String> {
+    pub(crate) fn fill(&self, lines: &[String]) -> Vec<String> {
         let fill = |line: &String| {
             let filled =
                 self.0.iter().fold(line.clone(), |line, (name, token)| line.replace(&format!("{{{name}}}"), token));
@@ -59,21 +59,21 @@ impl Tokens {
 }
 
 /// The header line that carries a token.
-pub(super) fn jwt(token: &str) -> String {
+pub(crate) fn jwt(token: &str) -> String {
     format!("Authorization: JWT {token}")
 }
 
 /// The claims of a token that is good now.
-pub(super) fn claims() -> Vec<(String, Value)> {
+pub(crate) fn claims() -> Vec<(String, Value)> {
     with(with(support::claims(), "exp", json!(now() + 36_000)), "iat", json!(now()))
 }
 
-pub(super) fn sign(key: &SigningKey, claims: &[(String, Value)]) -> String {
+pub(crate) fn sign(key: &SigningKey, claims: &[(String, Value)]) -> String {
     key.sign(claims).unwrap()
 }
 
 /// With another value for one claim, which is added if it is not there.
-pub(super) fn with(claims: Vec<(String, Value)>, name: &str, value: Value) -> Vec<(String, Value)> {
+pub(crate) fn with(claims: Vec<(String, Value)>, name: &str, value: Value) -> Vec<(String, Value)> {
     let mut claims = claims;
     match claims.iter_mut().find(|(known, _)| known == name) {
         Some(claim) => claim.1 = value,
@@ -82,11 +82,11 @@ pub(super) fn with(claims: Vec<(String, Value)>, name: &str, value: Value) -> Ve
     claims
 }
 
-pub(super) fn without(claims: Vec<(String, Value)>, name: &str) -> Vec<(String, Value)> {
+pub(crate) fn without(claims: Vec<(String, Value)>, name: &str) -> Vec<(String, Value)> {
     claims.into_iter().filter(|(known, _)| known != name).collect()
 }
 
-pub(super) fn object(claims: &[(String, Value)]) -> Value {
+pub(crate) fn object(claims: &[(String, Value)]) -> Value {
     Value::Object(claims.iter().cloned().collect::<Map<_, _>>())
 }
 

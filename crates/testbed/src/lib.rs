@@ -81,6 +81,8 @@ pub struct Setup {
     pub edit: Option<fn(&str) -> String>,
     /// The tokens that the modules verify.
     pub modules: Verified,
+    /// The private key, as PEM, of the key that modgud and the modules trust; by default a fresh one.
+    pub private_key: Option<String>,
 }
 
 /// The tokens that the sample modules verify.
@@ -135,7 +137,10 @@ impl Testbed {
         mut progress: impl FnMut(&str),
     ) -> Result<Self, TestbedError> {
         progress("a fresh RSA key, as BiFrost would hold it");
-        let key = SigningKey::generate(Algorithm::Rs256)?;
+        let key = match &setup.private_key {
+            Some(pem) => SigningKey::from_pem(pem)?,
+            None => SigningKey::generate(Algorithm::Rs256)?,
+        };
         let launch = Launch::new(programs, key.public_pem()?)?;
 
         progress(match setup.config {
