@@ -176,12 +176,8 @@ fn the_role_may_be_one_claim() {
     GATEWAY.test_without(async || {
         let one = token(&KEY, json!({ "roles": null, "role": "admin" }));
         let both = token(&KEY, json!({ "roles": ["user"], "role": "admin" }));
-        let replies = stdio(&[
-            init(0, &KEY),
-            request(1, "GET", "/api/users/123", &one),
-            request(2, "GET", "/api/users/123", &both),
-        ]);
-        let replies = replies.await;
+        let request = |id, token: &str| request(id, "GET", "/api/users/123", token);
+        let replies = stdio(&[init(0, &KEY), request(1, &one), request(2, &both)]).await;
         assert_eq!([&replies[1]["user_context"]["role"], &replies[2]["user_context"]["role"]], ["admin", "user"]);
     });
 }
