@@ -45,9 +45,11 @@ print(json.dumps(module.swagger(sys.argv[1])))
 fn prepare(runtime: &Runtime) -> (Setup, Belongings) {
     let folder = tempfile::tempdir().unwrap();
     let key = SigningKey::generate(Algorithm::Rs256).unwrap().private_text().unwrap().expose_secret().to_owned();
-    for (name, text) in
-        [("bifrost.key", key.as_str()), ("provider.pub.pem", &STRANGER.public_pem().unwrap()), ("api-keys.yaml", API_KEYS)]
-    {
+    for (name, text) in [
+        ("bifrost.key", key.as_str()),
+        ("provider.pub.pem", &STRANGER.public_pem().unwrap()),
+        ("api-keys.yaml", API_KEYS),
+    ] {
         fs::write(folder.path().join(name), text).unwrap();
     }
     let at = folder.path().display();
@@ -120,8 +122,16 @@ async fn describe(folder: &Path, config: &str) -> PathBuf {
         .iter()
         .fold(config.to_owned(), |text, name| text.replace(&format!("{{{name}}}"), &format!("{name}:8080")));
     fs::write(folder.join("modgud.yaml"), config).unwrap();
-    let arguments =
-        ["openapi", "merge", "--config", "modgud.yaml", "--output", "swagger.json", "crm=crm.json", "documents=documents.json"];
+    let arguments = [
+        "openapi",
+        "merge",
+        "--config",
+        "modgud.yaml",
+        "--output",
+        "swagger.json",
+        "crm=crm.json",
+        "documents=documents.json",
+    ];
     let output = run_in(folder, &[], &arguments).await;
     assert_eq!(output.code, Some(0), "{}", output.err);
     folder.join("swagger.json")
@@ -163,9 +173,11 @@ fn modules_communicate_over_the_authentication_layer() {
 #[test]
 fn all_endpoints_are_exposed_as_one_api() {
     GATEWAY.test(async |gateway| {
-        for (path, module, below) in
-            [("/crm/a/1/?x=2", "crm", "/a/1/?x=2"), ("/documents/a", "documents", "/a"), ("/user/1/", "core", "/user/1/")]
-        {
+        for (path, module, below) in [
+            ("/crm/a/1/?x=2", "crm", "/a/1/?x=2"),
+            ("/documents/a", "documents", "/a"),
+            ("/user/1/", "core", "/user/1/"),
+        ] {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
                 let seen = Seen::of(&send(gateway, method, path, &[&caller(gateway)]).await);
                 assert_eq!((seen.module.as_str(), seen.method.as_str(), seen.path.as_str()), (module, method, below));
@@ -180,7 +192,7 @@ fn the_api_is_put_together_from_all_modules() {
         for path in ["/docs", "/docs/swagger.json"] {
             let answer = get(gateway, path, &[]).await;
             let api = answer.json();
-            assert_eq!((answer.status, api["openapi"].as_str().map(|version| &version[..2])), (200, Some("3.")), "{path}");
+            assert!(answer.status == 200 && api["openapi"].as_str().unwrap().starts_with("3."), "{path}");
             let paths: Vec<&String> = api["paths"].as_object().unwrap().keys().collect();
             assert_eq!(paths, ["/crm/", "/crm/appointment/", "/documents/", "/documents/appointment/"], "{path}");
             for path in paths {

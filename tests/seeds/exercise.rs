@@ -22,10 +22,10 @@ static GATEWAY: Gateway = Gateway::new("seeds::exercise::", prepare);
 /// An API key, and its table.
 const API_KEY: &str = "partner-key-of-the-exercise-0123456789abcdef";
 const API_KEYS: &str = "[{ id: partner-1, sha256: 7a7e7aaea649fd43d800eabeb62a9fd9cf9ff0baec2f2a3ab33dfbcbc3bc0092, subject: partner, roles: [reader], permissions: [read] }]\n";
-/// An opaque token of an OAuth2 server.
+/// An opaque token.
 const OPAQUE: &str = "2YotnFZFEjr1zCsicMWpAA";
 
-/// An OAuth2 server that knows the opaque token.
+/// An authorization server that knows the opaque token.
 async fn oauth2_server() -> AuthorizationServer {
     let server = AuthorizationServer::of(&[]).await;
     let active = json!({ "active": true, "sub": "mobile-user", "roles": ["user"], "permissions": ["read"] });
@@ -50,6 +50,7 @@ fn prepare(runtime: &Runtime) -> (Setup, Belongings) {
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("api-keys.yaml");
     fs::write(&table, API_KEYS).unwrap();
+    let table = table.display();
     let config = format!(
         "
 profile: bearer
@@ -63,7 +64,7 @@ authenticators:
       require: [sub]
 {oauth2}  - name: partners
     from: [{{ header: x-api-key }}]
-    api_key: {{ file: {table:?} }}
+    api_key: {{ file: \"{table}\" }}
 modules: [{{ name: users-service, prefix: /api/users, keep_prefix: true, upstream: '{{crm}}' }}]
 rules:
   - {{ name: delete-user, match: {{ methods: [DELETE], paths: ['/api/users/{{id}}'] }}, require: {{ permissions: [delete] }} }}
@@ -77,13 +78,13 @@ upstream: {{ headers: {{ x-user-name: {{ claim: name }} }} }}
 /// The claims of the exercise's user, with others laid over them; `null` leaves one out.
 fn claims(over: Value) -> Vec<(String, Value)> {
     let now = Clock::System.now().as_secs();
-    let mut claims = json!({
+    let claims = json!({
         "iss": "https://auth.example.com", "sub": "user123", "name": "A User", "iat": now - 60, "exp": now + 3_600,
         "roles": ["admin"], "permissions": ["read", "write"],
     });
-    let all = claims.as_object_mut().unwrap();
-    all.extend(over.as_object().unwrap().clone());
-    all.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
+    let (Value::Object(mut all), Value::Object(over)) = (claims, over) else { panic!("claims are an object") };
+    all.extend(over);
+    all.into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
 fn token(key: &SigningKey, over: Value) -> String {
@@ -158,7 +159,9 @@ fn the_client_sends_a_bearer_token() {
             let answer = get(gateway, "/api/users/123", &[&format!("Authorization: {scheme} {token}")]).await;
             assert!(reached_a_module(&answer), "{scheme}");
         }
-        for line in [format!("Authorization: JWT {token}"), format!("Authorization: {token}"), format!("X-Token: {token}")] {
+        for line in
+            [format!("Authorization: JWT {token}"), format!("Authorization: {token}"), format!("X-Token: {token}")]
+        {
             assert_eq!(denied(gateway, "GET", "/api/users/123", &line).await.0, 401);
         }
     });

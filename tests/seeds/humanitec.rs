@@ -53,9 +53,11 @@ fn modules_communicate_over_the_authentication_layer() {
 #[test]
 fn all_endpoints_are_exposed_as_one_api() {
     GATEWAY.test(async |gateway| {
-        for (path, module, below) in
-            [("/crm/a/1/?x=2", "crm", "/a/1/?x=2"), ("/documents/a", "documents", "/a"), ("/user/1/", "core", "/user/1/")]
-        {
+        for (path, module, below) in [
+            ("/crm/a/1/?x=2", "crm", "/a/1/?x=2"),
+            ("/documents/a", "documents", "/a"),
+            ("/user/1/", "core", "/user/1/"),
+        ] {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
                 let seen = Seen::of(&send(gateway, method, path, &[&caller(gateway)]).await);
                 assert_eq!((seen.module.as_str(), seen.method.as_str(), seen.path.as_str()), (module, method, below));
@@ -117,7 +119,9 @@ fn the_public_key_is_in_the_environment() {
         assert_eq!(status(gateway, &claims()).await, 200);
         let pem = gateway.key.public_pem().unwrap();
         let one_line = pem.replace('\n', "\\n");
-        for (variables, code) in [(vec![(KEY_VARIABLE, pem.as_str())], 0), (vec![(KEY_VARIABLE, &one_line)], 0), (vec![], 1)] {
+        for (variables, code) in
+            [(vec![(KEY_VARIABLE, pem.as_str())], 0), (vec![(KEY_VARIABLE, &one_line)], 0), (vec![], 1)]
+        {
             let output = modgud("profile: bifrost\n", &variables, &["check", "--config", "modgud.yaml"]).await;
             assert_eq!(output.code, Some(code), "{}", output.err);
             assert_eq!(output.err.contains(KEY_VARIABLE), code == 1);
@@ -152,7 +156,8 @@ fn the_example_header_has_a_token_of_this_form() {
     GATEWAY.test(async |gateway| {
         let line = Tokens::new(&gateway.key).fill(&["Authorization: JWT {sample}".to_owned()]);
         let parts: Vec<&str> = line[0].rsplit(' ').next().unwrap().split('.').collect();
-        let part = |at: usize| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[at]).unwrap()).unwrap() };
+        let part =
+            |at: usize| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[at]).unwrap()).unwrap() };
         assert_eq!(part(0), json!({ "typ": "JWT", "alg": "RS256" }));
         has_seven_claims(&part(1));
         // The form is right, but the key is unknown and the token expired in 2019.
@@ -202,7 +207,11 @@ fn iat_is_when_the_token_was_issued() {
     GATEWAY.test(async |gateway| {
         let now = claims()[2].1.as_u64().unwrap();
         assert_eq!(seen_of(gateway, &with(claims(), "iat", json!(now - 36_000))).await.decoded["iat"], now - 36_000);
-        assert_eq!(status(gateway, &with(claims(), "iat", json!(now + 3_600))).await, 401, "it was issued in the future");
+        assert_eq!(
+            status(gateway, &with(claims(), "iat", json!(now + 3_600))).await,
+            401,
+            "it was issued in the future"
+        );
     });
 }
 

@@ -67,7 +67,10 @@ fn every_test_has_a_statement() {
 #[test]
 fn every_test_takes_one_turn() {
     let mut files: Vec<PathBuf> = DOCUMENTS.map(|name| root().join(format!("tests/seeds/{name}.rs"))).to_vec();
-    files.extend(["reserved", "bifrost/payload", "exercise/messages", "orchescala/custom", "orchescala/identity"].map(|name| root().join(format!("tests/seeds/{name}.rs"))));
+    files.extend(
+        ["reserved", "bifrost/payload", "exercise/messages", "orchescala/custom", "orchescala/identity"]
+            .map(|name| root().join(format!("tests/seeds/{name}.rs"))),
+    );
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let turns = ["GATEWAY.test(", "GATEWAY.test_without(", "$gateway.test("].map(|turn| text.matches(turn).count());

@@ -84,7 +84,8 @@ pub(super) use reserved_names;
 pub(super) async fn check(gateway: &Testbed, name: &str, access: Access, caller: &str) {
     for path in [format!("/{name}"), format!("/{name}/x/1")] {
         let (known, unknown) = (get(gateway, &path, &[caller]).await, get(gateway, &path, &[]).await);
-        let core = |answer: &Exchange| (&answer.json()["module"], &answer.json()["path"]) == (&json!("core"), &json!(path));
+        let core =
+            |answer: &Exchange| (&answer.json()["module"], &answer.json()["path"]) == (&json!("core"), &json!(path));
         let denied = |answer: &Exchange, status| answer.status == status && !reached_a_module(answer);
         let expected = match access {
             Access::Public => core(&known) && core(&unknown),

@@ -14,8 +14,7 @@ use std::collections::BTreeSet;
 const DECODE: &str = include_str!("../data/seeds/decode.py");
 
 /// The claims of the documents' payload.
-pub(super) const CLAIMS: [&str; 7] =
-    ["core_user_uuid", "exp", "iat", "iss", "organization_uuid", "scope", "username"];
+pub(super) const CLAIMS: [&str; 7] = ["core_user_uuid", "exp", "iat", "iss", "organization_uuid", "scope", "username"];
 
 /// The value of a module's `Authorization` header, decoded by the documents' own call. `Err` with Python's message.
 pub(super) async fn decoded(gateway: &Testbed, authorization: &str) -> Result<Value, String> {

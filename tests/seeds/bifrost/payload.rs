@@ -68,7 +68,8 @@ fn exp_is_when_the_token_expires() {
 fn iat_is_when_the_token_was_issued() {
     GATEWAY.test(async |gateway| {
         let before = Clock::System.now().as_secs();
-        let issued = seen_of(gateway, with(claims(), "username", json!("just-now"))).await.decoded["iat"].as_u64().unwrap();
+        let issued =
+            seen_of(gateway, with(claims(), "username", json!("just-now"))).await.decoded["iat"].as_u64().unwrap();
         assert!(before - 5 <= issued && issued <= Clock::System.now().as_secs(), "{issued} {before}");
     });
 }
@@ -88,7 +89,10 @@ fn iss_is_always_bifrost() {
 fn organization_uuid_is_the_organization_of_the_user() {
     GATEWAY.test(async |gateway| {
         let seen = seen_of(gateway, claims()).await;
-        assert_eq!((only(&seen, "x-organization-uuid"), &seen.decoded["organization_uuid"]), (ORGANIZATION, &json!(ORGANIZATION)));
+        assert_eq!(
+            (only(&seen, "x-organization-uuid"), &seen.decoded["organization_uuid"]),
+            (ORGANIZATION, &json!(ORGANIZATION))
+        );
     });
 }
 

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// The time that the exercise gives each of its test cases.
-const CASE: Duration = Duration::from_millis(5_000);
+const CASE: Duration = Duration::from_secs(5);
 
 fn init(id: u64, key: &SigningKey) -> Value {
     json!({ "type": "init", "msg_id": id, "jwt_public_key": key.public_pem().unwrap() })
@@ -205,7 +205,8 @@ fn api_keys_work_in_messages() {
     GATEWAY.test_without(async || {
         let configuration = "profile: bearer\nauthenticators:\n  - { name: partners, from: [{ header: x-api-key }], \
                              api_key: { file: api-keys.yaml } }\n";
-        let input = [with_header(1, "GET", "X-API-Key", API_KEY), with_header(2, "GET", "X-API-Key", "another")].concat();
+        let input =
+            [with_header(1, "GET", "X-API-Key", API_KEY), with_header(2, "GET", "X-API-Key", "another")].concat();
         let replies = lines(configuration, &input).await;
         assert_eq!([&replies[0]["status"], &replies[1]["status"]], [200, 401]);
         assert_eq!(replies[0]["user_context"]["user_id"], "partner");

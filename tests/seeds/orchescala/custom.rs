@@ -48,12 +48,7 @@ impl AsyncCustomAuthenticator for External {
         }
     }
 
-    fn correlation(
-        &self,
-        _: &Claims,
-        _: &Request<'_>,
-        _: CorrelationValues,
-    ) -> Result<CorrelationValues, CustomError> {
+    fn correlation(&self, _: &Claims, _: &Request<'_>, _: CorrelationValues) -> Result<CorrelationValues, CustomError> {
         Ok(CorrelationValues {
             username: "custom-user".to_owned(),
             email: Some("user@example.com".to_owned()),

@@ -158,9 +158,8 @@ fn the_signature_protects_every_part() {
         let answer = post(gateway, COMPLETE, &[&impersonator(gateway)], r#"{"customerId":"customer-456"}"#).await;
         let signed: Value = serde_json::from_str(only(&Seen::of(&answer), "x-identity-correlation")).unwrap();
         assert_eq!(signed.as_object().unwrap().len(), 6);
-        let verify = |value: &Value| {
-            IdentityCorrelation::from_json(value.to_string().as_bytes()).unwrap().verify(&secret())
-        };
+        let verify =
+            |value: &Value| IdentityCorrelation::from_json(value.to_string().as_bytes()).unwrap().verify(&secret());
         assert_eq!(verify(&signed), Ok(()));
         for (member, value) in [
             ("username", json!("root")),
