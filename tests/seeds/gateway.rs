@@ -23,6 +23,8 @@ pub(super) struct Gateway {
 struct State {
     /// The number of turns that ended.
     ended: usize,
+    /// True once a start began. A gateway that did not start is not tried again: each attempt may take a minute.
+    started: bool,
     running: Option<Running>,
 }
 
@@ -35,7 +37,7 @@ struct Running {
 
 impl Gateway {
     pub(super) const fn new(tests: &'static str, prepare: fn(&Runtime) -> (Setup, Belongings)) -> Self {
-        Self { tests, prepare, state: Mutex::new(State { ended: 0, running: None }) }
+        Self { tests, prepare, state: Mutex::new(State { ended: 0, started: false, running: None }) }
     }
 
     /// Runs a test behind the gateway.
@@ -53,6 +55,8 @@ impl Gateway {
 
     fn testbed(&self) -> Arc<Testbed> {
         let mut state = self.state();
+        assert!(!state.started || state.running.is_some(), "the gateway did not start, as the first failed test shows");
+        state.started = true;
         let running = state.running.get_or_insert_with(|| {
             let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             let (setup, belongings) = (self.prepare)(&runtime);
@@ -63,7 +67,7 @@ impl Gateway {
         Arc::clone(&running.testbed)
     }
 
-    /// A test that panics while the gateway starts leaves none behind: the next test tries again.
+    /// A test may panic while the gateway starts, and poison the lock.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
