@@ -24,7 +24,7 @@ use tokio::task::AbortHandle;
 /// The page that shows the sample.
 const PAGE: &str = "docs/migrating-from-bifrost.md";
 /// The sample's configuration.
-const SAMPLE: &str = include_str!("../../examples/bifrost-tokens/modgud.yaml");
+pub(super) const SAMPLE: &str = include_str!("../../examples/bifrost-tokens/modgud.yaml");
 /// The module that decodes as the tutorial shows, and calls another one.
 const MODULE: &str = include_str!("../../examples/bifrost-tokens/module.py");
 /// The module that shows what reached it.

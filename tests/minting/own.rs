@@ -5,6 +5,7 @@ use crate::decisions::answer::Answer;
 use crate::support::{KEY, NOW, Sidecar, token};
 use modgud::envoy::proto::CheckRequest;
 use modgud::server::app::Shutdown;
+use modgud_core::authn::ApiKeyDigest;
 use modgud_core::jose::{Algorithm, PublicJwk, SigningKey};
 use modgud_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -142,7 +143,7 @@ async fn a_minted_token_is_forwarded_unchanged_until_it_expires() {
     let sidecar = accepting("0s", OWN, &key, &KEY).await;
     let first = authorization(&sidecar, of_a_client(NOW + 36_000)).await;
     // Also after half of its time, when a client would get a new one; whatever scheme the module writes.
-    for second in [0, 200, 299] {
+    for second in [200, 250, 299] {
         sidecar.clock.set(Timestamp::from_secs(NOW + second));
         assert_eq!(authorization(&sidecar, asking("/crm/", &[("authorization", &first)])).await, first);
         let bearer = first.replace("JWT ", "Bearer ");
@@ -189,5 +190,58 @@ async fn a_token_of_another_signer_with_the_same_issuer_is_minted_again() {
     // So is one of the clients' issuer that claims to be minted.
     let denied = ask(&sidecar, asking("/crm/", &[("authorization", &format!("JWT {}", token()))])).await;
     assert_eq!(denied.status(), Some(401));
+    sidecar.stop(Shutdown::Immediate).await;
+}
+
+/// The page's changes of the sample for a provider whose tokens have `sub` and `preferred_username` only.
+#[tokio::test]
+async fn claims_with_other_names_give_the_same_token() {
+    let key = private(Algorithm::Rs256);
+    let public = SigningKey::from_pem(&key).unwrap().public_pem().unwrap();
+    let mut yaml = super::bifrost::SAMPLE.to_owned();
+    for (old, new) in [
+        ("{ oidc: https://login.example.com/realms/bifrost }", "{ pem: { env: JWT_PUBLIC_KEY_RSA_BIFROST } }"),
+        ("require: [core_user_uuid, username]", "require: [sub, preferred_username]"),
+        ("require: [core_user_uuid, username]", "require: [sub, username]"),
+        ("username: { claim: username }", "username: { claim: preferred_username }"),
+        ("omit: [sub, jti, act]", "omit: [jti, act]"),
+        (
+            "upstream:\n",
+            "principal: { subject: sub }\nupstream:\n  headers:\n    x-core-user-uuid: { principal: subject }\n    x-username: \
+             { cel: \"has(claims.username) ? claims.username : claims.preferred_username\" }\n",
+        ),
+    ] {
+        assert!(yaml.contains(old), "{old}");
+        yaml = yaml.replacen(old, new, 1);
+    }
+    let table = format!(
+        "- {{ id: a, sha256: \"{}\", subject: partner, claims: {{ preferred_username: Partner A }} }}\n",
+        ApiKeyDigest::of("mgk_for-a-partner")
+    );
+    let files = [("bifrost.key", key.clone()), ("bifrost.pub.pem", public), ("api-keys.yaml", table)];
+    let files = files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    let sidecar = Sidecar::with_files(&yaml, &files).await;
+    let of_the_provider = with_claims(&[
+        ("iss", json!("https://login.example.com/realms/bifrost")),
+        ("aud", json!("bifrost-api")),
+        ("sub", json!("u1")),
+        ("preferred_username", json!("ada")),
+        ("core_user_uuid", Value::Null),
+        ("username", Value::Null),
+    ]);
+    let partner = asking("/crm/", &[("x-api-key", "mgk_for-a-partner")]);
+    for (check, user, username) in [(of_the_provider, "u1", "ada"), (partner, "partner", "Partner A")] {
+        let first = authorization(&sidecar, check).await;
+        let claims = claims_of(&first, &key);
+        assert_eq!([&claims["core_user_uuid"], &claims["sub"], &claims["username"]], [user, user, username]);
+        let Answer::Allow { set, .. } = ask(&sidecar, asking("/documents/", &[("authorization", &first)])).await else {
+            panic!("the second hop is denied")
+        };
+        let header = |name: &str| set.get(name).map(String::as_str);
+        assert_eq!(
+            [header("authorization"), header("x-core-user-uuid"), header("x-username")],
+            [Some(first.as_str()), Some(user), Some(username)]
+        );
+    }
     sidecar.stop(Shutdown::Immediate).await;
 }
