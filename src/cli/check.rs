@@ -155,7 +155,10 @@ fn minted(forward: &Forward) {
                 describe(verification)
             ));
             for name in accepted_by {
-                print_line(format_args!("    forwarded unchanged if a caller presents one: authenticator {}", name.as_str()));
+                print_line(format_args!(
+                    "    forwarded unchanged if a caller presents one: authenticator {}",
+                    name.as_str()
+                ));
             }
         }
     }

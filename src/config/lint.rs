@@ -115,7 +115,8 @@ fn upstream(upstream: &Upstream, profile: &Upstream, diagnostics: &mut Diagnosti
 fn mint(list: &[Mint], diagnostics: &mut Diagnostics) {
     for (number, _) in list.iter().enumerate().filter(|(_, one)| one.audience.is_none()) {
         let message = "has no `audience`, so that every service that trusts the key accepts the tokens, whichever module they are for";
-        let help = "write the `aud` that modules require, such as `audience: modules`, or `audience: []` if they require none";
+        let help =
+            "write the `aud` that modules require, such as `audience: modules`, or `audience: []` if they require none";
         diagnostics.add(Path::root("mint").position(number), Issue::warning("mint-without-audience", message, help));
     }
 }

@@ -101,7 +101,8 @@ impl Gateway {
         command.current_dir(folder.path()).env_clear();
         command.args(["serve", "--config", "modgud.yaml", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         let (modgud, (grpc, _)) = start_modgud(command).await.unwrap();
-        let written = format!("modgud envoy --config modgud.yaml --modgud {grpc} --listen 127.0.0.1:0 --admin 127.0.0.1:0");
+        let written =
+            format!("modgud envoy --config modgud.yaml --modgud {grpc} --listen 127.0.0.1:0 --admin 127.0.0.1:0");
         let envoy_yaml = shell(folder.path(), &written).await;
         fs::write(folder.path().join("envoy.yaml"), envoy_yaml).unwrap();
         let (envoy, _, address) = start_envoy(&programs, folder.path()).await.unwrap();
@@ -203,8 +204,11 @@ fn with(name: &str, value: Value) -> Vec<(String, Value)> {
 /// The token that reached the echoing module, and its claims.
 fn received(seen: &Value) -> (String, Value) {
     let headers = seen["headers"].as_array().unwrap();
-    let values: Vec<&str> =
-        headers.iter().filter(|header| header[0] == "authorization").map(|header| header[1].as_str().unwrap()).collect();
+    let values: Vec<&str> = headers
+        .iter()
+        .filter(|header| header[0] == "authorization")
+        .map(|header| header[1].as_str().unwrap())
+        .collect();
     assert_eq!(values.len(), 1, "{seen}");
     (values[0].to_owned(), seen["decoded"].clone())
 }
@@ -238,7 +242,13 @@ async fn modules_decode_the_same_token_on_every_hop_whatever_the_client_presents
             "exactly the seven claims"
         );
         assert_eq!(
-            [&claims["core_user_uuid"], &claims["iss"], &claims["organization_uuid"], &claims["scope"], &claims["username"]],
+            [
+                &claims["core_user_uuid"],
+                &claims["iss"],
+                &claims["organization_uuid"],
+                &claims["scope"],
+                &claims["username"]
+            ],
             [user, "bifrost", ORGANIZATION, "read write", username]
         );
         let (issued, expires) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
@@ -283,7 +293,8 @@ async fn on_the_second_hop_a_token_that_is_not_modguds_or_not_valid_is_denied() 
     let object: serde_json::Map<String, Value> = claims(now()).into_iter().collect();
     let text = Value::Object(object.clone()).to_string();
     let confused = |secret: &str| {
-        jsonwebtoken::encode(&Header::default(), &object, &EncodingKey::from_secret(secret.as_bytes()).unwrap()).unwrap()
+        jsonwebtoken::encode(&Header::default(), &object, &EncodingKey::from_secret(secret.as_bytes()).unwrap())
+            .unwrap()
     };
     let pem = ours.public_pem().unwrap();
     let unsigned = ours.sign_raw(r#"{"alg":"none","typ":"JWT"}"#, &text).unwrap();
@@ -291,7 +302,10 @@ async fn on_the_second_hop_a_token_that_is_not_modguds_or_not_valid_is_denied() 
     for (what, token) in [
         ("expired", ours.sign(&with("exp", json!(now() - 1))).unwrap()),
         ("issued in the future", ours.sign(&with("iat", json!(now() + 120))).unwrap()),
-        ("without an end", ours.sign(&claims(now()).into_iter().filter(|(name, _)| name != "exp").collect::<Vec<_>>()).unwrap()),
+        (
+            "without an end",
+            ours.sign(&claims(now()).into_iter().filter(|(name, _)| name != "exp").collect::<Vec<_>>()).unwrap(),
+        ),
         ("claims of another token", format!("{}.{}.{}", parts[0], other[1], parts[2])),
         ("another signature", format!("{}.{}.{}", parts[0], parts[1], other[2])),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),

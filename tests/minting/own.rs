@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// BiFrost's claims, from a client's token with the same ones.
-const BIFROST: &str = r#"claims:
+const BIFROST: &str = "claims:
       core_user_uuid: { principal: subject }
       organization_uuid: { principal: organization }
       scope: { claim: scope }
@@ -20,7 +20,7 @@ const BIFROST: &str = r#"claims:
     omit: [sub, jti, act]
     scheme: JWT
     lifetime: 5m
-"#;
+";
 
 /// A configuration that mints tokens of `issuer: bifrost`, and accepts them. Clients' tokens are those of another issuer.
 fn bifrost(leeway: &str, keys: &str) -> String {
@@ -190,6 +190,39 @@ async fn a_token_of_another_signer_with_the_same_issuer_is_minted_again() {
     // So is one of the clients' issuer that claims to be minted.
     let denied = ask(&sidecar, asking("/crm/", &[("authorization", &format!("JWT {}", token()))])).await;
     assert_eq!(denied.status(), Some(401));
+    sidecar.stop(Shutdown::Immediate).await;
+}
+
+/// Rules see of a minted token what it says, which is less than the client's own credential says.
+#[tokio::test]
+async fn a_minted_token_opens_no_more_than_the_clients_own_credential() {
+    let rules = r#"
+rules:
+  - { name: direct, match: { paths: ["/direct/{*rest}"] }, require: { authenticators: [users] } }
+  - { name: role, match: { paths: ["/role/{*rest}"] }, require: { roles: [clerk] } }
+  - { name: scope, match: { paths: ["/scope/{*rest}"] }, require: { permissions: [write] } }
+  - { name: more, match: { paths: ["/more/{*rest}"] }, require: { permissions: [delete] } }
+"#;
+    let key = private(Algorithm::Rs256);
+    let public = SigningKey::from_pem(&key).unwrap().public_pem().unwrap();
+    let files = [("signing.key".to_owned(), key), ("own.pem".to_owned(), public)].into();
+    let sidecar = Sidecar::with_files(&format!("{}{rules}", bifrost("0s", OWN)), &files).await;
+    let client = crate::support::claims().into_iter().filter(|(name, _)| name != "iss");
+    let client: Vec<(String, Value)> =
+        client.chain([("iss".to_owned(), json!("login")), ("roles".to_owned(), json!(["clerk"]))]).collect();
+    let client = format!("JWT {}", KEY.sign(&client).unwrap());
+    let minted = authorization(&sidecar, asking("/crm/", &[("authorization", &client)])).await;
+    for (path, of_the_client, of_the_minted) in [
+        ("/direct/", None, Some(403)),
+        ("/role/", None, Some(403)),
+        ("/scope/", None, None),
+        ("/more/", Some(403), Some(403)),
+    ] {
+        for (token, expected) in [(&client, of_the_client), (&minted, of_the_minted)] {
+            let answer = ask(&sidecar, asking(path, &[("authorization", token)])).await;
+            assert_eq!(answer.status(), expected, "{path}: {answer:?}");
+        }
+    }
     sidecar.stop(Shutdown::Immediate).await;
 }
 

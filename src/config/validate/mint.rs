@@ -60,19 +60,8 @@ fn mint(
     published: &mut Vec<PublicJwk>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(Mint, Vec<VerificationKey>)> {
-    let raw::Mint {
-        name,
-        algorithm,
-        key,
-        also_published,
-        issuer,
-        audience,
-        lifetime,
-        backdate,
-        scheme,
-        claims,
-        omit,
-    } = one;
+    let raw::Mint { name, algorithm, key, also_published, issuer, audience, lifetime, backdate, scheme, claims, omit } =
+        one;
     if issuer.is_empty() {
         let help = "write the `iss` that modules require, such as `modgud`";
         diagnostics.add(at.key("issuer"), Issue::error("empty", "is empty", help));
@@ -104,19 +93,8 @@ fn mint(
     let scheme: Scheme = scheme?;
     let (name, issuer) = (name.as_str().into(), issuer.as_str().into());
     let (omitted, accepted_by) = (omit.clone(), Vec::new());
-    let mint = Mint {
-        name,
-        key,
-        verification,
-        issuer,
-        audiences,
-        lifetime,
-        backdate,
-        scheme,
-        claims,
-        omitted,
-        accepted_by,
-    };
+    let mint =
+        Mint { name, key, verification, issuer, audiences, lifetime, backdate, scheme, claims, omitted, accepted_by };
     Some((mint, others))
 }
 
@@ -128,7 +106,8 @@ fn audiences(at: &Path, written: Option<&raw::MintAudience>, diagnostics: &mut D
                 Some(raw::MintAudience::List(_)) => at.position(number),
                 Some(raw::MintAudience::One(_)) | None => at.clone(),
             };
-            let help = "write the `aud` that modules require, such as `modules`, or `audience: []` if they require none";
+            let help =
+                "write the `aud` that modules require, such as `modules`, or `audience: []` if they require none";
             diagnostics.add(at, Issue::error("empty", "is empty", help));
         }
         audiences.push(text.as_str().into());
@@ -239,9 +218,8 @@ fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], diag
 /// Returns the authenticators of this mint's tokens: those of its issuer whose every key is one of its own, as far as they accept no other
 /// algorithm.
 fn accepted_by(mint: &Mint, others: &[VerificationKey], authenticators: &[Authenticator]) -> Vec<AuthenticatorName> {
-    let is_own = |key: &VerificationKey| {
-        std::iter::once(&mint.verification).chain(others).any(|own| own.same_key_material(key))
-    };
+    let is_own =
+        |key: &VerificationKey| std::iter::once(&mint.verification).chain(others).any(|own| own.same_key_material(key));
     let accepts_own_only = |jwt: &&JwtAuthenticator| {
         jwt.issuer == mint.issuer
             && jwt.algorithms == [mint.key.algorithm()]
