@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test says what went wrong by failing, and `jsonwebtoken` signs what our keys refuse to"
 )]

@@ -83,9 +83,8 @@ impl Drop for StderrLog {
 pub fn start_on_stderr() -> StderrLog {
     let log = StderrLog(Arc::default());
     let has_ended = Arc::clone(&log.0);
-    let writer = move || match has_ended.load(Ordering::Relaxed) {
-        true => OptionalWriter::none(),
-        false => OptionalWriter::some(io::stderr()),
+    let writer = move || {
+        if has_ended.load(Ordering::Relaxed) { OptionalWriter::none() } else { OptionalWriter::some(io::stderr()) }
     };
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).without_time();
     let layer = layer.with_target(false).log_internal_errors(false);

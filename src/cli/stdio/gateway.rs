@@ -126,11 +126,11 @@ impl Gateway {
                     Decider { authorizer, snapshot, services }
                 });
                 let reply = async move {
-                    let decided = match decider {
+                    let outcome = match decider {
                         None => Err((NO_KEY.0, NO_KEY.1.to_owned())),
                         Some(decider) => decider.outcome(&request).await,
                     };
-                    Reply::new(envelope, ReplyBody::decided(id, decided))
+                    Reply::new(envelope, ReplyBody::decided(id, outcome))
                 };
                 return (Answer::Later(Box::pin(reply)), None);
             }
@@ -146,8 +146,8 @@ pub(super) enum Answer {
 }
 
 impl ReplyBody {
-    fn decided(in_reply_to: MessageId, decided: Result<(String, UserContext), Denial>) -> Self {
-        match decided {
+    fn decided(in_reply_to: MessageId, outcome: Result<(String, UserContext), Denial>) -> Self {
+        match outcome {
             Ok((service, user_context)) => Self::Allowed { in_reply_to, status: 200, service, user_context },
             Err((status, error)) => Self::Denied { in_reply_to, status, error },
         }

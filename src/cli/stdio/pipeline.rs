@@ -111,12 +111,11 @@ pub(super) async fn run(
                 let line = reply?.line();
                 output.write_all(&line).and_then(|()| output.flush()).map_err(StdioError::Write)?;
             }
-            piece = pieces.recv(), if is_open && !is_waiting => match piece {
-                Some(piece) => values.push(&piece.map_err(StdioError::Read)?),
-                None => {
-                    values.end();
-                    is_open = false;
-                }
+            piece = pieces.recv(), if is_open && !is_waiting => if let Some(piece) = piece {
+                values.push(&piece.map_err(StdioError::Read)?);
+            } else {
+                values.end();
+                is_open = false;
             },
         }
     }
