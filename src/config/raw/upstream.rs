@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Returns true if the map at these keys may have only one member, so that another one replaces it.
 pub(in crate::config) fn is_choice(path: &[&str]) -> bool {
-    matches!(path, ["upstream", "headers" | "metadata", _] | ["upstream", "credential"])
+    matches!(path, ["upstream", "headers" | "metadata", _] | ["upstream", "credential"] | ["principal", "roles"])
 }
 
 /// The request as modules receive it, and the dynamic metadata for Envoy.
