@@ -35,6 +35,7 @@ mod paths;
 mod places;
 mod preflight;
 mod resets;
+mod roles;
 mod routes;
 mod sample;
 mod scheme;

@@ -3,22 +3,29 @@
 
 mod gateway;
 mod json_stream;
+mod members;
 mod message;
+mod pipeline;
+mod reply;
+mod service;
 
-use super::{Exit, print_error};
-use crate::clock::Clock;
+use super::{Exit, print_error, runtime};
 use crate::config::{ConfigError, Environment, ProfileName};
-use gateway::{Gateway, InitError, Service, Services};
-use json_stream::{JsonStream, StreamError};
-use message::Message;
-use std::io::{self, Read, Write};
+use crate::telemetry::log;
+use gateway::Gateway;
+use service::{Service, Services};
+use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio::task::JoinError;
 
 /// Answers `init` and `api_request` messages on standard input, in order, on standard output.
 ///
-/// `init` brings the public key (PEM) that verifies tokens. `api_request` is decided like a request of Envoy; the reply
-/// names its service and caller. A line may hold several values, and a value may span lines. Anything else is reported
-/// on standard error, and reading goes on at the next message.
+/// `init` brings the public key (PEM) that verifies tokens. `api_request` is decided like a request of Envoy, with JWKS
+/// and introspection of the configuration; the reply names its service and caller. A message is bare, or the `body` of an
+/// envelope with `src` and `dest`; so is its reply. A line may hold several values, and a value may span lines. A wrong
+/// message gets a reply with status 400. Without a readable `msg_id` it is reported on standard error. Reading goes on at
+/// the next message.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud stdio < messages.jsonl\n  modgud stdio --config modgud.yaml --service /api/users=users-service --service /api/bills=billing"
@@ -35,6 +42,9 @@ pub(super) struct Args {
     services: Vec<Service>,
 }
 
+/// How long the exit waits for the threads of the runtime. A read that waits for input is left behind after it.
+const THREAD_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
+
 #[derive(Debug, thiserror::Error)]
 enum StdioError {
     #[error(transparent)]
@@ -43,64 +53,27 @@ enum StdioError {
     Read(io::Error),
     #[error("standard output can't be written: {0}")]
     Write(io::Error),
+    #[error("a request can't be decided: {0}")]
+    Evaluation(#[from] JoinError),
 }
 
 pub(super) fn run(args: Args, environment: Environment) -> Exit {
     let Args { config, profile, services } = args;
     let services = if services.is_empty() { Services::usual() } else { Services::new(services) };
-    let served = Gateway::new(config, profile, environment, services).map_err(StdioError::from).and_then(|gateway| {
-        serve(gateway, &mut io::stdin().lock(), &mut io::stdout().lock(), &mut io::stderr().lock())
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return print_error(error),
+    };
+    let log = log::start_on_stderr();
+    let served = runtime.block_on(async {
+        let gateway = Gateway::new(config, profile, environment, services).await?;
+        // Standard error is not locked: the log writes there too.
+        pipeline::run(gateway, io::stdin(), &mut io::stdout().lock(), &mut io::stderr()).await
     });
+    drop(log);
+    runtime.shutdown_timeout(THREAD_EXIT_TIMEOUT);
     match served {
         Ok(()) => Exit::Done,
         Err(error) => print_error(error),
-    }
-}
-
-fn serve(
-    mut gateway: Gateway,
-    input: &mut impl Read,
-    output: &mut impl Write,
-    errors: &mut impl Write,
-) -> Result<(), StdioError> {
-    /// Size of one read.
-    const PIECE: usize = 64 * 1024;
-    let mut values = JsonStream::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = match input.read(&mut piece) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(StdioError::Read(error)),
-        };
-        if read == 0 {
-            values.end();
-        } else {
-            values.push(piece.get(..read).unwrap_or_default());
-        }
-        while let Some(value) = values.next::<Message>() {
-            match value {
-                Ok(message) => {
-                    let (reply, init_error) = gateway.answer(message, Clock::System.now());
-                    if let Some(InitError { id, error }) = init_error {
-                        // A closed standard error is no reason to stop.
-                        let _ = writeln!(
-                            errors,
-                            "modgud: the key of message {id} is invalid, so all tokens are rejected: {error}"
-                        );
-                    }
-                    let mut line = reply.line();
-                    line.push(b'\n');
-                    // A client that waits for this reply must get it now.
-                    output.write_all(&line).and_then(|()| output.flush()).map_err(StdioError::Write)?;
-                }
-                Err(StreamError { line, kind }) => {
-                    let _ = writeln!(errors, "modgud: line {line} of the input: {kind}");
-                }
-            }
-        }
-        if read == 0 {
-            return Ok(());
-        }
     }
 }

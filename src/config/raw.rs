@@ -16,10 +16,11 @@ pub(super) use rules::{
     Allow, AnyRight, Core, Denials, Deny, Match, Module, ModuleAccess, Redirect, Require, RequireAny, Rule, Statuses,
 };
 pub(super) use upstream::{
-    Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintClaim,
-    ProcessInstance, TooLarge, Upstream, is_choice,
+    Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintAudience,
+    MintClaim, ProcessInstance, TooLarge, Upstream, is_choice,
 };
 
+use super::path::Path;
 use modgud_core::authz::Fallback;
 use modgud_core::decide::LoggedDecisions;
 use modgud_core::http::request::SchemeSource;
@@ -174,8 +175,10 @@ pub(super) struct Principal {
     /// The claim that names the organization for which the caller acts. Default: none; in the profile `bifrost`: `organization_uuid`.
     #[schemars(example = &"organization")]
     pub(super) organization: Option<Claim>,
-    /// The claim that holds the caller's roles: an array of texts, or one text. Default: `roles`.
-    pub(super) roles: Option<Claim>,
+    /// The claim that holds the caller's roles: an array of texts, or one text. `{ first_of: [roles, role] }` names several, of which
+    /// the first with a value counts. Default: `roles`; in the profile `bearer`: `{ first_of: [roles, role] }`.
+    #[schemars(example = &"roles")]
+    pub(super) roles: Option<Roles>,
     /// The claims that hold the caller's permissions: arrays of texts, or texts with spaces between the permissions. All of them count.
     /// Default: `[permissions, scope]`.
     #[serde(default)]
@@ -192,6 +195,41 @@ pub(super) struct Principal {
     #[serde(default)]
     #[schemars(example = ["", "None"])]
     pub(super) absent: Vec<String>,
+}
+
+/// The claim of the roles, or several.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "is not the name of a claim; write one such as `roles` or `realm_access.roles`, a list of names, or `{ first_of: [roles, role] }`"
+)]
+pub(super) enum Roles {
+    /// The claim.
+    Claim(Claim),
+    /// Several claims.
+    FirstOf(FirstOf),
+}
+
+/// Several claims, of which one counts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstOf {
+    /// The claims in the order in which they are looked for. The first with a value counts, an empty array too; the others are ignored.
+    #[schemars(example = ["roles", "role"])]
+    pub(super) first_of: Vec<Claim>,
+}
+
+impl Roles {
+    /// Returns the claims, each with its path below `at`.
+    pub(super) fn claims(&self, at: &Path) -> Vec<(Path, &Claim)> {
+        match self {
+            Self::Claim(claim) => vec![(at.clone(), claim)],
+            Self::FirstOf(FirstOf { first_of }) => {
+                let at = at.key("first_of");
+                first_of.iter().enumerate().map(|(number, claim)| (at.position(number), claim)).collect()
+            }
+        }
+    }
 }
 
 /// The revocation list.

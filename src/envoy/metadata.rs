@@ -176,7 +176,7 @@ mod tests {
         let mapping = ClaimMapping {
             subject: None,
             organization: None,
-            roles: None,
+            roles: Vec::new(),
             permissions: Vec::new(),
             scopes: Vec::new(),
             grants: RolePermissions::default(),

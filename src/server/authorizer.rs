@@ -101,7 +101,7 @@ impl Authorizer {
     }
 
     /// Performs a pending lookup, or reports its failure, in the time that the check has left.
-    async fn look_up(
+    pub async fn look_up(
         &self,
         pending: PendingLookup,
         request: &Request<'_>,

@@ -5,11 +5,12 @@ use crate::config::LogFormat;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tracing::Level;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::writer::OptionalWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -65,6 +66,32 @@ impl Write for Output {
 /// A guard of the log's writer; on drop, the waiting lines are written.
 #[derive(Debug)]
 pub struct LogGuard(#[expect(dead_code, reason = "held for its `Drop`")] WorkerGuard);
+
+/// The log on standard error; on drop it ends, so that tasks that are cancelled with the process don't report that.
+#[derive(Debug)]
+pub struct StderrLog(Arc<AtomicBool>);
+
+impl Drop for StderrLog {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Starts a log of warnings on standard error, for a command whose standard output holds something else. Lines that can't
+/// be written are lost.
+#[must_use]
+pub fn start_on_stderr() -> StderrLog {
+    let log = StderrLog(Arc::default());
+    let has_ended = Arc::clone(&log.0);
+    let writer = move || {
+        if has_ended.load(Ordering::Relaxed) { OptionalWriter::none() } else { OptionalWriter::some(io::stderr()) }
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).without_time();
+    let layer = layer.with_target(false).log_internal_errors(false);
+    // Fails only if this process has a log already; that one then stays in use.
+    let _ = tracing_subscriber::registry().with(LevelFilter::WARN).with(layer).try_init();
+    log
+}
 
 /// Starts the log of this process.
 #[must_use]

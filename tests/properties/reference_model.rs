@@ -246,7 +246,7 @@ fn authentication(credential: &ModelCredential) -> Authentication {
 static MAPPING: LazyLock<ClaimMapping> = LazyLock::new(|| ClaimMapping {
     subject: None,
     organization: Some(ClaimPath::parse("organization").unwrap()),
-    roles: None,
+    roles: Vec::new(),
     permissions: Vec::new(),
     scopes: vec![ClaimPath::parse("scopes").unwrap()],
     grants: RolePermissions::new([("root", vec!["*"])]),

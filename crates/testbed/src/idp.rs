@@ -151,13 +151,23 @@ async fn respond(
     counting: watch::Sender<HashMap<String, u64>>,
 ) {
     let mut read = Vec::new();
-    while !read.ends_with(b"\r\n\r\n") {
+    let (head, body) = loop {
+        if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let body = read.split_off(end.checked_add(4).unwrap());
+            break (String::from_utf8(read).unwrap(), body);
+        }
         if stream.read_buf(&mut read).await.unwrap_or(0) == 0 {
             return;
         }
-    }
-    let head = String::from_utf8(read).unwrap();
+    };
     let path = head.split(' ').nth(1).unwrap().to_owned();
+    // An unread body would reset the connection before the client has the response.
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.map_or(0, |length| length.parse().unwrap());
+    let mut rest = vec![0; length.saturating_sub(body.len())];
+    if stream.read_exact(&mut rest).await.is_err() {
+        return;
+    }
     let reply = replies.lock().unwrap().get(&path).cloned();
     counting.send_modify(|counts| {
         let count = counts.entry(path).or_default();

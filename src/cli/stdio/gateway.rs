@@ -1,24 +1,29 @@
-//! Replies to messages from the core's decisions. A message's own permission is checked against the caller like that of
-//! a rule.
+//! Replies to messages from the core's decisions, with the drivers of `modgud serve`: JWKS of providers, and
+//! introspection. A message's own permission is checked against the caller like that of a rule.
 
-use super::message::{ApiRequest, Body, Message, MessageId, Reply, ReplyBody, UserContext};
-use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys};
-use modgud_core::authn::{LookupResult, ReplayMode};
+use super::message::{ApiRequest, Content, Message, MessageId};
+use super::reply::{Reply, ReplyBody, UserContext};
+use super::service::Services;
+use crate::clock::Clock;
+use crate::config::{
+    Config, ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys,
+};
+use crate::server::authorizer::Authorizer;
+use modgud_core::authn::{AuthnError, LookupResult, ReplayMode};
 use modgud_core::authz::{AuthzError, Entitlements, Requirement, RuleName};
 use modgud_core::credential::CredentialError;
-use modgud_core::decide::{Decision, Verdict};
-use modgud_core::decide::{Snapshot, decide};
-use modgud_core::denial::{DenialContext, DenialResponses, Insufficient, ParsedRequest};
+use modgud_core::decide::{Decision, Snapshot, Verdict, decide, decide_with};
+use modgud_core::denial::{DenialContext, Insufficient, ParsedRequest};
 use modgud_core::explain::NoopObserver;
-use modgud_core::http::path::{CanonicalPath, RequestTarget};
 use modgud_core::http::request::{Field, Headers, Request};
 use modgud_core::principal::Principal;
 use modgud_core::reason::Reason;
-use modgud_core::time::Timestamp;
 use modgud_core::upstream::IdentityHeaders;
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// The variable that the key of `init` replaces.
 const KEY: &str = "JWT_PUBLIC_KEY";
@@ -26,14 +31,21 @@ const KEY: &str = "JWT_PUBLIC_KEY";
 const NO_KEY: (u16, &str) = (401, "Invalid or expired token");
 /// The response for a path without a service.
 const NO_SERVICE: (u16, &str) = (404, "No service for this path");
+/// The status of the response to an invalid message.
+const INVALID: u16 = 400;
+/// Time to wait for the first JWKS of every provider. Beyond it requests are decided without those that are missing, as
+/// while a provider is down.
+const FIRST_JWKS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A gateway: it denies all requests until it has a key.
+/// A gateway: it denies all requests while it has no key that its configuration needs.
 pub(super) struct Gateway {
     file: Option<PathBuf>,
     overrides: Overrides,
     environment: Environment,
-    services: Services,
-    snapshot: Option<Snapshot>,
+    services: Arc<Services>,
+    /// Kept over several `init`, with its JWKS and introspection responses.
+    authorizer: Option<Arc<Authorizer>>,
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 /// An unusable key of a message.
@@ -46,11 +58,11 @@ pub(super) struct InitError {
 type Denial = (u16, String);
 
 impl Gateway {
-    /// Creates a gateway from a configuration.
+    /// Creates a gateway from a configuration. One that does not use the key of `init` decides at once.
     ///
     /// # Errors
     /// `ConfigError` if the configuration is invalid with any key.
-    pub(super) fn new(
+    pub(super) async fn new(
         file: Option<PathBuf>,
         profile: Option<ProfileName>,
         environment: Environment,
@@ -60,84 +72,133 @@ impl Gateway {
         let profile = profile.or_else(|| file.is_none().then_some(ProfileName::Bearer));
         let overrides = Overrides { profile, exact_dates: true, ..Overrides::default() };
         load_with_keys(file.as_deref(), &overrides, &environment, Keys::Replaced(EphemeralKeys::default()))?;
-        Ok(Self { file, overrides, environment, services, snapshot: None })
-    }
-
-    /// Returns the reply to a message, and an error that its sender need not know.
-    pub(super) fn answer(&mut self, message: Message, now: Timestamp) -> (Reply, Option<InitError>) {
-        let Message { src, dest, body, .. } = message;
-        let (body, init_error) = match body {
-            Body::Init { msg_id, jwt_public_key } => {
-                let init_error = self.init(&jwt_public_key).err();
-                let init_error = init_error.map(|error| InitError { id: msg_id.clone(), error });
-                (ReplyBody::InitOk { in_reply_to: msg_id }, init_error)
-            }
-            Body::ApiRequest(request) => (self.decided(request, now), None),
-        };
-        (Reply { src: dest, dest: src, body }, init_error)
+        let services = Arc::new(services);
+        let mut gateway = Self { file, overrides, environment, services, authorizer: None, snapshot: None };
+        // Without a key, a configuration that uses it is invalid, and waits for `init`.
+        let _ = gateway.init("").await;
+        Ok(gateway)
     }
 
     /// Replaces the key. An unusable key leaves none, because a sender that replaces a key wants the old one to be
     /// invalid.
-    fn init(&mut self, key: &str) -> Result<(), ConfigError> {
+    async fn init(&mut self, key: &str) -> Result<(), ConfigError> {
         self.snapshot = None;
         let environment = self.environment.with(KEY, key);
-        let mut snapshot = load(self.file.as_deref(), &self.overrides, &environment)?.config.snapshot;
+        let loaded = load(self.file.as_deref(), &self.overrides, &environment)?;
+        let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources } = loaded.config;
         // This protocol has no identity headers: a name that no header can hold is no reason to deny the request.
         snapshot.upstream.identity = IdentityHeaders::default();
-        self.snapshot = Some(snapshot);
+        let authorizer = match &self.authorizer {
+            None => {
+                let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, Clock::System);
+                Arc::clone(self.authorizer.insert(Arc::new(authorizer)))
+            }
+            Some(authorizer) => {
+                authorizer.replace(snapshot, key_sources, introspection_sources);
+                Arc::clone(authorizer)
+            }
+        };
+        wait_for_keys(&authorizer).await;
+        self.snapshot = Some(Arc::clone(&authorizer.snapshot()));
         Ok(())
     }
 
-    fn decided(&self, request: ApiRequest, now: Timestamp) -> ReplyBody {
-        let ApiRequest { msg_id: in_reply_to, method, path, headers, required_permission } = request;
-        let fields = headers.0.iter().map(|(name, value)| Field { name: name.as_bytes(), value: value.as_bytes() });
-        let headers = Headers::new(fields.collect());
-        let outcome = match &self.snapshot {
-            None => Err((NO_KEY.0, NO_KEY.1.to_owned())),
-            Some(snapshot) => self.outcome(snapshot, (&method, &path, headers), required_permission.as_deref(), now),
+    /// Replies to a message that is no valid request, or returns the request with what decides it. An error is one that
+    /// the sender need not know.
+    pub(super) async fn receive(&mut self, message: Message) -> (Answer, Option<InitError>) {
+        let Message { id, envelope, content } = message;
+        let denied = |in_reply_to, error: String| ReplyBody::Denied { in_reply_to, status: INVALID, error };
+        let (body, init_error) = match content {
+            Content::Init { jwt_public_key } => {
+                let error = self.init(&jwt_public_key).await.err();
+                let error = error.map(|error| InitError { id: id.clone(), error });
+                (ReplyBody::InitOk { in_reply_to: id }, error)
+            }
+            Content::InvalidInit(error) => {
+                // The sender wants the old key to be invalid, as with an unusable one.
+                self.snapshot = None;
+                (denied(id, error.into_text()), None)
+            }
+            Content::Invalid(error) => (denied(id, error.into_text()), None),
+            Content::ApiRequest(request) => {
+                let decider = self.authorizer.clone().zip(self.snapshot.clone()).map(|(authorizer, snapshot)| {
+                    let services = Arc::clone(&self.services);
+                    Decider { authorizer, snapshot, services }
+                });
+                let reply = async move {
+                    let outcome = match decider {
+                        None => Err((NO_KEY.0, NO_KEY.1.to_owned())),
+                        Some(decider) => decider.outcome(&request).await,
+                    };
+                    Reply::new(envelope, ReplyBody::decided(id, outcome))
+                };
+                return (Answer::Later(Box::pin(reply)), None);
+            }
         };
+        (Answer::Now(Reply::new(envelope, body)), init_error)
+    }
+}
+
+/// A reply, or the evaluation that ends with it.
+pub(super) enum Answer {
+    Now(Reply),
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+}
+
+impl ReplyBody {
+    fn decided(in_reply_to: MessageId, outcome: Result<(String, UserContext), Denial>) -> Self {
         match outcome {
-            Ok((service, user_context)) => ReplyBody::Allowed { in_reply_to, status: 200, service, user_context },
-            Err((status, error)) => ReplyBody::Denied { in_reply_to, status, error },
+            Ok((service, user_context)) => Self::Allowed { in_reply_to, status: 200, service, user_context },
+            Err((status, error)) => Self::Denied { in_reply_to, status, error },
         }
     }
+}
 
+/// Waits for the first fetch from every provider, successful or not.
+async fn wait_for_keys(authorizer: &Authorizer) {
+    let keys = authorizer.keys();
+    let mut changes = keys.changes();
+    let fetched = async { while !keys.has_fetched_all_once() && changes.changed().await.is_ok() {} };
+    // A provider that is late counts as one that is down.
+    let _ = timeout(FIRST_JWKS_TIMEOUT, fetched).await;
+}
+
+/// What decides a request: the configuration at the time of its message.
+struct Decider {
+    authorizer: Arc<Authorizer>,
+    snapshot: Arc<Snapshot>,
+    services: Arc<Services>,
+}
+
+impl Decider {
     /// Returns the service of a request and its caller.
-    fn outcome(
-        &self,
-        snapshot: &Snapshot,
-        (method, path, headers): (&str, &str, Headers<'_>),
-        permission: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(String, UserContext), Denial> {
-        let denied_with = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>| {
-            let rule = rule.map(RuleName::as_str);
-            denial(&snapshot.denials, &DenialContext { reason, rule, insufficient, request: ParsedRequest::None })
-        };
-        let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
-            .map_err(|error| denied_with(error.reason(), None, None))?;
-        let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, computed: _, shadow: _ } =
-            decide(&request, snapshot, now);
+    async fn outcome(&self, request: &ApiRequest) -> Result<(String, UserContext), Denial> {
+        let ApiRequest { method, path, headers, required_permission } = request;
+        let began = Instant::now();
+        let fields = headers.iter().map(|(name, value)| Field { name: name.as_bytes(), value: value.as_bytes() });
+        let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", Headers::new(fields.collect()))
+            .map_err(|error| self.denial(error.reason(), None, None))?;
+        let Decision { verdict, rule, insufficient, principal: caller, .. } = self.decide(&request, began).await;
         if let Verdict::Deny(error) = verdict {
-            return Err(denied_with(error.reason(), rule.as_ref(), insufficient.as_deref()));
+            return Err(self.denial(error.reason(), rule.as_ref(), insufficient.as_deref()));
         }
-        let caller = match (caller, permission) {
+        let caller = match (caller, required_permission) {
             // The rule does not look for a caller, and the message requires one.
             (None, Some(_)) => {
-                let found = caller_of(&request, snapshot, now);
-                Some(found.map_err(|reason| denied_with(reason, rule.as_ref(), None))?)
+                let found = self.caller_of(&request, began).await;
+                Some(found.map_err(|reason| self.denial(reason, rule.as_ref(), None))?)
             }
             (caller, _) => caller,
         };
         let caller = caller.as_deref();
-        if let (Some(permission), Some(caller)) = (permission, caller) {
-            let all = Entitlements { permissions: vec![permission.into()], ..Entitlements::default() };
+        if let (Some(permission), Some(caller)) = (required_permission, caller) {
+            let permission: Box<str> = permission.as_str().into();
+            let all = Entitlements { permissions: vec![permission.clone()], ..Entitlements::default() };
             let required = Requirement { all, ..Requirement::default() };
             required.check(caller).map_err(|error| {
                 let have = caller.identity().permissions.clone();
-                let insufficient = Insufficient { required: vec![permission.into()], have };
-                denied_with(error.reason(), rule.as_ref(), Some(&insufficient))
+                let insufficient = Insufficient { required: vec![permission], have };
+                self.denial(error.reason(), rule.as_ref(), Some(&insufficient))
             })?;
         }
         let service = self.services.of(&request.path).ok_or_else(|| (NO_SERVICE.0, NO_SERVICE.1.to_owned()))?;
@@ -151,113 +212,38 @@ impl Gateway {
         });
         Ok((service.to_owned(), user_context.unwrap_or_default()))
     }
-}
 
-/// Authenticates the caller of a request whose rule requires none.
-fn caller_of(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Result<Arc<Principal>, Reason> {
-    let credential = snapshot.extractor.find(request).map_err(CredentialError::reason)?;
-    let credential = credential.ok_or(AuthzError::CredentialMissing.reason())?;
-    let (lookup, mode) = (LookupResult::Nothing, ReplayMode::Record);
-    let found = snapshot.authenticators.authenticate(&credential, request, now, &lookup, mode, &mut NoopObserver);
-    found.map_err(|error| error.reason())
-}
-
-fn denial(answers: &DenialResponses, denied: &DenialContext<'_, '_>) -> Denial {
-    let (status, text) = answers.summary(denied);
-    (status.code(), text)
-}
-
-/// A service and the path prefix of its requests: `PATH=NAME`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Service {
-    below: Vec<Box<str>>,
-    name: Box<str>,
-}
-
-impl FromStr for Service {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        const HOW: &str = "write it as `/api/users=users-service`";
-        let (path, name) = text.rsplit_once('=').filter(|(_, name)| !name.is_empty()).ok_or(HOW)?;
-        let target = RequestTarget::parse(path.as_bytes()).map_err(|_| HOW)?;
-        match target.query {
-            None => Ok(Self { below: target.path.segments().map(Box::from).collect(), name: name.into() }),
-            Some(_) => Err(HOW),
-        }
-    }
-}
-
-/// All services.
-#[derive(Debug)]
-pub(super) struct Services(Vec<Service>);
-
-impl Services {
-    /// Creates the list: the longest path wins, and of equal paths the first.
-    pub(super) fn new(mut services: Vec<Service>) -> Self {
-        services.sort_by_key(|service| std::cmp::Reverse(service.below.len()));
-        Self(services)
+    /// Decides a request, with the lookup that it needs.
+    async fn decide(&self, request: &Request<'_>, began: Instant) -> Decision {
+        let Self { authorizer, snapshot, .. } = self;
+        let decision = decide(request, snapshot, authorizer.now());
+        let Some(pending) = decision.pending_lookup() else { return decision };
+        let result = authorizer.look_up(pending, request, snapshot, began).await;
+        decide_with(request, snapshot, authorizer.now(), &result)
     }
 
-    /// Returns the services of the exercise that the messages come from.
-    pub(super) fn usual() -> Self {
-        const USUAL: [(&[&str], &str); 5] = [
-            (&["api", "users"], "users-service"),
-            (&["api", "orders"], "orders-service"),
-            (&["api", "products"], "products-service"),
-            (&["api", "payments"], "payments-service"),
-            (&["api", "v2", "users"], "users-service"),
-        ];
-        let service = |(below, name): (&[&str], &str)| Service {
-            below: below.iter().map(|segment| Box::from(*segment)).collect(),
-            name: name.into(),
+    /// Authenticates the caller of a request whose rule requires none.
+    async fn caller_of(&self, request: &Request<'_>, began: Instant) -> Result<Arc<Principal>, Reason> {
+        let Self { authorizer, snapshot, .. } = self;
+        let credential = snapshot.extractor.find(request).map_err(CredentialError::reason)?;
+        let credential = credential.ok_or(AuthzError::CredentialMissing.reason())?;
+        let authenticate = |lookup: &LookupResult| {
+            let (now, mode) = (authorizer.now(), ReplayMode::Record);
+            snapshot.authenticators.authenticate(&credential, request, now, lookup, mode, &mut NoopObserver)
         };
-        Self::new(USUAL.map(service).into())
-    }
-
-    /// Returns the service of a path; `None` if there is none.
-    pub(super) fn of(&self, path: &CanonicalPath<'_>) -> Option<&str> {
-        let is_below = |service: &&Service| {
-            let mut segments = path.segments();
-            service.below.iter().all(|segment| segments.next() == Some(&**segment))
+        let found = match authenticate(&LookupResult::Nothing) {
+            Err(AuthnError::LookupRequired(pending)) => {
+                authenticate(&authorizer.look_up(pending, request, snapshot, began).await)
+            }
+            found => found,
         };
-        self.0.iter().find(is_below).map(|service| &*service.name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{RequestTarget, Service, Services};
-
-    fn of<'s>(services: &'s Services, path: &str) -> Option<&'s str> {
-        services.of(&RequestTarget::parse(path.as_bytes()).unwrap().path)
+        found.map_err(|error| error.reason())
     }
 
-    #[test]
-    fn whole_segments_decide() {
-        let usual = Services::usual();
-        for (path, expected) in [
-            ("/api/users/123", Some("users-service")),
-            ("/api/users", Some("users-service")),
-            ("/api/v2/users/1/2", Some("users-service")),
-            ("/api/payments/", Some("payments-service")),
-            ("/api/usersx", None),
-            ("/api/v2/orders", None),
-            ("/API/users", None),
-            ("/", None),
-        ] {
-            assert_eq!(of(&usual, path), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn the_longest_path_decides() {
-        let services = ["/a=one", "/a/b=two", "/=all"].map(|text| text.parse::<Service>().unwrap());
-        let services = Services::new(services.into());
-        let found = ["/a/c", "/a/b/c", "/x"].map(|path| of(&services, path));
-        assert_eq!(found, [Some("one"), Some("two"), Some("all")]);
-        for bad in ["", "a=b", "/a", "/a=", "/a?b=c", "/a//b=c"] {
-            assert!(bad.parse::<Service>().is_err(), "{bad}");
-        }
+    fn denial(&self, reason: Reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>) -> Denial {
+        let rule = rule.map(RuleName::as_str);
+        let denied = DenialContext { reason, rule, insufficient, request: ParsedRequest::None };
+        let (status, text) = self.snapshot.denials.summary(&denied);
+        (status.code(), text)
     }
 }

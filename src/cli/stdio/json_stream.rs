@@ -4,8 +4,8 @@
 
 mod scanner;
 
+use super::message::UnreadableId;
 use scanner::{Scanner, Step};
-use serde::de::DeserializeOwned;
 
 /// Maximum size of a value, 1 MiB: it bounds the buffer. Beyond it the value is an error, and the rest of its line is
 /// skipped.
@@ -63,11 +63,8 @@ pub(super) enum ErrorKind {
     CutOff,
     #[error("the JSON object that begins here is larger than {} MiB; reading continues in the next line", MAX_BYTES / 1024 / 1024)]
     TooLarge,
-    #[error(
-        "the JSON object that begins here is not a message; write `src`, `dest`, and a `body` of type `init` (`msg_id`, `jwt_public_key`) or \
-             `api_request` (`msg_id`, `method`, `path`, and optionally `headers` and `required_permission`)"
-    )]
-    NoMessage,
+    #[error("the JSON object that begins here gets no reply: {0}")]
+    NoReply(#[from] UnreadableId),
 }
 
 impl Default for JsonStream {
@@ -98,11 +95,14 @@ impl JsonStream {
         self.end = End::Reached;
     }
 
-    /// Returns the next value or error; `None` if it needs more input. Of consecutive errors of one kind on a line,
-    /// only the first is returned.
-    pub(super) fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, StreamError>> {
+    /// Returns the next value, parsed, or error; `None` if it needs more input. `parse` receives a well-formed JSON
+    /// object, whose texts may not be Unicode. Of consecutive errors of one kind on a line, only the first is returned.
+    pub(super) fn next<T>(
+        &mut self,
+        parse: impl Fn(&[u8]) -> Result<T, UnreadableId>,
+    ) -> Option<Result<T, StreamError>> {
         loop {
-            let found = self.found()?;
+            let found = self.found(&parse)?;
             let error = found.as_ref().err().copied();
             let is_repeatable =
                 error.is_some_and(|error| matches!(error.kind, ErrorKind::NoObject | ErrorKind::Syntax));
@@ -113,7 +113,7 @@ impl JsonStream {
         }
     }
 
-    fn found<T: DeserializeOwned>(&mut self) -> Option<Result<T, StreamError>> {
+    fn found<T>(&mut self, parse: impl Fn(&[u8]) -> Result<T, UnreadableId>) -> Option<Result<T, StreamError>> {
         if self.seen == 0
             && let Some(broken) = self.skip()
         {
@@ -137,9 +137,9 @@ impl JsonStream {
                 Step::On => self.seen = self.seen.saturating_add(1),
                 Step::End => {
                     let length = self.seen.saturating_add(1);
-                    let value = serde_json::from_slice(self.ahead().get(..length).unwrap_or_default());
+                    let value = parse(self.ahead().get(..length).unwrap_or_default());
                     self.leave(length);
-                    return Some(value.map_err(|_| StreamError { line, kind: ErrorKind::NoMessage }));
+                    return Some(value.map_err(|error| StreamError { line, kind: error.into() }));
                 }
             }
         }

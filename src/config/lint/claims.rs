@@ -18,8 +18,12 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
             Claim::Names(names) if path.is_nested() => {
                 if let Some(dotted) = names.iter().find_map(|name| nested(names, name)) {
                     let message = format!("a list names one nested claim, here the claim {}", path.described());
-                    let help =
-                        format!("write {} for the nested claim; of several claims, name one", Quoted::new(dotted));
+                    let several = if at == Path::root("principal").key("roles") {
+                        "for the first of several claims, write `{ first_of: [roles, role] }`"
+                    } else {
+                        "of several claims, name one"
+                    };
+                    let help = format!("write {} for the nested claim; {several}", Quoted::new(dotted));
                     diagnostics.add(at, Issue::warning("claim-list-is-path", message, help));
                 }
             }
@@ -56,11 +60,10 @@ fn claims(document: &Document) -> Vec<(Path, &Claim)> {
     let mut found = Vec::new();
     let principal = &document.principal;
     let at = Path::root("principal");
-    for (key, claim) in
-        [("subject", &principal.subject), ("organization", &principal.organization), ("roles", &principal.roles)]
-    {
+    for (key, claim) in [("subject", &principal.subject), ("organization", &principal.organization)] {
         found.extend(claim.iter().map(|claim| (at.key(key), claim)));
     }
+    found.extend(principal.roles.iter().flat_map(|roles| roles.claims(&at.key("roles"))));
     for (key, claims) in [("permissions", &principal.permissions), ("scopes", &principal.scopes)] {
         let at = at.key(key);
         found.extend(claims.iter().enumerate().map(|(index, claim)| (at.position(index), claim)));

@@ -16,8 +16,8 @@ pub(super) fn check(principal: &raw::Principal, diagnostics: &mut Diagnostics) -
     let mut one = |key: &str, claim: &Option<Claim>| {
         claim.as_ref().and_then(|claim| diagnostics.ok_or_report(&at.key(key), claim_path(claim)))
     };
-    let (subject, organization, roles) =
-        (one("subject", subject), one("organization", organization), one("roles", roles));
+    let (subject, organization) = (one("subject", subject), one("organization", organization));
+    let roles = roles.as_ref().map(|roles| self::roles(&at.key("roles"), roles, diagnostics)).unwrap_or_default();
     let mut list = |key: &str, claims: &[Claim]| {
         let mut paths = Vec::new();
         for (number, claim) in claims.iter().enumerate() {
@@ -30,6 +30,17 @@ pub(super) fn check(principal: &raw::Principal, diagnostics: &mut Diagnostics) -
     let grants = RolePermissions::new(grants);
     let absent = Arc::new(NullStrings::new(absent.iter().map(String::as_str)));
     ClaimMapping { subject, organization, roles, permissions, scopes, grants, null_strings: absent }
+}
+
+/// Returns the paths of the claims of the roles.
+fn roles(at: &Path, roles: &raw::Roles, diagnostics: &mut Diagnostics) -> Vec<ClaimPath> {
+    let claims = roles.claims(at);
+    if claims.is_empty() {
+        let issue =
+            Issue::error("empty", "is empty, so that no caller would have a role", "name a claim, such as `roles`");
+        diagnostics.add(at.key("first_of"), issue);
+    }
+    claims.into_iter().filter_map(|(at, claim)| diagnostics.ok_or_report(&at, claim_path(claim))).collect()
 }
 
 /// Parses the path of a claim.

@@ -14,8 +14,8 @@ pub struct ClaimMapping {
     pub subject: Option<ClaimPath>,
     /// The claim of the organization: a text.
     pub organization: Option<ClaimPath>,
-    /// The claim of the roles: an array of texts, or one text.
-    pub roles: Option<ClaimPath>,
+    /// The claims of the roles, of which the first with a value counts: an array of texts, or one text. An empty array is a value.
+    pub roles: Vec<ClaimPath>,
     /// The claims of permissions: arrays of texts, or texts of words separated by spaces. All claims are combined.
     pub permissions: Vec<ClaimPath>,
     /// The claims of the token's scopes, in the same formats.
@@ -117,9 +117,8 @@ impl ClaimMapping {
         };
         let (subject, organization) = (text(&self.subject)?, text(&self.organization)?);
         let mut roles = Vec::new();
-        if let Some(path) = &self.roles
-            && let Some(found) = value(path)?
-        {
+        for path in &self.roles {
+            let Some(found) = value(path)? else { continue };
             // One text is one role, including its spaces.
             let one = |text: &str, roles: &mut Vec<Box<str>>| {
                 if text.is_empty() {
@@ -129,6 +128,7 @@ impl ClaimMapping {
                 Ok(())
             };
             add(found, &mut roles, one).map_err(|error| type_error(path, error))?;
+            break;
         }
         let words = |paths: &[ClaimPath]| {
             let mut words: Vec<Box<str>> = Vec::new();
@@ -191,7 +191,7 @@ mod tests {
         let mapping = ClaimMapping {
             subject: Some(path("sub")),
             organization: Some(path("org.id")),
-            roles: Some(path("roles")),
+            roles: vec![path("roles"), path("role")],
             permissions: vec![path("permissions"), path("scope")],
             scopes: vec![path("scope"), path("scp")],
             grants: RolePermissions::new([("reader", vec!["read", "list"]), ("root", vec!["*"])]),
@@ -238,6 +238,29 @@ mod tests {
         }
     }
 
+    /// An issuer that lists no roles grants none, whatever another claim holds.
+    #[test]
+    fn the_first_claim_of_roles_with_a_value_counts() {
+        let roles = |claims: Value| claimed(claims).map(|found| found.roles);
+        let texts = |list: &[&str]| Ok(list.iter().map(|text| Box::from(*text)).collect::<Vec<_>>());
+        for (claims, expected) in [
+            (json!({"role": "admin"}), texts(&["admin"])),
+            (json!({"role": ["a", "b"]}), texts(&["a", "b"])),
+            (json!({"roles": ["user"], "role": "admin"}), texts(&["user"])),
+            (json!({"roles": [], "role": "admin"}), texts(&[])),
+            (json!({"roles": null, "role": "admin"}), texts(&["admin"])),
+            (json!({"roles": "", "role": "admin"}), texts(&["admin"])),
+            (json!({"roles": "None", "role": "None"}), texts(&[])),
+            (json!({"roles": "user", "role": 7}), texts(&["user"])),
+        ] {
+            assert_eq!(roles(claims.clone()), expected, "{claims}");
+        }
+        for claims in [json!({"roles": 7, "role": "admin"}), json!({"roles": [7], "role": "admin"})] {
+            assert!(roles(claims.clone()).unwrap_err().starts_with("the claim `roles` "), "{claims}");
+        }
+        assert!(claimed(json!({"role": "root"})).unwrap().has_permission("whatever"), "it grants as `roles` does");
+    }
+
     /// A claim of another type is an error that names the claim and both types, and never its value.
     #[test]
     fn an_identity_claim_of_another_type_is_an_error() {
@@ -251,7 +274,7 @@ mod tests {
                 assert_eq!(text, format!("the claim `{path}` is {kind} instead of a text"));
             }
         }
-        for claim in ["roles", "permissions", "scope", "scp"] {
+        for claim in ["roles", "role", "permissions", "scope", "scp"] {
             for (value, kind) in &others {
                 let text = claimed(json!({ claim: value })).unwrap_err();
                 assert_eq!(text, format!("the claim `{claim}` is {kind} instead of a text or a list of texts"));
@@ -272,7 +295,7 @@ mod tests {
         let mapping = ClaimMapping {
             subject: Some(path("user.id")),
             organization: Some(path("org.of.id")),
-            roles: Some(path("access.roles")),
+            roles: vec![path("access.roles")],
             permissions: vec![path("scope"), path("may.do")],
             scopes: vec![path("granted.scopes")],
             grants: RolePermissions::default(),
@@ -328,7 +351,7 @@ mod tests {
         let mapping = ClaimMapping {
             subject: None,
             organization: None,
-            roles: Some(ClaimPath::parse("roles").unwrap()),
+            roles: vec![ClaimPath::parse("roles").unwrap()],
             permissions: vec![ClaimPath::parse("scope").unwrap()],
             scopes: Vec::new(),
             grants: RolePermissions::default(),
