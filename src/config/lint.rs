@@ -7,6 +7,7 @@
 //! (Prometheus and probes must reach it).
 
 mod claims;
+mod modules;
 mod names;
 mod rules;
 
@@ -47,6 +48,7 @@ pub(super) fn find(
     server(&document.server, &config.server.grpc, &mut diagnostics);
     claims::find(document, &mut diagnostics);
     names::find(document, &mut diagnostics);
+    modules::find(document, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);
     }
