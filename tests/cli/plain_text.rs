@@ -43,8 +43,12 @@ fn debug_text(line: &str) -> Option<&str> {
     };
     let is_call = |word: &&str| {
         ["Some(", "Ok(", "Err("].iter().any(|start| word.starts_with(start))
-            || matches!(*word, "None" | "Graceful" | "Immediate")
+            || matches!(*word, "Graceful" | "Immediate")
     };
+    // As a value: `None` alone is a text of BiFrost's tokens.
+    if let Some(none) = ["=None", ":\"None\""].into_iter().find(|none| line.contains(none)) {
+        return Some(none);
+    }
     // `Name { field: … }`.
     let mut before = "";
     for word in words.filter(|word| !word.is_empty()) {
@@ -80,7 +84,7 @@ fn folder(log: &str) -> TempDir {
     write("modgud.yaml", &CONFIGURATION.replace("LOG", log));
     write("revoked.yaml", "tokens: [a]\n");
     write("secret.txt", "a secret of more than thirty-two bytes, as HS256 needs it\n");
-    write("keys.yaml", "keys: []\n");
+    write("keys.yaml", "[]\n");
     folder
 }
 
@@ -136,7 +140,7 @@ async fn messages_of_commands_have_no_text_of_rust_values() {
         &["openapi", "check", "modgud.yaml"],
         &["openapi", "rules", "keys.yaml", "--module", "{"],
         &["test", "--config", "modgud.yaml", "revoked.yaml"],
-        &["apikey", "new", "--table", "absent/keys.yaml"],
+        &["apikey", "new", "--id", "a", "--table", "absent/keys.yaml"],
         &["serve", "--config", "modgud.yaml", "--grpc", "192.0.2.1:1"],
     ] {
         let output = run_in(folder.path(), &[(KEY_VARIABLE, &key)], arguments).await;

@@ -47,9 +47,10 @@ async fn each_path_reaches_its_own_module_whole() {
     let testbed = testbed(setup).await;
     let token = sign(&testbed.key, &claims());
     let folder = TempDir::new().unwrap();
-    let configuration = ["{crm}", "{documents}", "{core}"]
+    let services = ["crm", "documents", "core"];
+    let configuration = services
         .iter()
-        .fold(CONFIGURATION.to_owned(), |text, name| text.replace(name, &format!("{}:80", &name[1..name.len() - 1])));
+        .fold(CONFIGURATION.to_owned(), |text, name| text.replace(&format!("{{{name}}}"), &format!("{name}:80")));
     fs::write(folder.path().join("modgud.yaml"), configuration).unwrap();
     let key = testbed.key.public_pem().unwrap();
     for Row { sent, method, status, by, sees } in table::<Row>(include_str!("../data/envoy/kept.yaml")) {
@@ -66,7 +67,7 @@ async fn each_path_reaches_its_own_module_whole() {
         let seen = Seen::of(&answer);
         assert_eq!((Some(&seen.module), Some(&seen.path)), (by.as_ref(), sees.as_ref()), "{method} {sent}");
         // Envoy has rewritten these before modgud sees them; `explain` takes paths as Envoy sends them.
-        if sent.contains("//") || sent.contains("..") || sent.contains(['%', '\\']) || seen.module == "core" {
+        if ["//", "/.", "/%6", "/%7", "\\"].iter().any(|odd| sent.contains(odd)) || seen.module == "core" {
             continue;
         }
         let explain =

@@ -185,8 +185,9 @@ impl<'r> Compared<'r> {
         match (self.rules.find(&request), self.rules.fallback()) {
             (Some(found), _) if kind.has(found.access) || self.was(kind, found, sample) => None,
             (Some(found), _) => Some(Decider::Rule(found)),
-            (None, Fallback::Denied) if kind == Kind::Denied => None,
-            (None, fallback) => Some(Decider::Fallback(fallback)),
+            // Such a fallback is written on purpose: what no rule names is closed.
+            (None, Fallback::Denied) => None,
+            (None, Fallback::Authenticated) => Some(Decider::Fallback(Fallback::Authenticated)),
         }
     }
 

@@ -219,11 +219,8 @@ fallback: authenticated
             "{ name: one, match: { paths: [/crm] } }",
             &["`/oauth/{*rest}`, `/docs/{*rest}`: the fallback `authenticated`"],
         ),
-        (
-            "denied",
-            "{ name: one, match: { paths: [/crm] } }",
-            &["`/oauth/{*rest}`, `/docs/{*rest}`: the fallback `denied`"],
-        ),
+        // Such a fallback is written on purpose.
+        ("denied", "{ name: one, match: { paths: [/crm] } }", &[]),
         (
             "authenticated",
             "{ name: one, match: { paths: ['/oauth/{*rest}', /docs] }, access: public }",
@@ -240,11 +237,12 @@ fallback: authenticated
             "{ name: one, match: { paths: ['/{service}/{*rest}'] } }",
             &["`/oauth/{*rest}`, `/docs/{*rest}`: rule `one` (access `authenticated`)"],
         ),
+        // Closed on purpose, in part.
         (
             "authenticated",
             "{ name: one, match: { paths: ['/oauth/{*rest}', '/docs/{*rest}'] }, access: public }\n  - { name: two, match: { paths: \
-             ['/{service}/login'] }, access: denied }",
-            &["`/oauth/{*rest}`, `/docs/{*rest}`: rule `two` (access `denied`)"],
+             [/oauth/login] }, access: denied }",
+            &[],
         ),
     ] {
         let yaml = format!("core: {{ reserved: [oauth, docs] }}\nfallback: {fallback}\nrules:\n  - {rules}\n{reads}");
@@ -252,8 +250,8 @@ fallback: authenticated
     }
     // Other reserved names, so other paths.
     assert_eq!(
-        no_longer_open(OPENS, "core: { reserved: [] }\nfallback: denied\nrules: []\n"),
-        ["`/files`: the fallback `denied`"]
+        no_longer_open(OPENS, "core: { reserved: [] }\nfallback: authenticated\nrules: []\n"),
+        ["`/files`: the fallback `authenticated`"]
     );
     assert_eq!(no_longer_open(OPENS, OPENS), [""; 0]);
 }
