@@ -6,6 +6,7 @@ mod base;
 mod check;
 mod draft;
 mod finding;
+mod mount;
 mod overlap;
 mod path_set;
 mod print;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use check::{Module, Report, check};
 pub use finding::{Finding, Severity, Unreadable};
+pub use mount::Mount;
 pub use print::{Rules, rules};
 pub use read::{Api, MAX_BYTES};
 pub use requirement::Version;

@@ -18,6 +18,7 @@ mod help;
 mod keygen;
 mod keys;
 mod leaving;
+mod plain_text;
 pub(crate) mod process;
 mod tls;
 mod token;

@@ -136,18 +136,19 @@ async fn the_configuration_defines_reserved_names_and_the_prefix() {
     let api = "{ openapi: 3.0.3, paths: { /secret: { get: { security: [{ a: [] }] } }, /docs: { get: { security: [{ a: [] }] } } }, \
                components: { securitySchemes: { a: { type: http } } } }";
     fs::write(here.path().join("api.yaml"), api).unwrap();
-    let configuration = "profile: none\ncore: { reserved: [secret, crm] }\n\
+    let configuration = "profile: none\ncore: { reserved: [secret] }\n\
                          modules: [{ name: crm, prefix: /customers/crm, upstream: 'crm:80' }]\n";
     fs::write(here.path().join("modgud.yaml"), configuration).unwrap();
     let check = async |module: &str| {
         openapi(here.path(), &["check", "api.yaml", "--module", module, "--config", "modgud.yaml"]).await
     };
     let reserved = "modgud: api.yaml:1:28: paths.`/secret`: `secret` is reserved for the gateway, so no path of a module can \
-                    begin with it; reserved are `secret`, `crm`\n";
-    // The module is found by its prefix, and not by its name.
+                    begin with it; reserved are `secret`\n";
     assert_eq!(check("crm").await.err, reserved);
     let named = check("secret").await;
     assert!(named.err.contains("`secret` is reserved for the gateway, so no module can have this name"), "{named:?}");
+    let named = check("Secret").await;
+    assert!(named.err.contains("`Secret` is reserved for the gateway, so no module can have this name"), "{named:?}");
     let odd = check("a/{b}").await;
     assert!(odd.err.contains("can't be the name of a module, because its prefix is invalid"), "{odd:?}");
     let profile = openapi(here.path(), &["check", "api.yaml", "--module", "admin"]).await;
@@ -220,6 +221,82 @@ paths:
     assert_eq!(exact.out.matches("methods: [GET], paths: [\"/crm/pets/{name}\"]").count(), 1, "{}", exact.out);
     let refused = load(&format!("{entry}{}", exact.out)).await;
     assert!(refused.code == Some(1) && refused.err.contains("only in the case of letters"), "{}", refused.err);
+}
+
+/// A module that receives its prefix has it in its description: then the path is certain. Without it no rule opens anything.
+#[tokio::test]
+async fn paths_of_a_module_that_receives_its_prefix() {
+    let here = tempfile::tempdir().unwrap();
+    let api = "openapi: 3.0.3
+servers: [{ url: 'https://api.example.com/api/users' }]
+components: { securitySchemes: { a: { type: oauth2 } } }
+paths:
+  /docs: { get: { security: [{ a: [] }] } }
+  /{id}: { get: { security: [] }, delete: { security: [{ a: [write] }] } }
+  /admin: { get: { security: [{ a: [read] }] } }
+";
+    fs::write(here.path().join("based.yaml"), api).unwrap();
+    let whole = api
+        .replace("servers: [{ url: 'https://api.example.com/api/users' }]\n", "")
+        .replace("  /docs", "  /api/users/docs")
+        .replace("  /{id}", "  /api/users/{id}")
+        .replace("  /admin", "  /api/users/admin");
+    fs::write(here.path().join("whole.yaml"), whole).unwrap();
+    let without = "openapi: 3.0.3
+components: { securitySchemes: { a: { type: oauth2 } } }
+paths:
+  /health: { get: { security: [] } }
+  /{version}/users/{id}: { get: { security: [{ a: [read] }] } }
+  /admin: { get: { security: [{ a: [read] }] } }
+";
+    fs::write(here.path().join("without.yaml"), without).unwrap();
+    let module =
+        "profile: bifrost\nmodules: [{ name: users, prefix: /api/users, keep_prefix: true, upstream: 'users:80' }]\n";
+    fs::write(here.path().join("modgud.yaml"), module).unwrap();
+    let run = async |command: &str, file: &str| {
+        openapi(here.path(), &[command, file, "--module", "users", "--config", "modgud.yaml"]).await
+    };
+    for file in ["based.yaml", "whole.yaml"] {
+        let check = run("check", file).await;
+        assert_eq!((check.code, check.err.as_str()), (Some(0), ""), "{file}: {}", check.out);
+        assert!(!check.out.contains("prefix") && !check.out.contains("/docs"), "{file}: {}", check.out);
+        let rules = run("rules", file).await;
+        assert_eq!((rules.code, rules.out.matches("- name:").count()), (Some(0), 4), "{file}: {}", rules.out);
+        for rule in [
+            "match: { methods: [GET], paths: [\"/api/users/docs\"] }\n",
+            "match: { methods: [GET], paths: [\"/api/users/{id}\"] }\n    access: public\n",
+            "match: { methods: [DELETE], paths: [\"/api/users/{id}\"] }\n    require: { scopes: [\"write\"] }\n",
+            "match: { methods: [GET], paths: [\"/api/users/admin\"] }\n    require: { scopes: [\"read\"] }\n",
+        ] {
+            assert!(rules.out.contains(rule), "{file}: {rule}\n{}", rules.out);
+        }
+        assert!(!rules.out.contains("/api/users/api") && !rules.err.contains("prefix"), "{file}: {}", rules.err);
+    }
+    let warning =
+        "with its base, this path does not begin with the module's prefix `/api/users`, which the module receives";
+    let check = run("check", "without.yaml").await;
+    assert!(check.out.contains(&format!("warning: without.yaml:4:3: paths.`/health`: {warning}")), "{}", check.out);
+    // As the module receives it, this path is not below the prefix.
+    assert!(
+        check.err.contains("`admin` is reserved for the gateway, so no path of a module can begin with it"),
+        "{}",
+        check.err
+    );
+    let rules = run("rules", "without.yaml").await;
+    assert!(rules.err.contains(warning), "{}", rules.err);
+    for rule in [
+        "match: { methods: [GET], paths: [\"/api/users/health\"] }\n",
+        // The parameter can be the first segment of the prefix.
+        "paths: [\"/api/users/{version}/users/{id}\", \"/api/users/{id}\"] }\n    require: { scopes: [\"read\"] }\n",
+    ] {
+        assert!(rules.out.contains(rule), "{rule}\n{}", rules.out);
+    }
+    assert!(!rules.out.contains("access: public") && rules.out.contains("# - the path is without"), "{}", rules.out);
+    // The same description for a module without its prefix has two readings.
+    fs::write(here.path().join("modgud.yaml"), module.replace("keep_prefix: true", "keep_prefix: false")).unwrap();
+    let rules = run("rules", "based.yaml").await;
+    assert!(rules.out.contains("\"/api/users/{id}\", \"/api/users/api/users/{id}\""), "{}", rules.out);
+    assert!(!rules.out.contains("access: public"), "{}", rules.out);
 }
 
 #[tokio::test]

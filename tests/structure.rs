@@ -187,6 +187,30 @@ fn the_product_starts_no_child_processes() {
     assert!(text.lines().any(|line| is_start(&line)));
 }
 
+/// Texts of Rust's `Debug` format are for developers; logs and messages are for operators.
+#[test]
+fn no_log_and_no_message_has_rust_debug_text() {
+    let formats = |line: &str| {
+        let code = line.trim();
+        let is_name = |first: char| first.is_ascii_alphabetic() || matches!(first, '_' | '&');
+        let is_field = |part: &str| part.trim_start().strip_prefix('?').is_some_and(|name| name.starts_with(is_name));
+        let fields = code.split(['(', ',']).chain(code.split(" = ").skip(1));
+        !code.starts_with("//") && (code.contains(":?}") || code.contains(":#?}") || fields.into_iter().any(is_field))
+    };
+    for line in [r#"format!("{key:?}")"#, r#"info!(how = ?shutdown, "a")"#, r#"warn!(?error, "a")"#, "    ?error,"] {
+        assert!(formats(line), "{line}");
+    }
+    for line in ["let a = b?;", "f(a?, b?)", "/// `{:?}` shows it", "if a { b? } else { c }", r#"format!("(?:{a})")"#] {
+        assert!(!formats(line), "{line}");
+    }
+    let mut found = Vec::new();
+    for (file, text) in sources() {
+        let lines = product(&text).lines().filter(|line| formats(line));
+        found.extend(lines.map(|line| format!("{file}: {}", line.trim())));
+    }
+    assert_eq!(found, [""; 0]);
+}
+
 #[test]
 fn constants_are_found_outside_tests() {
     let text = "const MAX_A: u8 = 1;\n    pub(crate) const B_TIMEOUT: D = d();\npub const fn f(a: u8) {}\n/// The const C: no.\n#[cfg(test)]\nmod tests {\n    const MAX_D: u8 = 1;\n}\n";

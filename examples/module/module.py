@@ -1,8 +1,8 @@
-"""A sample module: a web service that stands behind the gateway.
+"""A sample module: a web service behind the gateway.
 
-It owns what a module author writes: a `swagger.json` at /docs, and the decoding of what the gateway hands on: BiFrost's
-`Authorization: JWT {token}`, or, where MODGUD_JWKS is set, the gateway's own `Authorization: Bearer {token}`. Beyond that it only echoes what reached it, so that one can see what the
-gateway let through, rewrote or removed. It takes no decision about permissions: the gateway took it.
+It has the parts that a module author writes: a `swagger.json` at /docs, and the decoding of the token that the gateway forwards.
+That is BiFrost's `Authorization: JWT {token}`, or, if MODGUD_JWKS is set, the gateway's own `Authorization: Bearer {token}`. It
+echoes each request, which shows what the gateway allowed, rewrote or removed. The gateway decides on permissions, not the module.
 """
 
 import argparse
@@ -19,23 +19,23 @@ KEY_VARIABLE = "JWT_PUBLIC_KEY_RSA_BIFROST"
 JWKS_VARIABLE = "MODGUD_JWKS"
 MAX_BODY = 1024 * 1024
 
-# Whose tokens are believed is said by whoever starts the module, never by a token.
+# The environment selects the accepted issuer, never a token.
 minted_keys = jwt.PyJWKClient(os.environ[JWKS_VARIABLE]) if os.environ.get(JWKS_VARIABLE) else None
 
 
 class BadCredential(Exception):
-    """An Authorization header that this module can't accept. Its text is what the client reads."""
+    """An invalid Authorization header. The client receives the text."""
 
 
 def public_key():
-    """The gateway's public key. Deployments often write a PEM on one line, with `\\n` spelled out."""
+    """Returns the gateway's public key. Deployments often write a PEM on one line, with `\\n` for line ends."""
     return os.environ[KEY_VARIABLE].replace("\\n", "\n")
 
 
 def decode(authorizations):
-    """The claims of the caller, or None if there is no Authorization header at all.
+    """Returns the claims of the caller, or None without an Authorization header.
 
-    `authorizations` holds the values of all such headers: two of them are refused, not chosen from.
+    `authorizations` holds the values of all such headers; more than one is an error.
     """
     if not authorizations:
         return None
@@ -56,9 +56,9 @@ def decode(authorizations):
 
 
 def decode_minted(token):
-    """The claims of a token that the gateway has minted, by the keys that it publishes."""
+    """Returns the claims of a token that the gateway minted, verified by its JWKS."""
     try:
-        # Fetched once; again after five minutes, or for a key that is not known, but then not twice in 30 s.
+        # Fetched once, then again after five minutes, or for an unknown key at most once in 30 s.
         key = minted_keys.get_signing_key_from_jwt(token)
         return jwt.decode(
             token,
@@ -77,7 +77,7 @@ def swagger(name):
     """The module's interface, which the gateway joins with that of the other modules."""
     echo = {
         "summary": "Echoes the request and the caller",
-        "responses": {"200": {"description": "What arrived"}, "401": {"description": "A token that is not good"}},
+        "responses": {"200": {"description": "What arrived"}, "401": {"description": "An invalid token"}},
     }
     return {
         "swagger": "2.0",
@@ -89,16 +89,16 @@ def swagger(name):
 
 
 class Module(BaseHTTPRequestHandler):
-    """Answers one request after another on a kept-alive connection."""
+    """Handles the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
-    # Status line, headers and body leave in one write; Nagle would only hold the last part back.
+    # Status line, headers and body are one write; Nagle's algorithm would only delay the last part.
     wbufsize = -1
     disable_nagle_algorithm = True
     timeout = 60
 
     def answer(self):
-        """Handles any method: a module of its own would route here."""
+        """Handles any method. A real module would route here."""
         if not self.read_body():
             return
         path = self.path.partition("?")[0]
@@ -119,7 +119,7 @@ class Module(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
     def read_body(self):
-        """Reads the request's body off the connection, else it would be taken for the next request."""
+        """Reads the request's body; unread bytes would be parsed as the next request."""
         if "chunked" in self.headers.get("transfer-encoding", "").lower():
             return self.read_chunks()
         length = self.headers.get("content-length", "0")
@@ -148,13 +148,13 @@ class Module(BaseHTTPRequestHandler):
             return True
 
     def give_up(self):
-        """Refuses a body that is malformed or too large: where the next request starts is not known."""
+        """Rejects a body that is malformed or too large, and closes the connection, since the next request's start is unknown."""
         self.close_connection = True
         self.reply(400, {"error": "the body is malformed or larger than 1 MiB"})
         return False
 
     def reply(self, status, value):
-        """Sends `value` as JSON; a HEAD request gets the headers alone."""
+        """Sends `value` as JSON, or only the headers for HEAD."""
         body = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -167,11 +167,11 @@ class Module(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, *_):
-        """Says nothing: the gateway writes the access log."""
+        """Logs nothing: the gateway writes the access log."""
 
 
 class Server(ThreadingHTTPServer):
-    """A thread per connection; open connections don't hold up the end of the process."""
+    """A server with a thread per connection. Open connections do not delay its end."""
 
     daemon_threads = True
     block_on_close = False
@@ -179,7 +179,7 @@ class Server(ThreadingHTTPServer):
     module_name = "module"
 
     def handle_error(self, request, client_address):
-        """A client that hangs up in the middle is no event; everything else is."""
+        """Ignores closed connections, and reports all other errors."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -187,7 +187,7 @@ class Server(ThreadingHTTPServer):
 def main():
     """Serves until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="A sample module behind the gateway.")
-    parser.add_argument("--name", default="module", help="the name that stands in every answer")
+    parser.add_argument("--name", default="module", help="the name in every response")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
     options = parser.parse_args()

@@ -118,7 +118,9 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     print_line(format_args!("  {patterns} a rule; all other requests: {fallback}"));
     open(&loaded.open);
     gateway(&config.gateway);
-    let headers: Vec<&str> = snapshot.upstream.identity.headers().iter().map(|header| header.name.as_str()).collect();
+    let identity = snapshot.upstream.identity.headers().iter().map(|header| header.name.as_str());
+    let correlation = snapshot.correlation.iter().map(|correlation| correlation.header.as_str());
+    let headers: Vec<&str> = identity.chain(correlation).collect();
     print_line(format_args!(
         "  identity headers: {}",
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
@@ -166,9 +168,10 @@ fn minted(forward: &Forward) {
 
 fn gateway(gateway: &GatewayConfig) {
     let GatewayConfig { modules, core: CoreService { upstream, reserved }, .. } = gateway;
-    for Module { name, prefix, reading: _, upstream, has_access_list } in modules {
+    for Module { name, prefix, keep_prefix, reading: _, upstream, has_access_list } in modules {
+        let paths = if *keep_prefix { ", with the prefix" } else { "" };
         let access = if *has_access_list { ", restricted by an access list" } else { "" };
-        print_line(format_args!("  module {name}: {prefix} to {upstream}{access}"));
+        print_line(format_args!("  module {name}: {prefix} to {upstream}{paths}{access}"));
     }
     if let Some(upstream) = upstream {
         print_line(format_args!("  core: {} to {upstream}", reserved.join(", ")));

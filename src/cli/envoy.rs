@@ -2,7 +2,8 @@
 
 use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
-use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CheckCluster, Client, UpstreamTls};
+use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CertificateFiles, CheckCluster, UpstreamTls};
+use clap::builder::NonEmptyStringValueParser;
 use modgud_core::http::header::HeaderText;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 /// but those of HTTP and Envoy. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:80"
+    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key"
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
@@ -35,7 +36,20 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", value_parser = server_name)]
     server_name: Option<String>,
     #[command(flatten)]
+    https: Https,
+    #[command(flatten)]
     tls: Tls,
+}
+
+/// TLS options of the listener.
+#[derive(Debug, clap::Args)]
+struct Https {
+    /// Serve HTTPS: the path, on Envoy's machine, of the listener's certificate (PEM), with those of its issuers
+    #[arg(long = "tls-cert", value_name = "FILE", requires = "https_key", id = "https_cert", value_parser = NonEmptyStringValueParser::new())]
+    cert: Option<String>,
+    /// The path of its private key (PEM)
+    #[arg(long = "tls-key", value_name = "FILE", requires = "https_cert", id = "https_key", value_parser = NonEmptyStringValueParser::new())]
+    key: Option<String>,
 }
 
 /// Checks that the text can be the value of a header.
@@ -51,16 +65,16 @@ fn server_name(text: &str) -> Result<String, String> {
 struct Tls {
     /// With `server.tls`: the path, on Envoy's machine, of the certificate authorities (PEM) that issue modgud's
     /// certificate
-    #[arg(long = "tls-ca", value_name = "FILE")]
+    #[arg(long = "modgud-tls-ca", value_name = "FILE")]
     ca: Option<String>,
     /// The name in modgud's certificate; by default that of the address
-    #[arg(long = "tls-name", value_name = "NAME", requires = "ca")]
+    #[arg(long = "modgud-tls-name", value_name = "NAME", requires = "ca")]
     name: Option<String>,
     /// With `server.tls.client_ca`: the file of Envoy's client certificate (PEM)
-    #[arg(long = "tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
+    #[arg(long = "modgud-tls-cert", value_name = "FILE", requires_all = ["ca", "key"])]
     cert: Option<String>,
     /// The file of its private key (PEM)
-    #[arg(long = "tls-key", value_name = "FILE", requires = "cert")]
+    #[arg(long = "modgud-tls-key", value_name = "FILE", requires = "cert")]
     key: Option<String>,
 }
 
@@ -92,13 +106,14 @@ pub(super) fn run(args: Args) -> Exit {
 }
 
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
-    let Args { config: _, profile: _, listen: listener, admin, modgud, server_name, tls } = args;
+    let Args { config: _, profile: _, listen: listener, admin, modgud, server_name, https, tls } = args;
     let Config { server: ServerConfig { grpc, max_in_flight, .. }, snapshot, gateway, .. } = config;
     let modgud = modgud.or_else(|| CheckCluster::of(grpc)).ok_or(EnvoyError::AnyPort)?;
     let Tls { ca, name, cert, key } = tls;
-    let client = cert.zip(key).map(|(cert, key)| Client { cert, key });
+    let files = |(cert, key)| CertificateFiles { cert, key };
+    let (client, https) = (cert.zip(key).map(files), https.cert.zip(https.key).map(files));
     let tls = ca.map(|ca| UpstreamTls { ca, name, client });
     let (deadline, max_in_flight) = (snapshot.deadline, *max_in_flight);
     let server_name = server_name.as_deref();
-    Ok(Bootstrap { gateway, listener, admin, modgud, tls, deadline, max_in_flight, server_name }.yaml()?)
+    Ok(Bootstrap { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name }.yaml()?)
 }

@@ -1,6 +1,7 @@
 //! `modgud explain`: one decision, step by step, observed in the server's own evaluation.
 
 mod log;
+mod module;
 pub(super) mod report;
 
 use super::input::{ContextArg, HeaderArg, check_request, fetch_jwks};
@@ -190,11 +191,14 @@ impl Lookups {
     fn decide(&mut self, check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Report, ExplainError> {
         let outcome = self.jwks(config, now)?;
         let report = Report::of(check, &config.snapshot, now, &LookupResult::Jwks(outcome));
-        let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.pending else {
-            return Ok(report);
+        let report = match report.pending {
+            Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) => {
+                let lookup = self.introspection(check, config, by)?;
+                Report::of(check, &config.snapshot, now, &lookup)
+            }
+            Some(PendingLookup::Jwks(_) | PendingLookup::JwksRefresh(_)) | None => report,
         };
-        let lookup = self.introspection(check, config, by)?;
-        Ok(Report::of(check, &config.snapshot, now, &lookup))
+        Ok(report.with_module(check, &config.gateway))
     }
 
     /// Fetches the JWKS, or publishes those of the run again, so that they count as fetched at the time of the decision.

@@ -3,10 +3,9 @@
 use super::{Exit, counted, print_error, print_line, print_warnings_error};
 use crate::config::{Config, ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
 use crate::diagnostic::Located;
-use crate::envoy::bootstrap::Module as GatewayModule;
-use crate::openapi::{Api, Finding, MAX_BYTES, Module, Report, Rules, Unreadable, check, rules};
+use crate::openapi::{Api, Finding, MAX_BYTES, Module, Mount, Report, Rules, Unreadable, check, rules};
 use crate::read_limit::read_file_to_limit;
-use modgud_core::authz::{ModulePrefix, ModuleReading};
+use modgud_core::authz::ModulePrefix;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -69,8 +68,8 @@ pub(super) struct RulesArgs {
 /// The configuration of the gateway that the module joins.
 #[derive(Debug, clap::Args)]
 struct Gateway {
-    /// The configuration of the gateway that the module joins. It provides reserved names, path options (`case`,
-    /// `suffixes`) and, if the module is configured, its prefix
+    /// The configuration of the gateway that the module joins. It provides reserved names and, if the
+    /// module is configured, its prefix and path options (`keep_prefix`, `case`, `suffixes`)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The profile, instead of the one that the file names
@@ -111,9 +110,11 @@ impl Gateway {
     }
 }
 
-/// Returns the module of this name; `None` if the configuration has none.
-fn module_of<'c>(config: &'c Config, name: Option<&str>) -> Option<&'c GatewayModule> {
-    config.gateway.modules.iter().find(|module| Some(module.name.as_str()) == name)
+/// Returns the mount of the module of this name; `None` if the configuration has none.
+fn mount_of(config: &Config, name: Option<&str>) -> Option<Mount> {
+    let joined = config.gateway.modules.iter().find(|module| Some(module.name.as_str()) == name)?;
+    let (prefix, keep_prefix, reading) = (joined.prefix.clone(), joined.keep_prefix, joined.reading.clone());
+    Some(Mount { prefix, keep_prefix, reading })
 }
 
 /// Reads a description.
@@ -130,13 +131,8 @@ fn run_check(args: &CheckArgs) -> Result<Exit, OpenApiError> {
     let config = gateway.load()?;
     let api = read(file)?;
     let name = module.as_deref();
-    let (joined, plain) = (module_of(&config, name), ModuleReading::default());
-    let module = Module {
-        name,
-        prefix: joined.map(|module| &module.prefix),
-        reading: joined.map_or(&plain, |module| &module.reading),
-        reserved: &config.gateway.core.reserved,
-    };
+    let mount = mount_of(&config, name);
+    let module = Module { name, mount: mount.as_ref(), reserved: &config.gateway.core.reserved };
     let Report { errors, warnings } = check(&api, &module);
     let operations = counted(api.operations(), "operation", "operations");
     print_line(format_args!("{}: {}, {operations}", file.display(), api.version));
@@ -168,15 +164,15 @@ fn print_warnings(warnings: &[Located<Finding>]) {
 fn run_rules(args: &RulesArgs) -> Result<Exit, OpenApiError> {
     let RulesArgs { file, module, gateway } = args;
     let config = gateway.load()?;
-    let (prefix, reading) = match module_of(&config, Some(module)) {
-        Some(joined) => (joined.prefix.clone(), joined.reading.clone()),
+    let mount = match mount_of(&config, Some(module)) {
+        Some(mount) => mount,
         None => match ModulePrefix::parse(&format!("/{module}")) {
-            Ok(prefix) => (prefix, ModuleReading::default()),
+            Ok(prefix) => Mount::new(prefix),
             Err(error) => return Ok(print_error(format_args!("--module: `/{module}` can't be a prefix: {error}"))),
         },
     };
     let api = read(file)?;
-    let Rules { text, warnings } = rules(&api, &file.display().to_string(), module, &prefix, &reading)?;
+    let Rules { text, warnings } = rules(&api, &file.display().to_string(), module, &mount)?;
     print_line(text.trim_end());
     print_warnings(&warnings);
     Ok(Exit::Done)

@@ -3,6 +3,7 @@
 use super::{Exit, print_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
+use crate::jwks::describe;
 use crate::net::listen_addr::ListenAddr;
 use crate::server::app::{Addresses, App, AppError, Shutdown};
 use crate::server::reload::{ConfigSource, Reloader};
@@ -118,7 +119,7 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
     introduce(&config);
     let app = App::bind(config, Clock::System).await?;
     let Addresses { grpc, admin } = app.addresses();
-    warning::tell(&warnings, &app.live().checks.metrics);
+    warning::log_warnings(&warnings, &app.live().checks.metrics);
     tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
     let (hangups, hangup) = mpsc::channel(1);
     let (shadow_hangups, shadow_hangup) = mpsc::channel(1);
@@ -143,11 +144,11 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
 /// Logs the authenticators of the configuration.
 fn introduce(config: &Config) {
     for authenticator in config.snapshot.authenticators.list().iter().filter_map(Authenticator::as_jwt) {
-        let keys: Vec<String> = authenticator.keys.static_keys.keys().iter().map(|key| format!("{key:?}")).collect();
+        let keys: Vec<String> = authenticator.keys.static_keys.keys().iter().map(describe).collect();
         tracing::info!(
             authenticator = authenticator.name.as_str(),
             issuer = &*authenticator.issuer,
-            keys = keys.join(", "),
+            keys = keys.join("; "),
             "authenticator"
         );
     }

@@ -1,7 +1,7 @@
 //! Paths to values in a document, such as `rules[2].match.paths[0]`.
 
 use crate::diagnostic::{Diagnostic, Issue, Located, ShownKey};
-use crate::yaml::{Element, Location, Member, Node, Value};
+use crate::yaml::{Element, Location, Member, Node, Number, Value};
 use std::fmt;
 
 /// A step into a map or into a list.
@@ -84,9 +84,17 @@ impl Path {
         Located::here(self.location(root).clone(), self.shown(root).to_string(), what)
     }
 
-    /// Returns a diagnostic of the value, or, if it is missing, of its nearest parent.
+    /// Returns a diagnostic of the value, or, if it is missing, of its nearest parent. A message that begins with a number shows it as the
+    /// document has it.
     pub(super) fn diagnostic(&self, root: &Node, issue: Issue) -> Diagnostic {
-        self.locate(root, ()).diagnostic(issue)
+        let mut diagnostic = self.locate(root, ()).diagnostic(issue);
+        if let Some(Value::Number(number @ Number { value, written: Some(_) })) =
+            self.find(root).map(|node| &node.value)
+            && let Some(rest) = diagnostic.message.strip_prefix(&format!("`{value}`"))
+        {
+            diagnostic.message = format!("`{number}`{rest}");
+        }
+        diagnostic
     }
 
     /// Returns the path as messages show it, with the indices of the file.

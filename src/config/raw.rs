@@ -25,8 +25,11 @@ use modgud_core::authz::Fallback;
 use modgud_core::decide::LoggedDecisions;
 use modgud_core::http::request::SchemeSource;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The configuration of modgud. Every key is optional; an omitted one has the profile's value. Maps are merged with those of the profile;
@@ -264,13 +267,38 @@ pub enum LogFormat {
 }
 
 /// The log of decisions.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected `denied`, `all` or `none`, or a map with `which`, `mask` and `principal`")]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(super) enum Decisions {
     /// The decisions that are logged.
     Which(LoggedDecisions),
     /// The decisions that are logged, and the personal data in their lines.
     Lines(DecisionLines),
+}
+
+/// Unlike the derived one of an untagged enum, its errors name the wrong key or word.
+impl<'de> Deserialize<'de> for Decisions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DecisionsVisitor)
+    }
+}
+
+struct DecisionsVisitor;
+
+impl<'de> Visitor<'de> for DecisionsVisitor {
+    type Value = Decisions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`denied`, `all` or `none`, or a map with `which`, `mask` and `principal`")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Decisions, E> {
+        LoggedDecisions::deserialize(word.into_deserializer()).map(Decisions::Which)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Decisions, A::Error> {
+        DecisionLines::deserialize(MapAccessDeserializer::new(map)).map(Decisions::Lines)
+    }
 }
 
 /// The decisions that are logged, and the personal data in their lines.

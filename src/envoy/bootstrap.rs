@@ -6,7 +6,7 @@ mod filter;
 #[cfg(test)]
 mod tests;
 
-pub use ext_authz_cluster::{CheckCluster, Client, NoCheckCluster, UpstreamTls};
+pub use ext_authz_cluster::{CheckCluster, NoCheckCluster, UpstreamTls};
 pub use filter::Filter;
 
 use crate::net::upstream_addr::HostPort;
@@ -46,6 +46,8 @@ pub struct Module {
     pub name: ModuleName,
     /// Its path prefix.
     pub prefix: ModulePrefix,
+    /// True if the module receives paths with the prefix.
+    pub keep_prefix: bool,
     /// Its interpretation of paths below the prefix.
     pub reading: ModuleReading,
     /// Its address.
@@ -61,6 +63,14 @@ pub struct CoreService {
     pub upstream: Option<HostPort>,
     /// The reserved names.
     pub reserved: Vec<Box<str>>,
+}
+
+impl CoreService {
+    /// Returns true if a first segment, or a module's name, is reserved. Letter case makes no difference: some services and proxies ignore it.
+    #[must_use]
+    pub fn reserves(&self, name: &str) -> bool {
+        self.reserved.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+    }
 }
 
 /// Transport security of connections to modgud (`server.tls`).
@@ -82,6 +92,8 @@ pub struct Bootstrap<'c> {
     pub gateway: &'c GatewayConfig,
     /// Envoy's listener for clients.
     pub listener: SocketAddr,
+    /// The certificate of the listener; `None` without TLS.
+    pub https: Option<CertificateFiles>,
     /// Envoy's own admin listener.
     pub admin: SocketAddr,
     /// The address of modgud's checks.
@@ -96,6 +108,23 @@ pub struct Bootstrap<'c> {
     pub server_name: Option<&'c str>,
 }
 
+/// A certificate with its private key, as paths on Envoy's machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate (PEM), followed by those of its issuers, if they are not known to the other side.
+    pub cert: String,
+    /// Its private key (PEM).
+    pub key: String,
+}
+
+impl CertificateFiles {
+    /// Returns the paths for the template.
+    fn value(&self) -> Value {
+        let Self { cert, key } = self;
+        context! { cert, key }
+    }
+}
+
 /// Errors of writing Envoy's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootstrapError {
@@ -104,21 +133,21 @@ pub enum BootstrapError {
     Nothing,
     /// TLS without certificate authorities.
     #[error(
-        "modgud serves TLS (`server.tls`); use --tls-ca with the file of the authorities of its certificate, as a path on Envoy's machine"
+        "modgud serves TLS (`server.tls`); use --modgud-tls-ca with the file of the authorities of its certificate, as a path on Envoy's machine"
     )]
     NoAuthorities,
     /// TLS with an unknown server name.
     #[error(
-        "modgud serves TLS (`server.tls`), and its address is not a name; use --tls-name with the name in its certificate"
+        "modgud serves TLS (`server.tls`), and its address is not a name; use --modgud-tls-name with the name in its certificate"
     )]
     NoName,
     /// Mutual TLS without a client certificate.
     #[error(
-        "modgud requires a client certificate (`server.tls.client_ca`); use --tls-cert and --tls-key with Envoy's files"
+        "modgud requires a client certificate (`server.tls.client_ca`); use --modgud-tls-cert and --modgud-tls-key with Envoy's files"
     )]
     NoClient,
     /// TLS for a modgud that serves plain connections.
-    #[error("modgud does not serve TLS: the configuration has no `server.tls`; remove --tls-ca")]
+    #[error("modgud does not serve TLS: the configuration has no `server.tls`; remove --modgud-tls-ca")]
     Plain,
     /// The template could not be filled.
     #[error("the template of Envoy's configuration is invalid: {0}")]
@@ -131,7 +160,7 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
-        let Self { gateway, listener, admin, modgud, tls, deadline, max_in_flight, server_name } = self;
+        let Self { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name } = self;
         let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
         if modules.is_empty() && core.is_none() {
             return Err(BootstrapError::Nothing);
@@ -139,7 +168,10 @@ impl Bootstrap<'_> {
         // Envoy takes the first match, so routes with more segments come first.
         let mut routes: Vec<&Module> = modules.iter().collect();
         routes.sort_by_key(|module| Reverse(module.prefix.segments()));
-        let route = |module: &Module| context! { name => module.name.as_str(), prefix => module.prefix.as_str() };
+        let route = |module: &Module| {
+            let Module { name, prefix, keep_prefix, .. } = module;
+            context! { name => name.as_str(), prefix => prefix.as_str(), keep_prefix }
+        };
         let core_paths = core.iter().flat_map(|_| reserved).map(|name| format!("/{name}"));
         let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream));
         let clusters = of_modules.chain(core.iter().map(|upstream| (CORE, upstream)));
@@ -147,6 +179,7 @@ impl Bootstrap<'_> {
         render(context! {
             admin => address(*admin),
             listener => address(*listener),
+            https => https.as_ref().map_or_else(|| Value::from(()), CertificateFiles::value),
             server_name => server_name.unwrap_or(gateway.server_name),
             has_reserved => !reserved.is_empty(),
             timeout => Value::from_safe_string(timeout(*deadline)),

@@ -2,6 +2,7 @@
 
 use super::draft;
 use super::finding::{Finding, Severity};
+use super::mount::Mount;
 use super::read::{Api, Operation};
 use super::requirement::Security;
 use super::template::{self, MatchPrecision, Pattern};
@@ -20,10 +21,8 @@ const MAX_PAIRS: usize = 4_000_000;
 pub struct Module<'m> {
     /// Its name; `None` if it is not given.
     pub name: Option<&'m str>,
-    /// Its prefix; `None` if it is not configured.
-    pub prefix: Option<&'m ModulePrefix>,
-    /// Its interpretation of paths below the prefix.
-    pub reading: &'m ModuleReading,
+    /// Its place in the gateway's paths; `None` if it is not configured.
+    pub mount: Option<&'m Mount>,
     /// The reserved names.
     pub reserved: &'m [Box<str>],
 }
@@ -49,9 +48,10 @@ pub fn check(api: &Api, module: &Module<'_>) -> Report {
     if api.operations.is_empty() {
         found.push(api.whole.with(Finding::Nothing));
     }
+    let is_docs = |template: &str| template::first_segment(template).is_some_and(|first| first == DOCS);
     let describes_itself = |operation: &Operation| {
-        let below_its_base = template::first_segment(&operation.template).is_some_and(|first| first == DOCS);
-        below_its_base || first_segments(operation, module).any(|first| first == DOCS)
+        let below = |base: &String| is_docs(&below(base, &operation.template, module.mount));
+        is_docs(&operation.template) || operation.bases.iter().any(below)
     };
     if !api.operations.iter().any(describes_itself) {
         found.push(api.whole.with(Finding::NoDocs));
@@ -68,55 +68,71 @@ fn all(reserved: &[Box<str>]) -> String {
 }
 
 fn name(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
-    let Module { name: Some(name), prefix, reading: _, reserved } = module else { return };
+    let Module { name: Some(name), mount, reserved } = module else { return };
     let own = ModulePrefix::parse(&format!("/{name}"));
-    let first = match (*prefix, &own) {
-        (Some(prefix), _) | (None, Ok(prefix)) => prefix.first(),
+    let first = match (mount, &own) {
+        (Some(Mount { prefix, .. }), _) | (None, Ok(prefix)) => prefix.first(),
         (None, Err(error)) => {
             found.push(api.whole.with(Finding::Name(Quoted::new(name), *error)));
             return;
         }
     };
-    if reserved.iter().any(|name| **name == *first) {
+    if is_reserved(first, reserved) {
         found.push(api.whole.with(Finding::ReservedName { name: Quoted::new(first), all: all(reserved) }));
     }
 }
 
-/// Returns the first literal segments of an operation's paths, one per base.
+/// Returns true if no module can have this first segment. Letter case makes no difference, as some services ignore it.
+fn is_reserved(first: &str, reserved: &[Box<str>]) -> bool {
+    reserved.iter().any(|name| name.eq_ignore_ascii_case(first))
+}
+
+/// Returns the first literal segments of an operation's paths as the module receives them, one per base.
 fn first_segments<'o>(operation: &'o Operation, module: &'o Module<'_>) -> impl Iterator<Item = String> + 'o {
     operation.bases.iter().filter_map(move |base| {
-        let template = match module.prefix {
-            // This assumes that the prefix is the gateway's; if it is the module's own too, no name is missed.
-            Some(prefix) => below(base, &operation.template, prefix),
-            None => format!("{base}{}", operation.template),
+        let template = match module.mount {
+            Some(Mount { keep_prefix: true, .. }) => format!("{base}{}", operation.template),
+            mount => below(base, &operation.template, mount),
         };
         template::first_segment(&template).map(str::to_owned)
     })
 }
 
-/// Returns the path below the module's prefix, which the base may already contain.
-fn below(base: &str, template: &str, prefix: &ModulePrefix) -> String {
-    let own = base.strip_prefix(prefix.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    format!("{}{template}", own.unwrap_or(base))
+/// Returns the path below the module's prefix, which the base may already contain. If the module receives the prefix, so may the path.
+fn below(base: &str, template: &str, mount: Option<&Mount>) -> String {
+    let whole = || format!("{base}{template}");
+    match mount {
+        None => whole(),
+        Some(mount @ Mount { keep_prefix: true, .. }) => {
+            let whole = whole();
+            mount.below(&whole).map(str::to_owned).unwrap_or(whole)
+        }
+        // This assumes that the prefix is the gateway's; if it is the module's own too, no name is missed.
+        Some(mount) => format!("{}{template}", mount.below(base).unwrap_or(base)),
+    }
 }
 
-/// Reports bases and paths that begin with the module's prefix.
+/// Reports bases and paths whose interpretation is uncertain, because of the module's prefix.
 fn interpretations(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
-    let own = module.name.and_then(|name| ModulePrefix::parse(&format!("/{name}")).ok());
-    let Some(prefix) = module.prefix.or(own.as_ref()) else { return };
+    let own = module.name.and_then(|name| ModulePrefix::parse(&format!("/{name}")).ok().map(Mount::new));
+    let Some(mount) = module.mount.or(own.as_ref()) else { return };
     let mut reported = HashSet::new();
     for operation in &api.operations {
         for base in &operation.bases {
             let written = format!("{base}{}", operation.template);
-            let two = draft::interpretations(&written, prefix, module.reading).is_ok_and(|readings| readings.len() > 1);
-            if two && reported.insert(base) {
-                found.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
+            let patterns = draft::interpretations(&written, mount).unwrap_or_default();
+            if let Some(finding) = draft::uncertain(&patterns, mount)
+                && reported.insert(base)
+            {
+                found.push(operation.path.with(finding));
             }
         }
     }
 }
 
 fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
+    let plain = ModuleReading::default();
+    let reading = module.mount.map_or(&plain, |mount| &mount.reading);
     let mut reserved = HashSet::new();
     let mut reported = HashSet::new();
     let mut known: HashMap<(&str, &str, String), (&Operation, String)> = HashMap::new();
@@ -124,8 +140,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
     let mut compared = Paths::default();
     for operation in &api.operations {
         for first in first_segments(operation, module) {
-            let keeps = first != DOCS && module.reserved.iter().any(|name| **name == *first);
-            if keeps && reserved.insert(first.clone()) {
+            if first != DOCS && is_reserved(&first, module.reserved) && reserved.insert(first.clone()) {
                 let (name, all) = (Quoted::new(&first), all(module.reserved));
                 found.push(operation.path.with(Finding::ReservedPath { name, all }));
             }
@@ -139,7 +154,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
                 }
             }
             Ok(pattern) => {
-                let pattern = pattern.read_by(module.reading, 0);
+                let pattern = pattern.read_by(reading, 0);
                 // A wider pattern covers several templates, which the module distinguishes.
                 if pattern.reach == MatchPrecision::Wider {
                     if reported.insert(template) {
@@ -148,7 +163,7 @@ fn paths(api: &Api, module: &Module<'_>, found: &mut Vec<Located<Finding>>) {
                     continue;
                 }
                 compared.add(operation, &pattern);
-                let stem = template::without_suffix(&pattern.segments, module.reading, 0);
+                let stem = template::without_suffix(&pattern.segments, reading, 0);
                 for base in &operation.bases {
                     let of = |shape: &String| (operation.method.as_str(), base.as_str(), shape.clone());
                     cut.extend(stem.as_ref().map(|stem| (operation, of(stem))));

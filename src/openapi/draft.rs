@@ -1,12 +1,12 @@
 //! Rules under construction: one per operation, with names that are stable across versions of a description.
 
 use super::finding::Finding;
+use super::mount::Mount;
 use super::path_set::{PathSet, PrefixInterpretation};
 use super::read::{Api, Operation};
 use super::requirement::{self, AccessRequirement, Rationale};
 use super::template::{self, MatchPrecision, Pattern, Segment, TemplateError};
 use crate::diagnostic::{Located, Quoted};
-use modgud_core::authz::{ModulePrefix, ModuleReading};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Maximum length of a rule's name, as in a configuration. A longer name ends in a digest.
@@ -35,12 +35,7 @@ pub(super) struct Draft {
 }
 
 /// Returns one rule per operation, before overlaps are resolved, or errors if an operation can't have a rule.
-pub(super) fn drafts<'m>(
-    api: &Api,
-    module: &'m str,
-    prefix: &ModulePrefix,
-    reads: &ModuleReading,
-) -> Result<Drafts<'m>, Vec<Located<Finding>>> {
+pub(super) fn drafts<'m>(api: &Api, module: &'m str, mount: &Mount) -> Result<Drafts<'m>, Vec<Located<Finding>>> {
     let mut drafts: Vec<Draft> = Vec::new();
     let mut path_sets: Vec<PathSet> = Vec::new();
     // By method and shape: the rule, the path set, and the spelling.
@@ -62,7 +57,7 @@ pub(super) fn drafts<'m>(
         }
         for base in &operation.bases {
             let written = format!("{base}{}", operation.template);
-            let patterns = match interpretations(&format!("{base}{path}"), prefix, reads) {
+            let patterns = match interpretations(&format!("{base}{path}"), mount) {
                 Ok(patterns) => patterns,
                 Err(error) => {
                     let finding = Finding::Template(Quoted::new(&written), error);
@@ -70,8 +65,10 @@ pub(super) fn drafts<'m>(
                     continue;
                 }
             };
-            if patterns.len() > 1 && ambiguous.insert(base) {
-                warnings.push(operation.path.with(Finding::TwoReadings(Quoted::new(prefix.as_str()))));
+            if let Some(finding) = uncertain(&patterns, mount)
+                && ambiguous.insert(base)
+            {
+                warnings.push(operation.path.with(finding));
             }
             for (Pattern { text, shape, spelled, segments, reach }, reading) in patterns {
                 let key = (operation.method.as_str(), shape);
@@ -114,7 +111,7 @@ pub(super) fn drafts<'m>(
         return Err(errors);
     }
     warnings.extend(with_fragment);
-    for (with, without) in suffixed(&path_sets, &known, reads, prefix) {
+    for (with, without) in suffixed(&path_sets, &known, mount) {
         let Some((access, label, other)) =
             drafts.get(without).map(|one| (one.access.clone(), one.label().to_owned(), Quoted::new(&one.template)))
         else {
@@ -135,8 +132,7 @@ pub(super) fn drafts<'m>(
 fn suffixed(
     path_sets: &[PathSet],
     known: &HashMap<(&str, String), (usize, usize, String)>,
-    reads: &ModuleReading,
-    prefix: &ModulePrefix,
+    Mount { prefix, reading: reads, .. }: &Mount,
 ) -> BTreeSet<(usize, usize)> {
     let pair = |path_set: &PathSet| {
         let without = template::without_suffix(&path_set.segments, reads, prefix.segments())?;
@@ -157,20 +153,46 @@ pub(super) struct Drafts<'m> {
     pub(super) warnings: Vec<Located<Finding>>,
 }
 
-/// Returns the patterns of a path as clients send it. A path with the module's prefix is ambiguous: it may be external,
-/// or internal, after Envoy removed the prefix.
+/// Returns the patterns of a path as clients send it.
+///
+/// If Envoy removes the prefix, a path with the prefix is ambiguous: it may be external, or internal, after Envoy removed the prefix. If the
+/// module receives the prefix, a path without it is ambiguous: the description may leave the prefix out, or list what no client reaches.
 pub(super) fn interpretations(
     written: &str,
-    prefix: &ModulePrefix,
-    reads: &ModuleReading,
+    mount: &Mount,
 ) -> Result<Vec<(Pattern, PrefixInterpretation)>, TemplateError> {
-    let inside = template::read(prefix.as_str(), written)?.read_by(reads, prefix.segments());
-    let outside = template::read("", written)?.read_by(reads, prefix.segments());
-    Ok(if template::begins(&outside.segments, prefix.as_str()) {
-        vec![(outside, PrefixInterpretation::External), (inside, PrefixInterpretation::Internal)]
-    } else {
-        vec![(inside, PrefixInterpretation::Unprefixed)]
+    let Mount { prefix, keep_prefix, reading } = mount;
+    let below = |template: &str| {
+        Ok::<_, TemplateError>(template::read(prefix.as_str(), template)?.read_by(reading, prefix.segments()))
+    };
+    let outside = template::read("", written)?.read_by(reading, prefix.segments());
+    Ok(match (template::begins(&outside.segments, prefix.as_str()), keep_prefix) {
+        (true, true) => vec![(outside, PrefixInterpretation::Unprefixed)],
+        (true, false) => {
+            let inside = below(written)?;
+            vec![(outside, PrefixInterpretation::External), (inside, PrefixInterpretation::Internal)]
+        }
+        (false, false) => vec![(below(written)?, PrefixInterpretation::Unprefixed)],
+        (false, true) => {
+            let mut patterns = vec![(below(written)?, PrefixInterpretation::Assumed)];
+            if let Some(rest) = mount.rest_of_parameters(written) {
+                patterns.push((below(rest)?, PrefixInterpretation::Assumed));
+            }
+            patterns
+        }
     })
+}
+
+/// Returns the finding about a path whose interpretation is uncertain. `None` if it is certain.
+pub(super) fn uncertain(patterns: &[(Pattern, PrefixInterpretation)], mount: &Mount) -> Option<Finding> {
+    let prefix = Quoted::new(mount.prefix.as_str());
+    match patterns.first()?.1 {
+        PrefixInterpretation::Unprefixed => None,
+        PrefixInterpretation::External | PrefixInterpretation::Internal | PrefixInterpretation::Mixed => {
+            Some(Finding::TwoReadings(prefix))
+        }
+        PrefixInterpretation::Assumed => Some(Finding::WithoutPrefix(prefix)),
+    }
 }
 
 impl PathSet {

@@ -101,6 +101,12 @@ pub enum Finding {
              so rules cover both paths, and open neither"
     )]
     TwoReadings(Quoted),
+    /// A path without the module's prefix, which the module receives.
+    #[error(
+        "with its base, this path does not begin with the module's prefix {0}, which the module receives (`keep_prefix`); rules take it as \
+             a path below the prefix, and open nothing, so write the prefix in the base"
+    )]
+    WithoutPrefix(Quoted),
     /// Too many paths.
     #[error("there are too many paths to compare; from here on, ambiguous paths are not reported")]
     NotCompared,
@@ -189,6 +195,7 @@ impl Finding {
             | Self::Ambiguous { .. }
             | Self::SameButForSuffix { .. }
             | Self::TwoReadings(_)
+            | Self::WithoutPrefix(_)
             | Self::NotCompared
             | Self::Nothing
             | Self::NoDocs

@@ -21,13 +21,15 @@ pub(super) struct PathSet {
 /// Interpretation of a path that may begin with the module's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PrefixInterpretation {
-    /// It does not.
+    /// It does not; or it does, and the module receives the prefix.
     Unprefixed,
     /// It does: this is the path that clients send.
     External,
     /// It does: this is the path that the module sees, after Envoy removed the prefix.
     Internal,
-    /// External for one operation, internal for another.
+    /// It does not, although the module receives the prefix: this is the path below the prefix.
+    Assumed,
+    /// Interpreted differently for two operations.
     Mixed,
 }
 
@@ -36,7 +38,10 @@ impl PrefixInterpretation {
     const fn implies(self, other: Self) -> bool {
         matches!(
             (self, other),
-            (_, Self::Unprefixed | Self::Mixed) | (Self::External, Self::External) | (Self::Internal, Self::Internal)
+            (_, Self::Unprefixed | Self::Mixed)
+                | (Self::External, Self::External)
+                | (Self::Internal, Self::Internal)
+                | (Self::Assumed, Self::Assumed)
         )
     }
 

@@ -2,6 +2,7 @@
 
 use super::draft::{self, Draft};
 use super::finding::{Finding, Severity, Unreadable};
+use super::mount::Mount;
 use super::overlap::{Resolved, resolve_overlaps};
 use super::path_set::PrefixInterpretation;
 use super::read::Api;
@@ -10,7 +11,7 @@ use super::template::MatchPrecision;
 use crate::diagnostic::Located;
 use crate::yaml;
 use crate::yaml::is_format_char;
-use modgud_core::authz::{Case, ModulePrefix, ModuleReading};
+use modgud_core::authz::Case;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -23,19 +24,13 @@ pub struct Rules {
     pub warnings: Vec<Located<Finding>>,
 }
 
-/// Generates rules for a module with this name, prefix and interpretation of paths.
+/// Generates rules for a module with this name and mount.
 ///
 /// # Errors
 /// [`Unreadable::Findings`] if the description has errors: without its rule, an operation would fall under a less
 /// specific one.
-pub fn rules(
-    api: &Api,
-    origin: &str,
-    module: &str,
-    prefix: &ModulePrefix,
-    reads: &ModuleReading,
-) -> Result<Rules, Unreadable> {
-    let drafts = draft::drafts(api, module, prefix, reads).and_then(resolve_overlaps);
+pub fn rules(api: &Api, origin: &str, module: &str, mount: &Mount) -> Result<Rules, Unreadable> {
+    let drafts = draft::drafts(api, module, mount).and_then(resolve_overlaps);
     let blocked = api.found.iter().any(|found| found.what().blocks_rules());
     let mut errors: Vec<Located<Finding>> =
         api.found.iter().filter(|found| found.what().severity() == Severity::Error).cloned().collect();
@@ -50,8 +45,8 @@ pub fn rules(
     };
     warnings.extend(api.found.iter().cloned());
     warnings.sort_by(|one, other| one.order().cmp(&other.order()));
-    let mut text = head(api, origin, module, prefix);
-    if reads.case == Case::Fold {
+    let mut text = head(api, origin, module, mount);
+    if mount.reading.case == Case::Fold {
         text.push_str("# The module ignores letter case: load these rules together with its entry (`case: fold`).\n");
     }
     if drafts.is_empty() {
@@ -65,7 +60,7 @@ pub fn rules(
     Ok(Rules { text, warnings })
 }
 
-fn head(api: &Api, origin: &str, module: &str, prefix: &ModulePrefix) -> String {
+fn head(api: &Api, origin: &str, module: &str, Mount { prefix, .. }: &Mount) -> String {
     let (origin, operations) = (comment(origin), api.operations());
     let noun = if operations == 1 { "operation" } else { "operations" };
     format!(
@@ -88,11 +83,15 @@ fn rule(draft: &Draft, text: &mut String) {
     if *reach == MatchPrecision::Wider {
         text.push_str("  # - matches more: a rule can't match a part of a segment\n");
     }
-    if *reading != PrefixInterpretation::Unprefixed {
-        text.push_str(
-            "  # - the path begins with the module's prefix: this covers the path with that prefix and below it\n",
-        );
-    }
+    text.push_str(match reading {
+        PrefixInterpretation::Unprefixed => "",
+        PrefixInterpretation::External | PrefixInterpretation::Internal | PrefixInterpretation::Mixed => {
+            "  # - the path begins with the module's prefix: this covers the path with that prefix and below it\n"
+        }
+        PrefixInterpretation::Assumed => {
+            "  # - the path is without the module's prefix, which the module receives: this covers the path below it\n"
+        }
+    });
     if !related.is_empty() {
         let others = comment(&related.join(", "));
         let _ = writeln!(

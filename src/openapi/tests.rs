@@ -5,8 +5,8 @@ use super::requirement::Version;
 use super::requirement::{self, AccessRequirement, Entitlement, Entitlements, Rationale};
 use super::requirement::{Requirement, Security};
 use super::template::{self, MatchPrecision, TemplateError};
-use super::{Severity, rules};
-use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern, PatternError};
+use super::{Mount, Severity, rules};
+use modgud_core::authz::{ModulePrefix, PathPattern, PatternError};
 use modgud_core::http::path::PathError;
 use std::collections::BTreeSet;
 
@@ -82,8 +82,7 @@ fn what_no_request_can_be_is_no_template() {
 /// Returns the patterns of the rules for a document.
 fn paths(yaml: &str) -> Vec<String> {
     let api = Api::read("test", yaml).unwrap();
-    let text =
-        rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap().text;
+    let text = rules(&api, "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())).unwrap().text;
     // Skips the head, which shows how to deny the rest.
     let lists = text
         .lines()
@@ -191,9 +190,8 @@ fn input_that_parsers_read_differently_is_an_error() {
         (server("/v1/https://b/v2"), "a path pattern has an empty segment"),
     ] {
         let api = Api::read("test", &document).unwrap();
-        let reported = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
-            .unwrap_err()
-            .to_string();
+        let reported =
+            rules(&api, "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())).unwrap_err().to_string();
         assert!(reported.contains(expected), "{document}: {reported}");
     }
     let both = Api::read("test", "{ swagger: '2.0', openapi: 3.1.0, paths: {} }").unwrap_err().to_string();
@@ -222,8 +220,8 @@ fn references_out_of_the_file_and_of_operations_do_not_block_other_rules() {
         ),
     ] {
         let api = Api::read("test", &format!("{head}{path} }} }}")).unwrap();
-        let prefix = ModulePrefix::parse("/crm").unwrap();
-        let rules = rules(&api, "test", "crm", &prefix, &ModuleReading::default()).unwrap();
+        let mount = Mount::new(ModulePrefix::parse("/crm").unwrap());
+        let rules = rules(&api, "test", "crm", &mount).unwrap();
         assert!(rules.text.contains(rule), "{path}: {}", rules.text);
         let other = "match: { methods: [GET], paths: [\"/crm/b\"] }\n    require: { scopes: [\"read\"] }\n";
         assert!(rules.text.contains(other), "{path}: {}", rules.text);
@@ -250,8 +248,7 @@ fn names_that_never_match_and_relative_servers_are_warned_about() {
         ),
     ] {
         let api = Api::read("test", document).unwrap();
-        let rules =
-            rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap();
+        let rules = rules(&api, "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())).unwrap();
         assert!(
             rules.warnings.iter().any(|found| found.to_string().contains(expected)),
             "{document}: {:?}",
@@ -377,7 +374,7 @@ fn what_is_merged_asks_for_what_both_ask() {
 /// Checks that odd documents yield findings, and no invalid rules.
 #[test]
 fn unusual_documents_are_reported() {
-    let prefix = ModulePrefix::parse("/crm").unwrap();
+    let mount = Mount::new(ModulePrefix::parse("/crm").unwrap());
     for (yaml, errors) in [
         ("{ openapi: 3.0.0 }", 0),
         ("{ openapi: 3.0.0, paths: null }", 1),
@@ -396,7 +393,7 @@ fn unusual_documents_are_reported() {
         let api = Api::read("test", yaml).unwrap();
         let found = api.found.iter().filter(|found| found.what().severity() == Severity::Error).count();
         assert_eq!(found, errors, "{yaml}: {:?}", api.found);
-        assert_eq!(rules(&api, "test", "crm", &prefix, &ModuleReading::default()).is_ok(), errors == 0, "{yaml}");
+        assert_eq!(rules(&api, "test", "crm", &mount).is_ok(), errors == 0, "{yaml}");
     }
 }
 
@@ -407,8 +404,7 @@ fn references_within_the_document_are_followed() {
                 pathItems: { 'A/b c': { get: { security: [{ o: [read] }] }, $ref: '#/x-more' } } }, x-more: { put: {} } }";
     let api = Api::read("test", yaml).unwrap();
     assert!(api.found.is_empty(), "{:?}", api.found);
-    let text =
-        rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap().text;
+    let text = rules(&api, "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())).unwrap().text;
     assert!(text.contains("require: { scopes: [\"read\"] }") || text.contains("methods: [PUT]"), "{text}");
 }
 
@@ -418,31 +414,21 @@ fn a_document_writes_nothing_but_its_rules() {
     for version in ["3.0.3\nfallback: authenticated", "3.0.3 x", "3.0.", "3.1.0\u{85}a", "3.00", "3.0.3#"] {
         let document = serde_json::json!({ "openapi": version, "paths": {} }).to_string();
         let taken = Api::read("test", &document)
-            .map(|api| rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()));
+            .map(|api| rules(&api, "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())));
         assert!(taken.is_err() || version == "3.0.", "{version:?}");
     }
     let methods = "{ openapi: 3.2.0, paths: { /u: { additionalOperations: { \"'DELETE'\": { security: [] } } } } }";
-    let text = rules(
-        &Api::read("test", methods).unwrap(),
-        "test",
-        "crm",
-        &ModulePrefix::parse("/crm").unwrap(),
-        &ModuleReading::default(),
-    )
-    .unwrap()
-    .text;
+    let text =
+        rules(&Api::read("test", methods).unwrap(), "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap()))
+            .unwrap()
+            .text;
     assert!(text.contains("methods: [\"'DELETE'\"]"), "{text}");
     // The reviewer must see the actual text.
     let turned = "{ openapi: 3.2.0, paths: { \"/a\\u202eb\": { get: { security: [] } } } }";
-    let text = rules(
-        &Api::read("test", turned).unwrap(),
-        "test",
-        "crm",
-        &ModulePrefix::parse("/crm").unwrap(),
-        &ModuleReading::default(),
-    )
-    .unwrap()
-    .text;
+    let text =
+        rules(&Api::read("test", turned).unwrap(), "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap()))
+            .unwrap()
+            .text;
     assert!(text.contains("paths: [\"/crm/a\\u202eb\"]") && !text.contains('\u{202e}'), "{text}");
     let servers: Vec<_> = (0..17).map(|number| serde_json::json!({ "url": format!("/v{number}") })).collect();
     let values: Vec<String> = (0..17).map(|number| format!("v{number}")).collect();

@@ -57,6 +57,16 @@ pub enum Shutdown {
     Immediate,
 }
 
+impl Shutdown {
+    /// Returns the word for the log.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Graceful => "graceful",
+            Self::Immediate => "immediate",
+        }
+    }
+}
+
 /// A process that listens but does not serve yet.
 #[derive(Debug)]
 pub struct App {
@@ -189,7 +199,7 @@ impl App {
         let shutdown_begun = async {
             let shutdown = stop.recv().await.unwrap_or(Shutdown::Immediate);
             let draining = readiness.register("draining");
-            tracing::info!(how = ?shutdown, "shutting down");
+            tracing::info!(how = shutdown.name(), "shutting down");
             if shutdown == Shutdown::Graceful {
                 tokio::select! {
                     () = wait_until_drained(&checks, &connections, drain) => {}

@@ -198,7 +198,7 @@ impl ReloadTarget for SharedState {
         }
         self.swap(snapshot, key_sources, introspection_sources, tls);
         checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
-        warning::tell(&warnings, &checks.metrics);
+        warning::log_warnings(&warnings, &checks.metrics);
         checks.metrics.config_replaced(now);
         tracing::info!(config = origin, "configuration reloaded");
         warn_restart_required(&server, fixed);

@@ -62,7 +62,7 @@ impl ListWatcher {
             ReadOutcome::Done(polled) => polled,
             ReadOutcome::Failed | ReadOutcome::Late { is_first: false } => return None,
             ReadOutcome::Late { is_first: true } => {
-                tracing::error!(%file, timeout = ?READ_TIMEOUT, "revocation list not read in time; active list stays in use");
+                tracing::error!(%file, timeout_s = READ_TIMEOUT.as_secs(), "revocation list not read in time; active list stays in use");
                 return Some(ListReload::Rejected);
             }
         };

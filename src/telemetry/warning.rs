@@ -4,7 +4,7 @@ use super::metrics::Metrics;
 use crate::diagnostic::Diagnostic;
 
 /// Logs and counts the warnings about the configuration that is active from now on.
-pub fn tell(warnings: &[Diagnostic], metrics: &Metrics) {
+pub fn log_warnings(warnings: &[Diagnostic], metrics: &Metrics) {
     metrics.config_warnings(warnings.len());
     for warning in warnings {
         tracing::warn!(%warning, "configuration warning");

@@ -9,7 +9,7 @@ use std::fs;
 async fn a_signal_ends_serving_with_0() {
     let folder = tempfile::tempdir().unwrap();
     let pem = SigningKey::generate(Algorithm::Rs256).unwrap().public_pem().unwrap();
-    for (signal, how) in [(Signal::TERM, "Graceful"), (Signal::INT, "Immediate")] {
+    for (signal, how) in [(Signal::TERM, "graceful"), (Signal::INT, "immediate")] {
         let output = Serving::start(folder.path(), &pem, &[]).await.end(signal).await;
         assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{signal:?}");
         let events: Vec<serde_json::Value> =

@@ -161,6 +161,19 @@ impl Serving {
         kill_process(self.id(), signal).unwrap();
     }
 
+    /// Waits for a line of its output with this text.
+    pub(crate) async fn wait_for(&mut self, text: &str) {
+        loop {
+            let start = self.result.len();
+            let read = timeout(PATIENCE, self.lines.read_line(&mut self.result)).await;
+            let read = read.unwrap_or_else(|_| panic!("no line has {text}:\n{}", self.result)).unwrap();
+            assert!(read > 0, "modgud ended; it said:\n{}", self.result);
+            if self.result.get(start..).is_some_and(|line| line.contains(text)) {
+                return;
+            }
+        }
+    }
+
     /// Sends a signal, and waits until the process has ended. Returns all its output.
     pub(crate) async fn end(mut self, signal: Signal) -> Output {
         self.signal(signal);

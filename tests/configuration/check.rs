@@ -71,11 +71,25 @@ async fn a_good_configuration_is_summed_up() {
   identity headers: none
 "
     );
+    let kept = format!(
+        "modules-kept.yaml on profile orchescala: valid
+  checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
+  at most {connections} connections for checks
+  authenticator issuer: issuer `issuer`, RS256, no audience
+    key {fingerprint}: RSA 2048 bits
+  2 path patterns have a rule; all other requests: authenticated
+  open without a credential: none
+  module users: /api/users to users:80, with the prefix
+  module orders: /api to orders:80, with the prefix, restricted by an access list
+  identity headers: x-user, x-identity-correlation
+"
+    );
     for (arguments, expected) in [
         ([].as_slice(), bifrost.as_str()),
         (&["--profile", "none"], &none),
         (&["--config", "two-issuers.yaml"], &two),
         (&["--config", "modules.yaml"], &modules),
+        (&["--config", "modules-kept.yaml"], &kept),
     ] {
         let output = check(arguments).await;
         assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""), "{arguments:?}");

@@ -30,8 +30,10 @@ fn source(origin: &str) -> String {
     let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/profiles");
     let file = match name {
         "default" => profiles.join("none.yaml"),
-        "profile bifrost" => profiles.join("bifrost.yaml"),
-        name => folder("good").join(name),
+        name => match name.strip_prefix("profile ") {
+            Some(profile) => profiles.join(format!("{profile}.yaml")),
+            None => folder("good").join(name),
+        },
     };
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{origin}: {error}"));
     let line = text.trim_start_matches('\u{feff}').lines().nth(line.parse::<usize>().unwrap() - 1).unwrap();

@@ -13,7 +13,7 @@ use modgud_testbed::http::Exchange;
 use modgud_testbed::{Setup, Testbed};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use serde_json::json;
 use std::fs;
 use std::io;
@@ -91,22 +91,56 @@ impl Secured {
 }
 
 async fn exchange(to: SocketAddr, trusted: &Authority, own: Option<&Pair>, lines: &[String]) -> io::Result<Exchange> {
+    let client = tls_client(trusted, own, rustls::DEFAULT_VERSIONS, &[]);
+    let (answer, _) = tls_exchange(to, client, "GET", "/crm/a", lines).await?;
+    Ok(answer)
+}
+
+/// A client that trusts one authority, with these protocol versions and protocols (ALPN), and perhaps a certificate of its own.
+pub(super) fn tls_client(
+    trusted: &Authority,
+    own: Option<&Pair>,
+    versions: &[&'static SupportedProtocolVersion],
+    protocols: &[&str],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted.pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let config = config.with_root_certificates(roots);
-    let config = match own {
+    let mut config = match own {
         None => config.with_no_client_auth(),
         Some(Pair { cert, key }) => {
             let chain = vec![CertificateDer::from_pem_slice(cert.as_bytes()).unwrap()];
             config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap()
         }
     };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    config
+}
+
+/// What a connection negotiated: the version and the protocol (ALPN).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Negotiated {
+    pub(super) version: Option<ProtocolVersion>,
+    pub(super) protocol: Option<String>,
+}
+
+/// A request in HTTP/1.1 by TLS, on a connection of its own.
+pub(super) async fn tls_exchange(
+    to: SocketAddr,
+    client: ClientConfig,
+    method: &str,
+    path: &str,
+    lines: &[String],
+) -> io::Result<(Exchange, Negotiated)> {
     let stream = TcpStream::connect(to).await?;
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(SERVER.try_into().unwrap(), stream).await?;
+    let mut stream = TlsConnector::from(Arc::new(client)).connect(SERVER.try_into().unwrap(), stream).await?;
+    let (_, connection) = stream.get_ref();
+    let protocol = connection.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+    let negotiated = Negotiated { version: connection.protocol_version(), protocol };
     let lines: String = lines.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
-    let request = format!("GET /crm/a HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{lines}\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
@@ -115,7 +149,8 @@ async fn exchange(to: SocketAddr, trusted: &Authority, own: Option<&Pair>, lines
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-    Ok(Exchange { status, headers: lines.filter_map(header).collect(), body: body.as_bytes().to_vec() })
+    let answer = Exchange { status, headers: lines.filter_map(header).collect(), body: body.as_bytes().to_vec() };
+    Ok((answer, negotiated))
 }
 
 #[tokio::test]

@@ -165,8 +165,17 @@ async fn envoy_accepts_what_is_written() {
     let cookies = "authenticators: [{ name: a, from: [{ cookie: session }, { header: x-api-key }], \
                    jwt: { issuer: a, algorithms: [RS256], keys: [{ pem: { env: KEY } }] } }, { name: b, mtls: {} }]\n";
     let tls = "server: { tls: { cert: server.pem, key: server.key, client_ca: clients.pem } }\n";
-    let by_tls =
-        ["--tls-ca", "clients.pem", "--tls-name", "modgud", "--tls-cert", "server.pem", "--tls-key", "server.key"];
+    let by_tls = [
+        "--modgud-tls-ca",
+        "clients.pem",
+        "--modgud-tls-name",
+        "modgud",
+        "--modgud-tls-cert",
+        "server.pem",
+        "--modgud-tls-key",
+        "server.key",
+    ];
+    let all_tls = [by_tls.as_slice(), &["--tls-cert", "server.pem", "--tls-key", "server.key"]].concat();
     for (number, (configuration, arguments)) in [
         (modules.to_owned(), &[][..]),
         (modules.to_owned(), &["--modgud", "modgud.example.com:9191", "--listen", "[::1]:8000"]),
@@ -174,6 +183,9 @@ async fn envoy_accepts_what_is_written() {
         (format!("{cookies}{modules}"), &[]),
         (format!("{tls}{modules}"), &by_tls),
         ("core: { upstream: 'core:8080' }\n".to_owned(), &[]),
+        (modules.to_owned(), &["--tls-cert", "server.pem", "--tls-key", "server.key"]),
+        (format!("{tls}{modules}"), &all_tls),
+        ("modules: [{ name: users, prefix: /api/users, keep_prefix: true, upstream: 'users:80' }]\n".to_owned(), &[]),
     ]
     .into_iter()
     .enumerate()
@@ -208,8 +220,8 @@ async fn what_can_not_be_written_is_an_error() {
         ),
         (
             "{ profile: bifrost, core: { upstream: 'core:1' } }",
-            &["--tls-ca", "ca.pem"],
-            "modgud: modgud does not serve TLS: the configuration has no `server.tls`; remove --tls-ca\n",
+            &["--modgud-tls-ca", "ca.pem"],
+            "modgud: modgud does not serve TLS: the configuration has no `server.tls`; remove --modgud-tls-ca\n",
         ),
         (
             "{ profile: bifrost, modules: [{ name: crm, prefix: /admin, upstream: 'crm:1' }], core: { reserved: [admin] } }",
@@ -221,5 +233,24 @@ async fn what_can_not_be_written_is_an_error() {
         fs::write(folder.path().join("modgud.yaml"), configuration).unwrap();
         let arguments = [["--config", "modgud.yaml"].as_slice(), arguments].concat();
         assert_eq!(envoy(folder.path(), &arguments).await, (Some(1), String::new(), expected.to_owned()));
+    }
+}
+
+/// Half of a pair, an empty path, and the options of before are errors of the command line.
+#[tokio::test]
+async fn wrong_options_of_tls_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("modgud.yaml"), "{ profile: bifrost, core: { upstream: 'core:1' } }").unwrap();
+    for (arguments, reason) in [
+        (&["--tls-cert", "a.pem"][..], "--tls-key <FILE>"),
+        (&["--tls-key", "a.key"], "--tls-cert <FILE>"),
+        (&["--tls-cert", "", "--tls-key", "a.key"], "a value is required for '--tls-cert <FILE>'"),
+        (&["--tls-cert", "a.pem", "--tls-key", "a.key", "--modgud-tls-cert", "b.pem"], "--modgud-tls-ca <FILE>"),
+        (&["--tls-ca", "ca.pem", "--tls-cert", "a.pem", "--tls-key", "a.key"], "unexpected argument '--tls-ca'"),
+    ] {
+        let (code, out, err) =
+            envoy(folder.path(), &[["--config", "modgud.yaml"].as_slice(), arguments].concat()).await;
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {err}");
+        assert!(err.contains(reason), "{arguments:?}: {err}");
     }
 }

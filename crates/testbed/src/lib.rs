@@ -78,6 +78,8 @@ pub struct Setup {
     pub config: Option<&'static str>,
     /// The origin of Envoy's configuration.
     pub envoy: EnvoyYaml,
+    /// Further arguments of `modgud envoy`, with [`EnvoyYaml::Written`].
+    pub arguments: Vec<String>,
     /// A change to Envoy's configuration.
     pub edit: Option<fn(&str) -> String>,
     /// The tokens that the modules verify.
@@ -175,7 +177,7 @@ impl Testbed {
         let edit = setup.edit.unwrap_or(str::to_owned);
         let yaml = match setup.envoy {
             EnvoyYaml::Sample => sample(&endpoints),
-            EnvoyYaml::Written => launch.written(modgud_grpc).await?,
+            EnvoyYaml::Written => launch.written(modgud_grpc, &setup.arguments).await?,
         };
         std::fs::write(launch.file(ENVOY_YAML), edit(&yaml))?;
         let (envoy, envoy_admin, gateway) = launch.envoy().await?;

@@ -2,6 +2,8 @@
 //! tools.
 
 use super::super::Exit;
+use super::module::Receiver;
+use crate::envoy::bootstrap::GatewayConfig;
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{read, read_headers};
 use crate::yaml::is_format_char;
@@ -36,6 +38,8 @@ pub(in crate::cli) struct Report {
     pub(in crate::cli) authenticator: Option<String>,
     /// Changes to the request for the module; `None` if it is denied.
     pub(in crate::cli) upstream: Option<Upstream>,
+    /// The module that receives the request; `None` if it is denied, or no module has the path.
+    module: Option<Receiver>,
     /// The response to the client; `None` if the request is allowed.
     pub(in crate::cli) answer: Option<ToClient>,
     /// Other dynamic metadata for Envoy's access log and filters.
@@ -175,10 +179,17 @@ impl Report {
             rule: rule.map(|rule| rule.as_str().to_owned()),
             authenticator: authenticator.map(|name| name.as_str().to_owned()),
             upstream,
+            module: None,
             answer,
             metadata,
             shadow: shadow.as_deref().map(Shadow::of),
         }
+    }
+
+    /// Adds the module that receives the request, if it is allowed.
+    pub(super) fn with_module(self, check: &CheckRequest, gateway: &GatewayConfig) -> Self {
+        let module = self.upstream.as_ref().and_then(|_| Receiver::of(check, gateway));
+        Self { module, ..self }
     }
 
     /// Returns the report as JSON, for tools.
@@ -217,6 +228,10 @@ impl fmt::Display for Report {
         match (&self.upstream, &self.answer) {
             (Some(Upstream { set, remove, remove_query }), _) => {
                 write!(f, "allowed")?;
+                if let Some(Receiver { name, upstream, path }) = &self.module {
+                    let (name, path) = (plain(name), plain(path));
+                    write!(f, "\n  module    {name} at {upstream} receives {path}")?;
+                }
                 set.iter().try_for_each(|(name, value)| {
                     write!(f, "\n  set       {}: {}", plain(name), short(&plain(value)))
                 })?;

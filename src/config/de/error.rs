@@ -282,7 +282,7 @@ impl de::Error for Error {
             Unexpected::Str(text) => Seen::Text(Quoted::new(text)),
             Unexpected::Signed(number) => Seen::Number(number.to_string()),
             Unexpected::Unsigned(number) => Seen::Number(number.to_string()),
-            Unexpected::Float(number) => Seen::Number(format!("{number:?}")),
+            Unexpected::Float(number) => Seen::Number(float(number)),
             Unexpected::Bool(value) => Seen::Bool(value),
             Unexpected::Seq => Seen::List,
             Unexpected::Map => Seen::Map(None),
@@ -307,6 +307,11 @@ impl de::Error for Error {
     fn missing_field(key: &'static str) -> Self {
         Self::new(FormError::Missing(key))
     }
+}
+
+/// Returns a number as JSON has it, with its fraction: `1.0`.
+fn float(number: f64) -> String {
+    serde_json::Number::from_f64(number).map_or_else(|| number.to_string(), |number| number.to_string())
 }
 
 /// Returns the expectation of a serde visitor, in words without Rust's names.

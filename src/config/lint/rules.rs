@@ -1,4 +1,4 @@
-//! Warnings about rules that open what was closed: by omitting a rule of the profile that denies, or by matching everything.
+//! Warnings about rules that open what was closed, or close what was open: by omitting a rule of the profile, or by matching everything.
 //!
 //! The rules themselves decide samples of requests; comparing the texts of patterns would not suffice.
 
@@ -8,11 +8,13 @@ mod samples;
 
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
+use crate::config::profile::admits_without_credential;
 use crate::config::raw::{self, Document};
 use crate::config::validate;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
 use samples::{Lengths, Sample};
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagnostics: &mut Diagnostics) {
@@ -23,7 +25,7 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagn
         let raw::Rule { name, matches, .. } = rule;
         let methods = matches.methods();
         for pattern in &matches.paths {
-            let Some(now) = compared.no_more_denied(rule, pattern) else { continue };
+            let Some(now) = compared.lost(Kind::Denied, rule, pattern) else { continue };
             let methods =
                 if methods.is_empty() { String::new() } else { format!("methods: [{}], ", methods.join(", ")) };
             let repeat = format!("{{ name: {name}, match: {{ {methods}paths: [\"{pattern}\"] }}, access: denied }}");
@@ -36,9 +38,51 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagn
             diagnostics.add(Path::root("rules"), Issue::warning("rule-of-profile-lost", message, help));
         }
     }
+    no_longer_open(document, profile, &compared, diagnostics);
     open_to_all(document, diagnostics);
     case::find(document, diagnostics);
     comparisons::find(document, diagnostics);
+}
+
+/// Warns about requests that the profile admits without a credential, such as logins, and that the rules no longer do. One warning names all
+/// paths of a rule that something else decides now.
+fn no_longer_open(document: &Document, profile: &Document, compared: &Compared<'_>, diagnostics: &mut Diagnostics) {
+    // The profile opens paths of reserved names for the core service. An operator who reserves other names has other paths.
+    let is_elsewhere = |pattern: &str| {
+        let first = pattern.split('/').nth(1).unwrap_or_default();
+        let reserves = |document: &Document| document.core.reserved.iter().any(|name| name == first);
+        reserves(profile) && !reserves(document)
+    };
+    for rule in profile.rules.iter().filter(|rule| Kind::Open.has(rule.access) && !rule.shadow) {
+        let raw::Rule { name, matches, access, .. } = rule;
+        let mut lost: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for pattern in matches.paths.iter().filter(|pattern| !is_elsewhere(pattern)) {
+            if let Some(now) = compared.lost(Kind::Open, rule, pattern) {
+                lost.entry(now.to_string()).or_default().push(pattern);
+            }
+        }
+        for (now, patterns) in lost {
+            let shown: Vec<String> = patterns.iter().map(|pattern| Quoted::new(pattern).to_string()).collect();
+            let message = format!(
+                "the profile's rule {} (access `{}`) admits requests to {} without a credential, but your rules replace the profile's: \
+                 now {now} decides such requests",
+                Quoted::new(name),
+                access.name(),
+                shown.join(", ")
+            );
+            let methods = match matches.methods() {
+                [] => String::new(),
+                methods => format!("methods: [{}], ", methods.join(", ")),
+            };
+            let repeat = format!(
+                "{{ name: {name}, match: {{ {methods}paths: [\"{}\"] }}, access: {} }}",
+                patterns.join("\", \""),
+                access.name()
+            );
+            let help = format!("repeat that rule, `{repeat}`, or write your own rule for these paths, with any access");
+            diagnostics.add(Path::root("rules"), Issue::warning("open-rule-of-profile-lost", message, help));
+        }
+    }
 }
 
 /// Warns about rules that admit every caller wherever no other rule matches.
@@ -88,6 +132,25 @@ impl fmt::Display for Decider<'_> {
     }
 }
 
+/// What a rule of the profile does to requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It denies them.
+    Denied,
+    /// It admits them without a credential.
+    Open,
+}
+
+impl Kind {
+    /// Returns true if a rule with this access is of the kind.
+    const fn has(self, access: Access) -> bool {
+        match self {
+            Self::Denied => matches!(access, Access::Denied),
+            Self::Open => admits_without_credential(access),
+        }
+    }
+}
+
 /// The rules of the profile, and those that replace them.
 struct Compared<'r> {
     document: &'r Document,
@@ -97,10 +160,10 @@ struct Compared<'r> {
 }
 
 impl<'r> Compared<'r> {
-    /// Returns what decides now on a request that this rule of the profile denied by this pattern.
+    /// Returns what decides now on a request that this rule of the profile denied, or admitted without a credential, by this pattern.
     ///
-    /// `None` if every such request is still denied, or opened on purpose by a rule that matches only denied requests.
-    fn no_more_denied(&self, rule: &raw::Rule, pattern: &str) -> Option<Decider<'r>> {
+    /// `None` if every such request is still denied or open, or changed on purpose by a rule that matches only such requests.
+    fn lost(&self, kind: Kind, rule: &raw::Rule, pattern: &str) -> Option<Decider<'r>> {
         let pattern = PathPattern::parse(pattern).ok()?;
         let of_rules = self.document.rules.iter().flat_map(|other| {
             let patterns = other.matches.paths.iter().filter_map(|text| parsed(text, &other.matches));
@@ -108,37 +171,41 @@ impl<'r> Compared<'r> {
         });
         // A sample that as few rules as possible match finds requests that no rule matches.
         let of_none = self.lengths.samples(&rule.matches, &pattern, &rule.matches, &pattern);
-        of_rules.chain(of_none).find_map(|sample| self.decides(rule, &sample))
+        let decides = |sample| self.decides(kind, rule, &sample);
+        match kind {
+            Kind::Denied => of_rules.chain(of_none).find_map(decides),
+            Kind::Open => of_none.chain(of_rules).find_map(decides),
+        }
     }
 
-    /// Returns what decides now on a request that this rule denied. `None` if it is still denied, or opened on purpose.
-    fn decides(&self, rule: &raw::Rule, sample: &Sample) -> Option<Decider<'r>> {
+    /// Returns what decides now on a request that this rule decided. `None` if the effect is the same, or changed on purpose.
+    fn decides(&self, kind: Kind, rule: &raw::Rule, sample: &Sample) -> Option<Decider<'r>> {
         let request = sample.request()?;
-        self.before.find(&request).filter(|found| denies(found) && found.name.as_str() == rule.name)?;
+        self.before.find(&request).filter(|found| kind.has(found.access) && found.name.as_str() == rule.name)?;
         match (self.rules.find(&request), self.rules.fallback()) {
-            (Some(found), _) if denies(found) || self.was_denied(found, sample) => None,
-            (None, Fallback::Denied) => None,
+            (Some(found), _) if kind.has(found.access) || self.was(kind, found, sample) => None,
             (Some(found), _) => Some(Decider::Rule(found)),
+            // Such a fallback is written on purpose: what no rule names is closed.
+            (None, Fallback::Denied) => None,
             (None, Fallback::Authenticated) => Some(Decider::Fallback(Fallback::Authenticated)),
         }
     }
 
-    /// Returns true if everything that this rule decides by its pattern, for the sample's host and method, was denied before.
-    fn was_denied(&self, rule: &Rule, sample: &Sample) -> bool {
+    /// Returns true if everything that this rule decides by its pattern, for the sample's host and method, was of the kind before.
+    fn was(&self, kind: Kind, rule: &Rule, sample: &Sample) -> bool {
         let Ok(pattern) = PathPattern::parse(&rule.pattern) else { return false };
-        self.lengths
-            .elsewhere(sample, &pattern)
-            .all(|sample| sample.request().is_some_and(|request| self.before.find(&request).is_some_and(denies)))
+        let is_of_kind = |sample: Sample| {
+            sample
+                .request()
+                .is_some_and(|request| self.before.find(&request).is_some_and(|found| kind.has(found.access)))
+        };
+        self.lengths.elsewhere(sample, &pattern).all(is_of_kind)
     }
 }
 
 /// Parses a pattern of a rule, which folds if the rule does. `None` if it is invalid.
 fn parsed(text: &str, matches: &raw::Match) -> Option<PathPattern> {
     Some(PathPattern::parse(text).ok()?.read(matches.case, None))
-}
-
-fn denies(rule: &Rule) -> bool {
-    rule.access == Access::Denied
 }
 
 #[cfg(test)]

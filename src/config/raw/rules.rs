@@ -178,9 +178,13 @@ pub(in crate::config) struct Module {
     /// logs, its cluster NAME in Envoy.
     #[schemars(example = &"crm")]
     pub(in crate::config) name: String,
-    /// The path prefix, such as `/crm`, which the module does not see: `/crm/appointment/1/` reaches it as `/appointment/1/`. The first
-    /// segment must not be one of `core.reserved`. Of several prefixes that match, the longest decides.
+    /// The path prefix, such as `/crm`, which Envoy removes: `/crm/appointment/1/` reaches the module as `/appointment/1/`. The first
+    /// segment must not be one of `core.reserved`, in any letter case. Of several prefixes that match, the longest decides.
     pub(in crate::config) prefix: String,
+    /// If true, the module receives paths with the prefix: `/api/users/123` arrives unchanged at the module with the prefix `/api/users`.
+    /// Rules compare the same path either way. Default: false.
+    #[serde(default)]
+    pub(in crate::config) keep_prefix: bool,
     /// The host and port, such as `crm:8080`, for `modgud envoy`.
     pub(in crate::config) upstream: String,
     /// The comparison of letters below the prefix, by the module and so by every rule there: `exact` or `fold`. With `fold`, `/crm/Admin`

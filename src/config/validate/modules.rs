@@ -44,12 +44,19 @@ pub(super) fn check(
     let mut prefixes: HashMap<String, &str> = HashMap::new();
     let (mut narrowing, mut modules) = (Vec::new(), Vec::new());
     for (number, module) in list.iter().enumerate() {
-        let raw::Module { name: module_name, prefix, upstream, case, suffixes, access } = module;
+        let raw::Module { name: module_name, prefix, keep_prefix, upstream, case, suffixes, access } = module;
         let at = Path::root("modules").position(number);
         name(&at, module_name, &mut names, diagnostics);
         if CLUSTERS.contains(&module_name.as_str()) {
             let message = format!("{} is the name of another cluster in Envoy", Quoted::new(module_name));
             let help = "write another name than `core` and `modgud`";
+            diagnostics.add(at.key("name"), Issue::error("module-name-reserved", message, help));
+        } else if core.reserves(module_name) {
+            let message = format!(
+                "{} is reserved for the core service, so no module can have this name",
+                Quoted::new(module_name)
+            );
+            let help = format!("write a name other than {}", reserved(&core));
             diagnostics.add(at.key("name"), Issue::error("module-name-reserved", message, help));
         }
         let upstream = endpoint(&at, upstream, diagnostics);
@@ -70,6 +77,7 @@ pub(super) fn check(
         modules.extend(upstream.map(|upstream| Module {
             name: module_name,
             prefix,
+            keep_prefix: *keep_prefix,
             reading,
             upstream,
             has_access_list,
@@ -123,13 +131,18 @@ fn prefix(at: &Path, text: &str, core: &CoreService, diagnostics: &mut Diagnosti
     let read = ModulePrefix::parse(text)
         .map_err(|error| Issue::parse("prefix-invalid", format!("{} is not a prefix: {error}", Quoted::new(text))));
     let prefix = diagnostics.ok_or_report(&at, read)?;
-    if core.reserved.iter().any(|name| **name == *prefix.first()) {
-        let all: Vec<String> = core.reserved.iter().map(|name| format!("`{name}`")).collect();
+    if core.reserves(prefix.first()) {
         let message = format!("{} is reserved for the core service", Quoted::new(prefix.first()));
-        let help = format!("write a first segment other than {}", all.join(", "));
+        let help = format!("write a first segment other than {}", reserved(core));
         diagnostics.add(at, Issue::error("prefix-reserved", message, help));
     }
     Some(prefix)
+}
+
+/// Lists the reserved names for a message.
+fn reserved(core: &CoreService) -> String {
+    let all: Vec<String> = core.reserved.iter().map(|name| format!("`{name}`")).collect();
+    all.join(", ")
 }
 
 fn core(core: &raw::Core, diagnostics: &mut Diagnostics) -> CoreService {

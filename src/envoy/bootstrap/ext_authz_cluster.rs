@@ -1,6 +1,6 @@
 //! Envoy's cluster for modgud: its address and TLS settings.
 
-use super::{BootstrapError, Transport, host};
+use super::{BootstrapError, CertificateFiles, Transport, host};
 use crate::net::listen_addr::{ListenAddr, SocketPath};
 use crate::net::upstream_addr::HostPort;
 use minijinja::{Value, context};
@@ -24,16 +24,7 @@ pub struct UpstreamTls {
     /// The name in modgud's certificate; `None` if it is that of its address.
     pub name: Option<String>,
     /// Envoy's client certificate; `None` if it has none.
-    pub client: Option<Client>,
-}
-
-/// Envoy's client certificate, as paths on Envoy's machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// The certificate (PEM).
-    pub cert: String,
-    /// Its private key (PEM).
-    pub key: String,
+    pub client: Option<CertificateFiles>,
 }
 
 /// The text is not an address of modgud.
@@ -108,6 +99,6 @@ pub(super) fn tls(
         (None, CheckCluster::Network(endpoint)) if endpoint.host().parse::<IpAddr>().is_err() => endpoint.host(),
         (None, CheckCluster::Network(_) | CheckCluster::Socket(_)) => return Err(BootstrapError::NoName),
     };
-    let client = client.as_ref().map_or_else(|| Value::from(()), |Client { cert, key }| context! { cert, key });
+    let client = client.as_ref().map_or_else(|| Value::from(()), CertificateFiles::value);
     Ok(context! { ca, name, client })
 }

@@ -2,7 +2,8 @@
 
 use super::filter::immutable_expression;
 use super::{
-    Bootstrap, BootstrapError, CheckCluster, Client, CoreService, Filter, GatewayConfig, Module, Transport, UpstreamTls,
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, Filter, GatewayConfig, Module, Transport,
+    UpstreamTls,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
@@ -15,7 +16,7 @@ const SAMPLE: &str = include_str!("../../../deploy/envoy.yaml");
 fn module(name: &str, prefix: &str, upstream: &str) -> Module {
     let prefix = ModulePrefix::parse(prefix).unwrap();
     let (upstream, reading) = (upstream.parse().unwrap(), ModuleReading::default());
-    Module { name: ModuleName::new(name), prefix, reading, upstream, has_access_list: false }
+    Module { name: ModuleName::new(name), prefix, keep_prefix: false, reading, upstream, has_access_list: false }
 }
 
 fn gateway() -> GatewayConfig {
@@ -35,6 +36,7 @@ fn bootstrap(gateway: &GatewayConfig) -> Bootstrap<'_> {
     Bootstrap {
         gateway,
         listener: ([127, 0, 0, 2], 80).into(),
+        https: None,
         admin: ([127, 0, 0, 3], 81).into(),
         modgud: "modgud:9191".parse().unwrap(),
         tls: None,
@@ -92,6 +94,33 @@ fn what_operators_name_is_not_replaced() {
             .count(),
             1
         );
+    }
+}
+
+#[test]
+fn a_module_can_keep_its_prefix() {
+    let mut gateway = gateway();
+    gateway.modules.iter_mut().for_each(|module| module.keep_prefix = module.prefix.as_str() != "/a");
+    let yaml = bootstrap(&gateway).yaml().unwrap();
+    let routes: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("route: ")).collect();
+    assert_eq!(routes, [r#"{ cluster: "a b" }"#, r#"{ cluster: "on" }"#, "{ cluster: a, prefix_rewrite: / }"]);
+    assert_eq!(yaml.matches("request_headers_to_remove: [cookie]").count(), 3, "{yaml}");
+}
+
+#[test]
+fn the_listener_serves_tls_only_with_a_certificate() {
+    let gateway = gateway();
+    let plain = bootstrap(&gateway).yaml().unwrap();
+    assert!(!plain.contains("DownstreamTlsContext") && plain.contains("--tls-cert FILE"), "{plain}");
+    let https = Some(CertificateFiles { cert: "/etc/a.pem".to_owned(), key: "/etc/a.key".to_owned() });
+    let yaml = Bootstrap { https, ..bootstrap(&gateway) }.yaml().unwrap();
+    for there in [
+        "                alpn_protocols: [h2, http/1.1]\n",
+        "                  tls_minimum_protocol_version: TLSv1_2\n",
+        "certificate_chain: { filename: /etc/a.pem }\n                    private_key: { filename: /etc/a.key }\n",
+        "          transport_socket_connect_timeout: 10s",
+    ] {
+        assert_eq!(yaml.matches(there).count(), 1, "{there}\n{yaml}");
     }
 }
 
@@ -204,8 +233,8 @@ fn modgud_is_reached_where_it_listens() {
 
 #[test]
 fn tls_is_spoken_as_modgud_speaks_it() {
-    let client = Some(Client { cert: "/etc/envoy.pem".to_owned(), key: "/etc/envoy.key".to_owned() });
-    let tls = |name: Option<&str>, client: &Option<Client>| {
+    let client = Some(CertificateFiles { cert: "/etc/envoy.pem".to_owned(), key: "/etc/envoy.key".to_owned() });
+    let tls = |name: Option<&str>, client: &Option<CertificateFiles>| {
         Some(UpstreamTls { ca: "/etc/ca.pem".to_owned(), name: name.map(str::to_owned), client: client.clone() })
     };
     let written = |transport, tls: Option<UpstreamTls>, modgud: &str| {
@@ -249,11 +278,13 @@ fn texts_can_not_change_the_structure() {
     ] {
         let mut gateway = GatewayConfig { transport: Transport::MutualTls, ..gateway() };
         gateway.modules = vec![module(odd, "/a", "a:1")];
-        let client = Some(Client { cert: odd.to_owned(), key: odd.to_owned() });
+        let client = Some(CertificateFiles { cert: odd.to_owned(), key: odd.to_owned() });
         let tls = Some(UpstreamTls { ca: odd.to_owned(), name: Some(odd.to_owned()), client });
         let modgud = format!("unix:/run/{}", odd.replace('\n', " "));
         let modgud: CheckCluster = modgud.parse().unwrap_or_else(|_| "unix:/run/other".parse().unwrap());
-        let yaml = Bootstrap { tls, modgud: modgud.clone(), ..bootstrap(&gateway) }.yaml().unwrap();
+        let https = Some(CertificateFiles { cert: odd.to_owned(), key: odd.to_owned() });
+        let yaml = Bootstrap { https, tls, modgud: modgud.clone(), ..bootstrap(&gateway) }.yaml().unwrap();
+        let listener = "/static_resources/listeners/0/filter_chains/0/transport_socket/typed_config/common_tls_context/tls_certificates/0";
         let read: serde_json::Value =
             serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{odd:?}: {error}\n{yaml}"));
         let clusters = &read["static_resources"]["clusters"];
@@ -273,6 +304,8 @@ fn texts_can_not_change_the_structure() {
             &validation["match_typed_subject_alt_names"][0]["matcher"]["exact"],
             &certificate["certificate_chain"]["filename"],
             &certificate["private_key"]["filename"],
+            &read.pointer(listener).unwrap()["certificate_chain"]["filename"],
+            &read.pointer(listener).unwrap()["private_key"]["filename"],
         ] {
             assert_eq!(*text, odd, "{yaml}");
         }

@@ -4,10 +4,10 @@ use super::super::draft::{self, Draft};
 use super::super::finding::Finding;
 use super::super::path_set::rank;
 use super::super::template;
-use super::super::{Api, rules};
+use super::super::{Api, Mount, rules};
 use super::resolve_overlaps;
 use crate::diagnostic::Located;
-use modgud_core::authz::{ModulePrefix, ModuleReading, PathPattern};
+use modgud_core::authz::{ModulePrefix, PathPattern};
 use modgud_core::http::path::RequestTarget;
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ fn document(operations: &[(&str, &str)]) -> String {
 
 fn printed(document: &str) -> (String, Vec<Finding>) {
     let api = Api::read("test", document).unwrap();
-    let made = rules(&api, "test", "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default()).unwrap();
+    let made = rules(&api, "test", "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())).unwrap();
     (made.text, made.warnings.iter().map(|found| found.what().clone()).collect())
 }
 
@@ -69,8 +69,8 @@ fn matched(template: &[&str], request: &[&str]) -> Option<Vec<u8>> {
 fn hold(operations: &[(&str, &str)], requests: &[Vec<&str>]) {
     let document = document(operations);
     let api = Api::read("test", &document).unwrap();
-    let Ok(made) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
-        .and_then(resolve_overlaps)
+    let Ok(made) =
+        draft::drafts(&api, "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())).and_then(resolve_overlaps)
     else {
         panic!("{operations:?}: no rules")
     };
@@ -221,8 +221,8 @@ fn many_paths_are_read_in_time() {
         (0..6_000).flat_map(|number| [format!("/a{number}"), format!("/{{x}}/b{number}")]).collect();
     let operations: Vec<(&str, &str)> = crossed.iter().map(|template| ("get", template.as_str())).collect();
     let api = Api::read("test", &document(&operations)).unwrap();
-    let Err(reported) = draft::drafts(&api, "crm", &ModulePrefix::parse("/crm").unwrap(), &ModuleReading::default())
-        .and_then(resolve_overlaps)
+    let Err(reported) =
+        draft::drafts(&api, "crm", &Mount::new(ModulePrefix::parse("/crm").unwrap())).and_then(resolve_overlaps)
     else {
         panic!("no bound")
     };

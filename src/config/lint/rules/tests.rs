@@ -22,8 +22,8 @@ fn document(yaml: &str) -> (Document, Node) {
     (document.unwrap(), root)
 }
 
-/// Returns the patterns that are no longer denied, each with what decides instead, and the patterns that are open to all.
-fn found(profile: &str, yaml: &str) -> Vec<String> {
+/// Returns the warnings about rules.
+fn warnings(profile: &str, yaml: &str) -> Vec<Diagnostic> {
     let (profile, _) = document(profile);
     let (document, root) = document(yaml);
     let mut diagnostics = Diagnostics::default();
@@ -31,6 +31,11 @@ fn found(profile: &str, yaml: &str) -> Vec<String> {
     diagnostics.into_result().unwrap();
     let mut diagnostics = Diagnostics::default();
     find(&document, &profile, &rules, &mut diagnostics);
+    diagnostics.located(&root, &[])
+}
+
+/// Returns the patterns that are no longer denied, each with what decides instead, and the patterns that are open to all.
+fn found(profile: &str, yaml: &str) -> Vec<String> {
     let shown = |warning: Diagnostic| match warning.code {
         "rule-of-profile-lost" => {
             let (before, after) = warning.message.split_once(", but your rules").unwrap();
@@ -41,7 +46,8 @@ fn found(profile: &str, yaml: &str) -> Vec<String> {
         "rule-open-to-all" => format!("{} is open", warning.message.split_once(" matches").unwrap().0),
         _ => panic!("{warning}"),
     };
-    diagnostics.located(&root, &[]).into_iter().map(shown).collect()
+    let closed = |warning: &Diagnostic| warning.code != "open-rule-of-profile-lost";
+    warnings(profile, yaml).into_iter().filter(closed).map(shown).collect()
 }
 
 /// Returns rules that keep everything denied, except for the pattern of the test.
@@ -183,4 +189,81 @@ fn rules_that_match_everything_are_open_only_if_they_ask_for_nothing() {
         assert_eq!(found("{}", &rule(path, "public")), [""; 0], "{path}");
         assert!(!matches_everything(&PathPattern::parse(path).unwrap()));
     }
+}
+
+/// Requests that the profile admits without a credential, and that need one now, are found; what is closed on purpose is not.
+#[test]
+fn what_was_open_and_is_decided_by_something_else_is_found() {
+    const OPENS: &str = r#"
+core: { reserved: [oauth, docs] }
+rules:
+  - { name: public, match: { paths: ["/oauth/{*rest}", "/docs/{*rest}"] }, access: public }
+  - { name: reads, match: { methods: [GET], paths: [/files] }, access: optional }
+  - { name: later, match: { paths: [/later] }, access: public, shadow: true }
+fallback: authenticated
+"#;
+    let reads = "  - { name: files, match: { methods: [GET], paths: [/files] }, access: optional }\n";
+    for (fallback, rules, expected) in [
+        (
+            "authenticated",
+            "{ name: one, match: { paths: ['/oauth/{*rest}', '/docs/{*rest}'] }, access: public }",
+            &[][..],
+        ),
+        ("denied", "{ name: one, match: { paths: ['/oauth/{*rest}', '/docs/{*rest}'] }, access: optional }", &[]),
+        // Closed on purpose: the rules match nothing else.
+        ("authenticated", "{ name: one, match: { paths: ['/oauth/{*rest}', '/docs/{*rest}'] } }", &[]),
+        ("authenticated", "{ name: one, match: { paths: ['/oauth/{*rest}', '/docs/{*rest}'] }, access: denied }", &[]),
+        // Matched by no rule, or only in part.
+        (
+            "authenticated",
+            "{ name: one, match: { paths: [/crm] } }",
+            &["`/oauth/{*rest}`, `/docs/{*rest}`: the fallback `authenticated`"],
+        ),
+        // Such a fallback is written on purpose.
+        ("denied", "{ name: one, match: { paths: [/crm] } }", &[]),
+        (
+            "authenticated",
+            "{ name: one, match: { paths: ['/oauth/{*rest}', /docs] }, access: public }",
+            &["`/docs/{*rest}`: the fallback `authenticated`"],
+        ),
+        (
+            "authenticated",
+            "{ name: one, match: { methods: [POST], paths: ['/oauth/{*rest}', '/docs/{*rest}'] }, access: public }",
+            &["`/oauth/{*rest}`, `/docs/{*rest}`: the fallback `authenticated`"],
+        ),
+        // Closed in passing, by a wider rule.
+        (
+            "denied",
+            "{ name: one, match: { paths: ['/{service}/{*rest}'] } }",
+            &["`/oauth/{*rest}`, `/docs/{*rest}`: rule `one` (access `authenticated`)"],
+        ),
+        // Closed on purpose, in part.
+        (
+            "authenticated",
+            "{ name: one, match: { paths: ['/oauth/{*rest}', '/docs/{*rest}'] }, access: public }\n  - { name: two, match: { paths: \
+             [/oauth/login] }, access: denied }",
+            &[],
+        ),
+    ] {
+        let yaml = format!("core: {{ reserved: [oauth, docs] }}\nfallback: {fallback}\nrules:\n  - {rules}\n{reads}");
+        assert_eq!(no_longer_open(OPENS, &yaml), expected, "{rules}");
+    }
+    // Other reserved names, so other paths.
+    assert_eq!(
+        no_longer_open(OPENS, "core: { reserved: [] }\nfallback: authenticated\nrules: []\n"),
+        ["`/files`: the fallback `authenticated`"]
+    );
+    assert_eq!(no_longer_open(OPENS, OPENS), [""; 0]);
+}
+
+/// Returns the patterns of each rule that are no longer open, with what decides instead.
+fn no_longer_open(profile: &str, yaml: &str) -> Vec<String> {
+    let shown = |warning: &Diagnostic| {
+        let (before, after) = warning.message.split_once(" without a credential, but your rules").unwrap();
+        let (_, patterns) = before.split_once(" admits requests to ").unwrap();
+        let (_, decider) = after.split_once(": now ").unwrap();
+        format!("{patterns}: {}", decider.trim_end_matches(" decides such requests"))
+    };
+    let warnings = warnings(profile, yaml);
+    warnings.iter().filter(|warning| warning.code == "open-rule-of-profile-lost").map(shown).collect()
 }
