@@ -1,6 +1,5 @@
 //! Document 4, Orchescala's gateway: the profile `orchescala` behind Envoy, and workers that verify the correlation.
 
-mod custom;
 mod identity;
 
 use super::gateway::{Belongings, Gateway};
@@ -40,7 +39,6 @@ authenticators:
 modules: [{ name: engine, prefix: /engine, upstream: '{crm}' }]
 correlation:
   key: { value: test-secret-key }
-  issued_at: token
   impersonation: { body: customerId, permission: impersonate }
   process_instance: { paths: ['/engine/process/{process_instance}/{*rest}'] }
 ";
