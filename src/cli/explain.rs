@@ -3,6 +3,7 @@
 mod log;
 pub(super) mod report;
 
+use super::custom::CustomRuntime;
 use super::input::{ContextArg, HeaderArg, check_request, fetch_jwks};
 use super::{Exit, counted, input, print_error, print_line, runtime};
 use crate::clock::Clock;
@@ -176,13 +177,14 @@ struct Explained<'a> {
 }
 
 /// The lookups of one run: each JWKS is fetched once, and each token introspected once, however many lines a log has. Their failures are
-/// printed on standard error.
+/// printed on standard error. Custom authenticators are called as a server calls them.
 #[derive(Default)]
 struct Lookups {
     /// The outcome of the fetches; `None` before the first decision.
     jwks: Option<JwksRefresh>,
     /// The outcomes by authenticator and token.
     introspected: HashMap<(usize, String), IntrospectionOutcome>,
+    custom: CustomRuntime,
 }
 
 impl Lookups {
@@ -190,10 +192,13 @@ impl Lookups {
     fn decide(&mut self, check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Report, ExplainError> {
         let outcome = self.jwks(config, now)?;
         let report = Report::of(check, &config.snapshot, now, &LookupResult::Jwks(outcome));
-        let Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) = report.pending else {
-            return Ok(report);
+        let lookup = match report.pending {
+            Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) => {
+                self.introspection(check, config, by)?
+            }
+            Some(PendingLookup::Custom(by)) => self.custom.call(check, &config.snapshot, by, now)?,
+            Some(PendingLookup::Jwks(_) | PendingLookup::JwksRefresh(_)) | None => return Ok(report),
         };
-        let lookup = self.introspection(check, config, by)?;
         Ok(Report::of(check, &config.snapshot, now, &lookup))
     }
 

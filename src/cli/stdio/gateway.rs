@@ -113,7 +113,7 @@ impl Gateway {
     ) -> Result<(String, UserContext), Denial> {
         let denied_with = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>| {
             let rule = rule.map(RuleName::as_str);
-            denial(&snapshot.denials, &DenialContext { reason, rule, insufficient, request: ParsedRequest::None })
+            denial(&snapshot.denials, &DenialContext { reason, rule, insufficient, text: None, request: ParsedRequest::None })
         };
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
             .map_err(|error| denied_with(error.reason(), None, None))?;
