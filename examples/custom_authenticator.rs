@@ -106,7 +106,11 @@ impl AsyncCustomAuthenticator for SessionServer {
         read: CorrelationValues,
     ) -> Result<CorrelationValues, CustomError> {
         let began = claims.numeric_date("began").map_err(|_| CustomError::Unavailable)?;
-        Ok(CorrelationValues { issued_at: began.map_or(read.issued_at, |date| date.floor()), ..read })
+        let issued_at = match began {
+            Some(date) => date.floor(),
+            None => read.issued_at,
+        };
+        Ok(CorrelationValues { issued_at, ..read })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::server::custom_calls::call_once;
 use modgud_core::authn::LookupResult;
 use modgud_core::credential::AuthenticatorId;
 use modgud_core::decide::Snapshot;
+use modgud_core::http::request::Request;
 use modgud_core::time::Timestamp;
 use std::io;
 use tokio::runtime::Runtime;
@@ -20,7 +21,7 @@ impl CustomRuntime {
     ///
     /// # Errors
     /// The system's error if no runtime can be created.
-    pub(super) fn call(
+    pub(super) fn call_for_check(
         &mut self,
         check: &CheckRequest,
         snapshot: &Snapshot,
@@ -28,12 +29,28 @@ impl CustomRuntime {
         now: Timestamp,
     ) -> io::Result<LookupResult> {
         // A pending lookup implies that the request can be read.
-        let Ok(request) = read(check, snapshot.scheme, snapshot.max_target) else { return Ok(LookupResult::Nothing) };
+        match read(check, snapshot.scheme, snapshot.max_target) {
+            Ok(request) => self.call(&request, snapshot, by, now),
+            Err(_) => Ok(LookupResult::Nothing),
+        }
+    }
+
+    /// Calls the authenticator that a request needs.
+    ///
+    /// # Errors
+    /// The system's error if no runtime can be created.
+    pub(super) fn call(
+        &mut self,
+        request: &Request<'_>,
+        snapshot: &Snapshot,
+        by: AuthenticatorId,
+        now: Timestamp,
+    ) -> io::Result<LookupResult> {
         let runtime = match self.0.take() {
             Some(runtime) => runtime,
             None => runtime()?,
         };
-        let outcome = runtime.block_on(call_once(&request, snapshot, by, now));
+        let outcome = runtime.block_on(call_once(request, snapshot, by, now));
         self.0 = Some(runtime);
         Ok(LookupResult::Custom(outcome))
     }

@@ -196,7 +196,7 @@ impl Lookups {
             Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) => {
                 self.introspection(check, config, by)?
             }
-            Some(PendingLookup::Custom(by)) => self.custom.call(check, &config.snapshot, by, now)?,
+            Some(PendingLookup::Custom(by)) => self.custom.call_for_check(check, &config.snapshot, by, now)?,
             Some(PendingLookup::Jwks(_) | PendingLookup::JwksRefresh(_)) | None => return Ok(report),
         };
         Ok(Report::of(check, &config.snapshot, now, &lookup))

@@ -118,7 +118,7 @@ fn outcome(
     let (check, claims) = case.check(keys, now, snapshot)?;
     let mut report = Report::of(&check, snapshot, now, &LookupResult::Nothing);
     if let Some(PendingLookup::Custom(by)) = report.pending {
-        let answer = custom.call(&check, snapshot, by, now).map_err(CasesError::System)?;
+        let answer = custom.call_for_check(&check, snapshot, by, now).map_err(CasesError::System)?;
         report = Report::of(&check, snapshot, now, &answer);
     }
     let differences = case.expect.differences(&report);

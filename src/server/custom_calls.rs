@@ -175,7 +175,12 @@ impl CustomCalls {
 const LATE: Outcome = Err(CustomCallError::Late);
 
 /// Calls the authenticator of a request once, without a limit of calls: for commands. Its answer is cached for the next one.
-pub(crate) async fn call_once(request: &Request<'_>, snapshot: &Snapshot, by: AuthenticatorId, now: Timestamp) -> Outcome {
+pub(crate) async fn call_once(
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    by: AuthenticatorId,
+    now: Timestamp,
+) -> Outcome {
     let (authenticator, credential) = parts(request, snapshot, by).ok_or(CustomCallError::Panicked)?;
     let limit = CALL_TIMEOUT.max(snapshot.deadline);
     timeout(limit, authenticator.call(credential, Some(request), now)).await.unwrap_or(LATE)

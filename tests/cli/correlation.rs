@@ -135,9 +135,21 @@ async fn what_can_not_be_signed_is_refused() {
         (&future, "key", "process-123", &[], "the correlation's time is in the future"),
         (plain, "key", "process-123", &["--max-age", "1h"], "the correlation is older than 1h"),
         (plain, "empty", "process-123", &[], "empty contains no secret"),
-        (&plain.replace("testuser", "a|b"), "key", "process-123", &[], "the correlation's `username` has a `|`, which separates the signed fields"),
+        (
+            &plain.replace("testuser", "a|b"),
+            "key",
+            "process-123",
+            &[],
+            "the correlation's `username` has a `|`, which separates the signed fields",
+        ),
         (r#"{"issuedAt":1}"#, "key", "process-123", &[], "the correlation has no `username`"),
-        (r#"{"username":"a","username":"b","issuedAt":1}"#, "key", "process-123", &[], "the correlation has an object with a repeated name"),
+        (
+            r#"{"username":"a","username":"b","issuedAt":1}"#,
+            "key",
+            "process-123",
+            &[],
+            "the correlation has an object with a repeated name",
+        ),
         ("not JSON", "key", "process-123", &[], "the correlation is not well-formed JSON"),
     ] {
         let arguments =

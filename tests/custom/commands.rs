@@ -53,7 +53,10 @@ async fn every_command_calls_both_authenticators() {
     let (code, out) = run(&[&["check"][..], &configured].concat(), "").await;
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("authenticator ours: custom, built into this program\n"), "{out}");
-    assert!(out.contains("authenticator website: custom, built into this program, at most 64 calls at once\n"), "{out}");
+    assert!(
+        out.contains("authenticator website: custom, built into this program, at most 64 calls at once\n"),
+        "{out}"
+    );
 
     let explain = |header: &str| [&["explain"][..], &configured, &["--header", header]].concat().join("\u{0}");
     let explained = async |header: &str| run(&explain(header).split('\u{0}').collect::<Vec<_>>(), "").await;
@@ -64,7 +67,10 @@ async fn every_command_calls_both_authenticators() {
     let (code, out) = explained("Authorization: Bearer valid-bob-1").await;
     assert_eq!(code, Some(3), "{out}");
     assert!(out.contains("denied      token_expired"), "{out}");
-    server.reply("/session", Reply::Raw(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()));
+    server.reply(
+        "/session",
+        Reply::Raw(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()),
+    );
     let (code, out) = explained("Cookie: session=one").await;
     assert_eq!(code, Some(3), "{out}");
     assert!(out.contains("caller_refused") && out.contains("Your account is locked."), "{out}");

@@ -53,7 +53,8 @@ fn extracted(request: &Request<'_>, read: CorrelationValues) -> Result<Correlati
 
 fn claims(credential: &str) -> Map<String, Value> {
     let permissions = if credential == "deputy" { json!(["impersonate"]) } else { json!([]) };
-    let claims = json!({ "sub": credential, "preferred_username": credential, "permissions": permissions, "iat": NOW - 60 });
+    let claims =
+        json!({ "sub": credential, "preferred_username": credential, "permissions": permissions, "iat": NOW - 60 });
     claims.as_object().unwrap().clone()
 }
 

@@ -114,7 +114,13 @@ async fn each_answer_has_its_reason_and_its_text() {
         ("rejected", Some(401), "credential_refused", generic, generic),
         ("expired", Some(401), "token_expired", "The token has expired.", "The token has expired."),
         ("forbidden", Some(403), "caller_refused", "This is not allowed.", ""),
-        ("unavailable", Some(503), "authenticator_unavailable", "The request could not be checked. Try again later.", ""),
+        (
+            "unavailable",
+            Some(503),
+            "authenticator_unavailable",
+            "The request could not be checked. Try again later.",
+            "",
+        ),
         ("ended", Some(401), "credential_refused", "Your session has ended.", "Your session has ended."),
         ("locked", Some(403), "caller_refused", "Your account is \"locked\": ask <support>.", ""),
         ("quoted", Some(401), "credential_refused", "Kein \"Zutritt\"", generic),
@@ -168,7 +174,11 @@ async fn an_authenticator_that_never_answers_harms_no_other_check() {
         let late = count("deadline_exceeded");
         assert_eq!((late + count("overloaded"), count("")), (1_000, others), "{input:?}");
         // A slow machine may send the last checks after the first calls have ended.
-        assert!(late >= 64 && scripted.calls() == u64::try_from(late).unwrap(), "{late} late, {} calls", scripted.calls());
+        assert!(
+            late >= 64 && scripted.calls() == u64::try_from(late).unwrap(),
+            "{late} late, {} calls",
+            scripted.calls()
+        );
     }
 }
 
@@ -222,7 +232,10 @@ async fn a_cached_answer_is_no_cached_decision() {
     while ask().await.1 != "no_rule" {}
     // Another location, another name and another mapping of the same authenticator.
     let moved = revocations
-        .replace("name: waits, from: [{ header: authorization, schemes: [Bearer] }]", "name: moved, from: [{ header: x-key }]")
+        .replace(
+            "name: waits, from: [{ header: authorization, schemes: [Bearer] }]",
+            "name: moved, from: [{ header: x-key }]",
+        )
         .replace("upstream:", "principal: { subject: nothing }\nupstream:");
     fs::write(asked.sidecar.folder().join("modgud.yaml"), &moved).unwrap();
     asked.sidecar.reload();
@@ -245,7 +258,8 @@ async fn a_reload_leaves_calls_in_flight_to_their_checks() {
     while scripted.calls() == 0 {
         yield_now().await;
     }
-    let removed = BOTH.replace("  - { name: waits, from: [{ header: authorization, schemes: [Bearer] }], custom: scripted }\n", "");
+    let removed = BOTH
+        .replace("  - { name: waits, from: [{ header: authorization, schemes: [Bearer] }], custom: scripted }\n", "");
     fs::write(asked.sidecar.folder().join("modgud.yaml"), &removed).unwrap();
     asked.sidecar.reload();
     while asked.ask("GET", "Bearer other").await.1 != "credential_missing" {}

@@ -13,10 +13,10 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use crate::detail::{DetailError, DetailText};
 pub use custom_headers::{ExtraHeader, ExtraHeaderError};
 pub use redirect::{OwnHost, OwnHostError, Redirect, ReturnParameter, ReturnParameterError};
 pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Status, StatusError, Style};
-pub use crate::detail::{DetailError, DetailText};
 pub use text::Insufficient;
 
 use crate::http::request::{Headers, Request};
@@ -257,7 +257,9 @@ fn response(
     if representation == Representation::Html {
         headers.push(ResponseHeader::fixed("content-security-policy", body::HTML_POLICY));
     }
-    headers.extend(text::challenge(reason, description, style).map(|value| ResponseHeader::made("www-authenticate", value)));
+    headers.extend(
+        text::challenge(reason, description, style).map(|value| ResponseHeader::made("www-authenticate", value)),
+    );
     headers.extend(text::retry_after(reason).map(|seconds| ResponseHeader::made("retry-after", seconds.to_string())));
     headers.extend(style.extra.iter().map(ExtraHeader::header));
     let body = representation.body(style.body, status, text);

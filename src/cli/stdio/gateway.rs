@@ -1,13 +1,14 @@
 //! Replies to messages from the core's decisions. A message's own permission is checked against the caller like that of
 //! a rule.
 
+use super::super::custom::CustomRuntime;
 use super::message::{ApiRequest, Body, Message, MessageId, Reply, ReplyBody, UserContext};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load, load_with_keys};
-use modgud_core::authn::{LookupResult, ReplayMode};
+use modgud_core::authn::{AuthnError, LookupResult, PendingLookup, ReplayMode};
 use modgud_core::authz::{AuthzError, Entitlements, Requirement, RuleName};
 use modgud_core::credential::CredentialError;
 use modgud_core::decide::{Decision, Verdict};
-use modgud_core::decide::{Snapshot, decide};
+use modgud_core::decide::{Snapshot, decide, decide_with};
 use modgud_core::denial::{DenialContext, DenialResponses, Insufficient, ParsedRequest};
 use modgud_core::explain::NoopObserver;
 use modgud_core::http::path::{CanonicalPath, RequestTarget};
@@ -34,6 +35,7 @@ pub(super) struct Gateway {
     environment: Environment,
     services: Services,
     snapshot: Option<Snapshot>,
+    custom: CustomRuntime,
 }
 
 /// An unusable key of a message.
@@ -60,7 +62,7 @@ impl Gateway {
         let profile = profile.or_else(|| file.is_none().then_some(ProfileName::Bearer));
         let overrides = Overrides { profile, exact_dates: true, ..Overrides::default() };
         load_with_keys(file.as_deref(), &overrides, &environment, Keys::Replaced(EphemeralKeys::default()))?;
-        Ok(Self { file, overrides, environment, services, snapshot: None })
+        Ok(Self { file, overrides, environment, services, snapshot: None, custom: CustomRuntime::default() })
     }
 
     /// Returns the reply to a message, and an error that its sender need not know.
@@ -89,76 +91,97 @@ impl Gateway {
         Ok(())
     }
 
-    fn decided(&self, request: ApiRequest, now: Timestamp) -> ReplyBody {
+    fn decided(&mut self, request: ApiRequest, now: Timestamp) -> ReplyBody {
         let ApiRequest { msg_id: in_reply_to, method, path, headers, required_permission } = request;
         let fields = headers.0.iter().map(|(name, value)| Field { name: name.as_bytes(), value: value.as_bytes() });
         let headers = Headers::new(fields.collect());
         let outcome = match &self.snapshot {
             None => Err((NO_KEY.0, NO_KEY.1.to_owned())),
-            Some(snapshot) => self.outcome(snapshot, (&method, &path, headers), required_permission.as_deref(), now),
+            Some(snapshot) => {
+                let request = (&*method, &*path, headers);
+                outcome((snapshot, &mut self.custom), &self.services, request, required_permission.as_deref(), now)
+            }
         };
         match outcome {
             Ok((service, user_context)) => ReplyBody::Allowed { in_reply_to, status: 200, service, user_context },
             Err((status, error)) => ReplyBody::Denied { in_reply_to, status, error },
         }
     }
+}
 
-    /// Returns the service of a request and its caller.
-    fn outcome(
-        &self,
-        snapshot: &Snapshot,
-        (method, path, headers): (&str, &str, Headers<'_>),
-        permission: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(String, UserContext), Denial> {
-        let denied_with = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>| {
-            let rule = rule.map(RuleName::as_str);
-            denial(&snapshot.denials, &DenialContext { reason, rule, insufficient, text: None, request: ParsedRequest::None })
-        };
-        let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
-            .map_err(|error| denied_with(error.reason(), None, None))?;
-        let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, computed: _, shadow: _ } =
-            decide(&request, snapshot, now);
-        if let Verdict::Deny(error) = verdict {
-            return Err(denied_with(error.reason(), rule.as_ref(), insufficient.as_deref()));
-        }
-        let caller = match (caller, permission) {
-            // The rule does not look for a caller, and the message requires one.
-            (None, Some(_)) => {
-                let found = caller_of(&request, snapshot, now);
-                Some(found.map_err(|reason| denied_with(reason, rule.as_ref(), None))?)
-            }
-            (caller, _) => caller,
-        };
-        let caller = caller.as_deref();
-        if let (Some(permission), Some(caller)) = (permission, caller) {
-            let all = Entitlements { permissions: vec![permission.into()], ..Entitlements::default() };
-            let required = Requirement { all, ..Requirement::default() };
-            required.check(caller).map_err(|error| {
-                let have = caller.identity().permissions.clone();
-                let insufficient = Insufficient { required: vec![permission.into()], have };
-                denied_with(error.reason(), rule.as_ref(), Some(&insufficient))
-            })?;
-        }
-        let service = self.services.of(&request.path).ok_or_else(|| (NO_SERVICE.0, NO_SERVICE.1.to_owned()))?;
-        let user_context = caller.map(|caller| {
-            let identity = caller.identity();
-            UserContext {
-                user_id: identity.subject.clone(),
-                role: identity.roles.first().cloned(),
-                permissions: identity.permissions.clone(),
-            }
-        });
-        Ok((service.to_owned(), user_context.unwrap_or_default()))
+/// Returns the service of a request and its caller.
+fn outcome(
+    (snapshot, custom): (&Snapshot, &mut CustomRuntime),
+    services: &Services,
+    (method, path, headers): (&str, &str, Headers<'_>),
+    permission: Option<&str>,
+    now: Timestamp,
+) -> Result<(String, UserContext), Denial> {
+    let denied_with = |reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>, text: Option<&str>| {
+        let rule = rule.map(RuleName::as_str);
+        denial(&snapshot.denials, &DenialContext { reason, rule, insufficient, text, request: ParsedRequest::None })
+    };
+    let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", headers)
+        .map_err(|error| denied_with(error.reason(), None, None, None))?;
+    let mut decision = decide(&request, snapshot, now);
+    if let Some(PendingLookup::Custom(by)) = decision.pending_lookup()
+        && let Ok(answer) = custom.call(&request, snapshot, by, now)
+    {
+        decision = decide_with(&request, snapshot, now, &answer);
     }
+    let Decision { verdict, rule, authenticator: _, insufficient, principal: caller, computed: _, shadow: _ } =
+        decision;
+    if let Verdict::Deny(error) = verdict {
+        return Err(denied_with(error.reason(), rule.as_ref(), insufficient.as_deref(), error.client_text()));
+    }
+    let caller = match (caller, permission) {
+        // The rule does not look for a caller, and the message requires one.
+        (None, Some(_)) => {
+            let found = caller_of(&request, (snapshot, custom), now);
+            Some(found.map_err(|reason| denied_with(reason, rule.as_ref(), None, None))?)
+        }
+        (caller, _) => caller,
+    };
+    let caller = caller.as_deref();
+    if let (Some(permission), Some(caller)) = (permission, caller) {
+        let all = Entitlements { permissions: vec![permission.into()], ..Entitlements::default() };
+        let required = Requirement { all, ..Requirement::default() };
+        required.check(caller).map_err(|error| {
+            let have = caller.identity().permissions.clone();
+            let insufficient = Insufficient { required: vec![permission.into()], have };
+            denied_with(error.reason(), rule.as_ref(), Some(&insufficient), None)
+        })?;
+    }
+    let service = services.of(&request.path).ok_or_else(|| (NO_SERVICE.0, NO_SERVICE.1.to_owned()))?;
+    let user_context = caller.map(|caller| {
+        let identity = caller.identity();
+        UserContext {
+            user_id: identity.subject.clone(),
+            role: identity.roles.first().cloned(),
+            permissions: identity.permissions.clone(),
+        }
+    });
+    Ok((service.to_owned(), user_context.unwrap_or_default()))
 }
 
 /// Authenticates the caller of a request whose rule requires none.
-fn caller_of(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Result<Arc<Principal>, Reason> {
+fn caller_of(
+    request: &Request<'_>,
+    (snapshot, custom): (&Snapshot, &mut CustomRuntime),
+    now: Timestamp,
+) -> Result<Arc<Principal>, Reason> {
     let credential = snapshot.extractor.find(request).map_err(CredentialError::reason)?;
     let credential = credential.ok_or(AuthzError::CredentialMissing.reason())?;
-    let (lookup, mode) = (LookupResult::Nothing, ReplayMode::Record);
-    let found = snapshot.authenticators.authenticate(&credential, request, now, &lookup, mode, &mut NoopObserver);
+    let authenticate = |lookup: &LookupResult| {
+        let mode = ReplayMode::Record;
+        snapshot.authenticators.authenticate(&credential, request, now, lookup, mode, &mut NoopObserver)
+    };
+    let found = match authenticate(&LookupResult::Nothing) {
+        Err(AuthnError::LookupRequired(PendingLookup::Custom(by))) => {
+            authenticate(&custom.call(request, snapshot, by, now).unwrap_or_default())
+        }
+        found => found,
+    };
     found.map_err(|error| error.reason())
 }
 

@@ -55,7 +55,15 @@ pub(super) fn check(
     });
     let instance = instance(&at.key("process_instance"), process_instance, rules, &mut headers, diagnostics);
     let issued_at = *issued_at;
-    Some(Correlation { header: header?, username: username?, email: email?, secret, impersonation, instance, issued_at })
+    Some(Correlation {
+        header: header?,
+        username: username?,
+        email: email?,
+        secret,
+        impersonation,
+        instance,
+        issued_at,
+    })
 }
 
 fn impersonation(

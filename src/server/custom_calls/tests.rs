@@ -65,9 +65,9 @@ struct Bench {
 impl Bench {
     fn new(reuse: u64) -> Self {
         let (count, answers) = (Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(0)));
-        let held =
-            Held { calls: Arc::clone(&count), answers: Arc::clone(&answers), reuse: Duration::from_secs(reuse) };
-        let Some(CustomKind::Waiting(authenticator)) = CustomAuthenticators::default().with_async("held", held).get("held")
+        let held = Held { calls: Arc::clone(&count), answers: Arc::clone(&answers), reuse: Duration::from_secs(reuse) };
+        let Some(CustomKind::Waiting(authenticator)) =
+            CustomAuthenticators::default().with_async("held", held).get("held")
         else {
             panic!("it waits");
         };

@@ -139,8 +139,13 @@ fn forms_are_marked_as_what_they_are() {
 
 #[test]
 fn an_unparsed_request_gets_the_configured_body() {
-    let denied =
-        DenialContext { reason: Reason::Overloaded, rule: None, insufficient: None, text: None, request: ParsedRequest::None };
+    let denied = DenialContext {
+        reason: Reason::Overloaded,
+        rule: None,
+        insufficient: None,
+        text: None,
+        request: ParsedRequest::None,
+    };
     let answer = answers(BodyStyle::Error).to(&denied);
     assert_eq!(answer.status.code(), 503);
     assert_eq!(text(&answer), r#"{"error":"The request could not be checked. Try again later."}"#);

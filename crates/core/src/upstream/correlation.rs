@@ -10,7 +10,7 @@ pub use json_body::MediaTypeError;
 pub use signed::{CorrelationField, FieldError, IdentityCorrelation, ReadError, SignError, SigningSecret, VerifyError};
 
 use super::Mutations;
-use crate::authn::{AuthnError, Authenticators, CorrelationValues, RegisteredAuthenticator};
+use crate::authn::{Authenticators, AuthnError, CorrelationValues, RegisteredAuthenticator};
 use crate::authz::{Caller, PathPattern, Permit};
 use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
 use crate::http::path::CanonicalPath;

@@ -1,7 +1,9 @@
 //! The registration of custom authenticators, and the use of their results.
 
 use super::waiting::Accepted;
-use super::{AsyncCustomAuthenticator, CorrelationValues, CustomAuthenticator, CustomError, WaitingAuthenticator, catch};
+use super::{
+    AsyncCustomAuthenticator, CorrelationValues, CustomAuthenticator, CustomError, WaitingAuthenticator, catch,
+};
 use crate::authn::{AuthnError, ClaimError, LookupResult, PendingLookup};
 use crate::credential::{AuthenticatorId, RawToken};
 use crate::explain::{Observer, Step};

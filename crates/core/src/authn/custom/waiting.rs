@@ -224,17 +224,14 @@ impl AnswerCache {
 
     /// Replaces the answer for a credential. One that may not be reused only removes the previous one.
     fn put(&self, key: CredentialDigest, entry: Entry) {
-        let is_reusable = entry.from < entry.until;
-        if entry.answer.0.is_ok() {
-            if is_reusable { self.accepted.insert(key, entry) } else { drop(self.accepted.remove(&key)) }
-            self.denied.remove(&key);
+        let (same, other) =
+            if entry.answer.0.is_ok() { (&self.accepted, &self.denied) } else { (&self.denied, &self.accepted) };
+        // In this order: at no time is a credential that was just denied cached as accepted only.
+        if entry.from < entry.until {
+            same.insert(key, entry);
         } else {
-            if is_reusable {
-                self.denied.insert(key, entry);
-            } else {
-                self.denied.remove(&key);
-            }
-            self.accepted.remove(&key);
+            same.remove(&key);
         }
+        other.remove(&key);
     }
 }

@@ -315,7 +315,8 @@ fn it_is_signed_once_the_process_is_known() {
 fn claims_that_can_be_read_in_two_ways_are_refused() {
     let request = Request::parse(b"GET", b"/", b"", Headers::default()).unwrap();
     let of = |claims: Value| {
-        let made = configured(ImpersonationSource::Body("a".into())).make(&principal(claims, &[]), None, &request, MADE);
+        let made =
+            configured(ImpersonationSource::Body("a".into())).make(&principal(claims, &[]), None, &request, MADE);
         made.map(|made| (made.username.as_str().to_owned(), made.email.map(|email| email.as_str().to_owned())))
     };
     assert_eq!(of(json!({})), Ok((String::new(), None)));
