@@ -5,7 +5,6 @@
 //! - `commands`: the example's commands.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -3,6 +3,7 @@
 use super::YAML;
 use crate::support::NOW;
 use modgud_testbed::idp::{Idp, Reply};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -107,10 +108,12 @@ async fn every_command_calls_both_authenticators() {
     ];
     let (code, out) = run(&[&["stdio"][..], &configured].concat(), &messages.join("\n")).await;
     assert_eq!(code, Some(0), "{out}");
+    let replies: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let reply = |number: u32| {
-        out.lines().find(|line| line.contains(&format!("\"in_reply_to\":{number}"))).unwrap_or_else(|| panic!("{out}"))
+        let found = replies.iter().map(|reply| &reply["body"]).find(|body| body["in_reply_to"] == number);
+        found.unwrap_or_else(|| panic!("{out}"))
     };
-    assert!(reply(2).contains(r#""user_id":"alice""#), "{out}");
-    assert!(reply(3).contains(r#""user_id":"bob""#), "{out}");
-    assert!(reply(4).contains(r#""status":401"#), "{out}");
+    assert_eq!(reply(2)["user_context"]["user_id"], "alice", "{out}");
+    assert_eq!(reply(3)["user_context"]["user_id"], "bob", "{out}");
+    assert_eq!(reply(4)["status"], 401, "{out}");
 }

@@ -225,7 +225,7 @@ async fn a_cached_answer_is_no_cached_decision() {
     fs::write(asked.sidecar.folder().join("revoked.yaml"), "subjects: [eve, mallory]\n").unwrap();
     while ask().await.1 != "token_revoked" {}
     fs::write(asked.sidecar.folder().join("revoked.yaml"), "subjects: [eve]\n").unwrap();
-    while ask().await.1 != "" {}
+    while !ask().await.1.is_empty() {}
     let changed = revocations.replace("fallback: authenticated", "fallback: denied");
     fs::write(asked.sidecar.folder().join("modgud.yaml"), &changed).unwrap();
     asked.sidecar.reload();
