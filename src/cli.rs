@@ -5,6 +5,7 @@ mod call;
 mod check;
 mod config;
 mod correlation;
+mod custom;
 mod envoy;
 mod explain;
 mod input;

@@ -9,6 +9,7 @@ mod check;
 pub mod comparison;
 mod connection;
 mod connection_slots;
+pub(crate) mod custom_calls;
 mod decision_log;
 mod fail_closed;
 mod file_reads;

@@ -1,7 +1,19 @@
-//! `examples/custom_authenticator.rs`: the very file, asked as a server through gRPC. That it is a program with every command is written
-//! by its `main`, which is that of `modgud` with one argument more.
+//! Custom authenticators, and `examples/custom_authenticator.rs`: the very file, asked as a server through gRPC, and as a program.
+//!
+//! - `waiting`: those that wait for another server.
+//! - `correlation`: the identity correlation, which they may change.
+//! - `commands`: the example's commands.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod commands;
+mod correlation;
+mod waiting;
 
 #[path = "../examples/custom_authenticator.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is a program, whose `main` nobody calls here")]
@@ -13,6 +25,7 @@ use crate::support::{Encoding, NOW, Sidecar, check};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud::config::{Environment, Overrides, load};
+use modgud::envoy::proto::CheckRequest;
 use modgud_core::authn::{CustomAuthenticator, CustomAuthenticators, CustomError};
 use modgud_core::http::request::Request;
 use modgud_core::time::Timestamp;
@@ -20,6 +33,11 @@ use serde_json::{Map, Value, json};
 use std::fs;
 
 const YAML: &str = include_str!("../examples/custom_authenticator.yaml");
+
+/// Those of the example, whose server is absent.
+fn authenticators() -> CustomAuthenticators {
+    example::authenticators(http::Uri::from_static("http://127.0.0.1:1/"))
+}
 
 struct Asked {
     sidecar: Sidecar,
@@ -37,8 +55,11 @@ impl Asked {
 
     /// The answer, and the reason that is counted.
     async fn ask(&self, method: &str, authorization: &str) -> (Answer, String) {
+        self.checked(check(Encoding::Joined, method, "/", &[("authorization", authorization.as_bytes())])).await
+    }
+
+    async fn checked(&self, check: CheckRequest) -> (Answer, String) {
         let before = Counters::read(&self.sidecar).await;
-        let check = check(Encoding::Joined, method, "/", &[("authorization", authorization.as_bytes())]);
         let answer = self.sidecar.client().await.check(check).await.unwrap().into_inner();
         let reasons = Counters::read(&self.sidecar).await.reasons_since(&before);
         let [reason] = <[String; 1]>::try_from(reasons).unwrap_or_else(|reasons| panic!("{reasons:?}"));
@@ -48,7 +69,7 @@ impl Asked {
 
 #[tokio::test]
 async fn the_example_serves() {
-    let asked = Asked::start(YAML, example::authenticators()).await;
+    let asked = Asked::start(YAML, authenticators()).await;
     let later = NOW.saturating_add(60);
     let set = |answer: &Answer| match answer {
         Answer::Allow { set, .. } => set.iter().map(|(name, value)| format!("{name}: {value}")).collect(),
@@ -94,7 +115,7 @@ impl CustomAuthenticator for Reported {
 
 #[tokio::test]
 async fn whatever_it_does_the_check_is_answered() {
-    let reported = CustomAuthenticators::default().with("valid-prefix", Reported);
+    let reported = authenticators().with("valid-prefix", Reported);
     let asked = Asked::start(&format!("{YAML}revocations: {{ file: revoked.yaml }}\n"), reported).await;
     for (credential, status, reason) in [
         ("unavailable", Some(503), "authenticator_unavailable"),
@@ -120,7 +141,7 @@ impl CustomAuthenticator for Claimed {
 /// A claim that decides something is there with a type that rules, revocations and headers could not read alike.
 #[tokio::test]
 async fn a_deciding_claim_of_an_unexpected_type_is_claim_invalid() {
-    let claimed = CustomAuthenticators::default().with("valid-prefix", Claimed);
+    let claimed = authenticators().with("valid-prefix", Claimed);
     let principal = "principal: { subject: sub, organization: organization_uuid, roles: roles, permissions: [permissions], \
                      scopes: [scope], absent: [None] }\nrevocations: { file: revoked.yaml }\n";
     let yaml = YAML.replace("x-email: { claim: email }", "x-organization: { claim: organization_uuid }");
@@ -170,13 +191,15 @@ fn an_unregistered_name_is_reported_with_the_registered_ones() {
         loaded.err().map(|error| error.to_string().replace(&file.display().to_string(), "modgud.yaml"))
     };
     assert_eq!(
-        problems(example::authenticators()).unwrap(),
+        problems(authenticators()).unwrap(),
         "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not an authenticator of this program; \
-         write one of `valid-prefix` [custom-unknown]"
+         write one of `session-server`, `valid-prefix` [custom-unknown]"
     );
     assert_eq!(
         problems(CustomAuthenticators::default()).unwrap(),
         "modgud.yaml:6:13: authenticators[0].custom: `valid-prefixes` is not an authenticator of this program; \
+         write another kind: `custom` is for programs that use modgud as a library [custom-unknown]\n\
+         modgud.yaml:9:13: authenticators[1].custom: `session-server` is not an authenticator of this program; \
          write another kind: `custom` is for programs that use modgud as a library [custom-unknown]"
     );
 }

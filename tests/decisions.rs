@@ -57,7 +57,7 @@ const TOPICS: [&str; 23] = [
 ];
 
 /// Reasons that no request can cause by what it says: `tests/guarantee.rs` has them.
-const NOT_BY_A_REQUEST: [Reason; 11] = [
+const NOT_BY_A_REQUEST: [Reason; 12] = [
     Reason::DeadlineExceeded,
     Reason::Overloaded,
     Reason::Internal,
@@ -72,6 +72,7 @@ const NOT_BY_A_REQUEST: [Reason; 11] = [
     Reason::TokenInactive,
     // Each of these needs an authenticator of one's own: `tests/custom.rs` has them.
     Reason::CredentialRefused,
+    Reason::CallerRefused,
     Reason::AuthenticatorUnavailable,
 ];
 

@@ -267,10 +267,10 @@ fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, 
             counted(authenticator.principals.len(), "principal pattern", "principal patterns")
         )),
         Authenticator::Custom(authenticator) => {
-            print_line(format_args!(
-                "  authenticator {}: custom, built into this program",
-                authenticator.name.as_str()
-            ));
+            let (name, waits) = (authenticator.name.as_str(), authenticator.waiting());
+            let limit = waits.map(|waits| format!(", at most {} calls at once", waits.max_concurrent()));
+            let limit = limit.unwrap_or_default();
+            print_line(format_args!("  authenticator {name}: custom, built into this program{limit}"));
         }
     }
 }

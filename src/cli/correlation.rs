@@ -1,19 +1,47 @@
-//! `modgud correlation`: the worker's side of identity correlations.
+//! `modgud correlation`: the side of services and workers of identity correlations.
 
 use super::{Exit, input, print_error, print_line};
 use crate::clock::Clock;
-use modgud_core::upstream::{CorrelationField, IdentityCorrelation, ReadError, SigningSecret, VerifyError};
+use modgud_core::time::Timestamp;
+use modgud_core::upstream::{CorrelationField, IdentityCorrelation, ReadError, SignError, SigningSecret, VerifyError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Verifies identity correlations, as workers do.
+/// Verifies and signs identity correlations, as workers do.
 #[derive(clap::Subcommand)]
 #[command(
-    after_help = "Example:\n  modgud correlation verify --key identity.key --process-instance 4711 correlation.json"
+    after_help = "Example:\n  modgud correlation verify --key identity.key --process-instance 4711 correlation.json\n  \
+    modgud correlation sign --key identity.key --process-instance 4711 correlation.json"
 )]
 pub(super) enum Command {
     Verify(Verify),
+    Sign(Sign),
+}
+
+/// Signs a correlation for a process instance, and prints it.
+///
+/// For a service that starts a process: modgud sent it a correlation without a signature, and now the process has an id.
+/// Sign only what modgud sent, and only for the process that the same request started. Exit code 1: the correlation is
+/// signed already, names another process instance, has a time in the future, is too old, or is malformed.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud correlation sign --key identity.key --process-instance 4711 correlation.json\n  \
+    echo \"$CORRELATION\" | modgud correlation sign --key identity.key --process-instance 4711 --max-age 1m -"
+)]
+pub(super) struct Sign {
+    /// The file of the secret; whitespace around it is ignored
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The process instance to sign for
+    #[arg(long, value_name = "ID")]
+    process_instance: String,
+    /// The maximum age; unlimited by default
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    max_age: Option<Duration>,
+    /// The file of the correlation (JSON); `-` reads standard input
+    #[arg(value_name = "FILE")]
+    correlation: PathBuf,
 }
 
 /// Verifies a correlation, and prints it.
@@ -41,7 +69,7 @@ pub(super) struct Verify {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum VerifyCommandError {
+enum CommandError {
     #[error("{file} can't be read: {error}")]
     Unreadable { file: String, error: io::Error },
     #[error("{0} contains no secret")]
@@ -50,6 +78,12 @@ enum VerifyCommandError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error("the correlation's time is in the future")]
+    UnsignedFuture,
+    #[error("the correlation is older than {}", humantime::format_duration(*.0))]
+    UnsignedAge(Duration),
     #[error("the correlation is valid, but belongs to another process instance")]
     Instance,
     #[error("the correlation is valid, but older than {}", humantime::format_duration(*.0))]
@@ -62,8 +96,11 @@ enum VerifyCommandError {
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 pub(super) fn run(command: Command) -> Exit {
-    let Command::Verify(verify) = command;
-    match verify.run() {
+    let done = match command {
+        Command::Verify(verify) => verify.run(),
+        Command::Sign(sign) => sign.run(),
+    };
+    match done {
         Ok(correlation) => {
             print_line(correlation.to_json());
             Exit::Done
@@ -73,33 +110,59 @@ pub(super) fn run(command: Command) -> Exit {
 }
 
 impl Verify {
-    fn run(self) -> Result<IdentityCorrelation, VerifyCommandError> {
+    fn run(self) -> Result<IdentityCorrelation, CommandError> {
         let Self { key, process_instance, max_age, correlation } = self;
-        let secret = read(&key)?;
-        let secret = secret.trim();
-        if secret.is_empty() {
-            return Err(VerifyCommandError::NoSecret(key.display().to_string()));
-        }
+        let secret = secret(&key)?;
         let correlation = IdentityCorrelation::from_json(read(&correlation)?.as_bytes())?;
-        correlation.verify(&SigningSecret::new(secret))?;
+        correlation.verify(&secret)?;
         let instance = correlation.instance.as_ref().map(CorrelationField::as_str);
         if process_instance.as_deref().is_some_and(|expected| instance != Some(expected)) {
-            return Err(VerifyCommandError::Instance);
+            return Err(CommandError::Instance);
         }
         let now = Clock::System.now();
         if let Some(most) = max_age {
-            if correlation.issued_at > now.plus(MAX_CLOCK_SKEW) {
-                return Err(VerifyCommandError::Future);
+            if is_future(&correlation, now) {
+                return Err(CommandError::Future);
             }
             if correlation.issued_at.plus(most) < now {
-                return Err(VerifyCommandError::Age(most));
+                return Err(CommandError::Age(most));
             }
         }
         Ok(correlation)
     }
 }
 
-fn read(file: &Path) -> Result<String, VerifyCommandError> {
+impl Sign {
+    fn run(self) -> Result<IdentityCorrelation, CommandError> {
+        let Self { key, process_instance, max_age, correlation } = self;
+        let secret = secret(&key)?;
+        let correlation = IdentityCorrelation::from_json(read(&correlation)?.as_bytes())?;
+        let now = Clock::System.now();
+        // Signed, it would outlive every `--max-age`.
+        if is_future(&correlation, now) {
+            return Err(CommandError::UnsignedFuture);
+        }
+        if let Some(most) = max_age.filter(|most| correlation.issued_at.plus(*most) < now) {
+            return Err(CommandError::UnsignedAge(most));
+        }
+        Ok(correlation.sign_for(&process_instance, &secret)?)
+    }
+}
+
+fn is_future(correlation: &IdentityCorrelation, now: Timestamp) -> bool {
+    correlation.issued_at > now.plus(MAX_CLOCK_SKEW)
+}
+
+fn secret(key: &Path) -> Result<SigningSecret, CommandError> {
+    let text = read(key)?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(CommandError::NoSecret(key.display().to_string()));
+    }
+    Ok(SigningSecret::new(text))
+}
+
+fn read(file: &Path) -> Result<String, CommandError> {
     let (name, text) = input::read(file);
-    text.map_err(|error| VerifyCommandError::Unreadable { file: name, error })
+    text.map_err(|error| CommandError::Unreadable { file: name, error })
 }

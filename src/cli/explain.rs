@@ -4,6 +4,7 @@ mod log;
 mod module;
 pub(super) mod report;
 
+use super::custom::CustomRuntime;
 use super::input::{ContextArg, HeaderArg, check_request, fetch_jwks};
 use super::{Exit, counted, input, print_error, print_line, runtime};
 use crate::clock::Clock;
@@ -177,13 +178,14 @@ struct Explained<'a> {
 }
 
 /// The lookups of one run: each JWKS is fetched once, and each token introspected once, however many lines a log has. Their failures are
-/// printed on standard error.
+/// printed on standard error. Custom authenticators are called as a server calls them.
 #[derive(Default)]
 struct Lookups {
     /// The outcome of the fetches; `None` before the first decision.
     jwks: Option<JwksRefresh>,
     /// The outcomes by authenticator and token.
     introspected: HashMap<(usize, String), IntrospectionOutcome>,
+    custom: CustomRuntime,
 }
 
 impl Lookups {
@@ -191,12 +193,16 @@ impl Lookups {
     fn decide(&mut self, check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Report, ExplainError> {
         let outcome = self.jwks(config, now)?;
         let report = Report::of(check, &config.snapshot, now, &LookupResult::Jwks(outcome));
-        let report = match report.pending {
+        let lookup = match report.pending {
             Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) => {
-                let lookup = self.introspection(check, config, by)?;
-                Report::of(check, &config.snapshot, now, &lookup)
+                Some(self.introspection(check, config, by)?)
             }
-            Some(PendingLookup::Jwks(_) | PendingLookup::JwksRefresh(_)) | None => report,
+            Some(PendingLookup::Custom(by)) => Some(self.custom.call_for_check(check, &config.snapshot, by, now)?),
+            Some(PendingLookup::Jwks(_) | PendingLookup::JwksRefresh(_)) | None => None,
+        };
+        let report = match lookup {
+            Some(lookup) => Report::of(check, &config.snapshot, now, &lookup),
+            None => report,
         };
         Ok(report.with_module(check, &config.gateway))
     }

@@ -3,12 +3,13 @@
 mod cases;
 mod token;
 
+use super::custom::CustomRuntime;
 use super::explain::report::Report;
 use super::{Exit, print_error, print_line};
 use crate::clock::Clock;
 use crate::config::{Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
 use cases::{Case, CasesError};
-use modgud_core::authn::LookupResult;
+use modgud_core::authn::{LookupResult, PendingLookup};
 use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use std::fmt::Write as _;
@@ -84,7 +85,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     for file in &loaded.missing {
         print_line(format_args!("note    {} does not exist, and counts as empty", file.display()));
     }
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut custom) = (Vec::new(), CustomRuntime::default());
     for file in cases {
         let cases = match cases::read(file) {
             Ok(cases) => cases,
@@ -92,7 +93,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
         };
         for case in cases {
             let name = file.display().to_string();
-            match outcome(&case, &loaded.config.snapshot, &keys, name) {
+            match outcome(&case, &loaded.config.snapshot, (&keys, &mut custom), name) {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(error) => return print_error(error),
             }
@@ -106,11 +107,20 @@ pub(super) fn run(args: &Args, environment: &Environment) -> Exit {
     summarize(&outcomes)
 }
 
-fn outcome(case: &Case, snapshot: &Snapshot, keys: &EphemeralKeys, file: String) -> Result<Outcome, CasesError> {
+fn outcome(
+    case: &Case,
+    snapshot: &Snapshot,
+    (keys, custom): (&EphemeralKeys, &mut CustomRuntime),
+    file: String,
+) -> Result<Outcome, CasesError> {
     let started = Instant::now();
     let now = case.at.map_or_else(|| Clock::System.now(), Timestamp::from_secs);
     let (check, claims) = case.check(keys, now, snapshot)?;
-    let report = Report::of(&check, snapshot, now, &LookupResult::Nothing);
+    let mut report = Report::of(&check, snapshot, now, &LookupResult::Nothing);
+    if let Some(PendingLookup::Custom(by)) = report.pending {
+        let answer = custom.call_for_check(&check, snapshot, by, now).map_err(CasesError::System)?;
+        report = Report::of(&check, snapshot, now, &answer);
+    }
     let differences = case.expect.differences(&report);
     let failure = (!differences.is_empty()).then(|| {
         let explained = report.to_string();

@@ -5,13 +5,12 @@ use super::raw::SecretSource;
 use super::watcher::FileWatcher;
 use crate::diagnostic::{Issue, Quoted};
 use crate::read_limit::{read_file_to_limit, read_regular_file_to_limit};
-use modgud_core::authn::{CustomAuthenticator, Revocations};
+use modgud_core::authn::{CustomKind, Revocations};
 use modgud_core::time::Timestamp;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The maximum size of a JWKS file: 512 KiB, as for a provider's response. A larger one is an error.
 pub(super) const MAX_JWKS_BYTES: u64 = 512 * 1024;
@@ -76,7 +75,7 @@ impl SecretLoader {
     }
 
     /// Returns the authenticator that the program provides under this name.
-    pub(super) fn authenticator(&self, name: &str) -> Result<Arc<dyn CustomAuthenticator>, Issue> {
+    pub(super) fn authenticator(&self, name: &str) -> Result<CustomKind, Issue> {
         let authenticators = self.environment.authenticators();
         authenticators.get(name).ok_or_else(|| {
             let known: Vec<String> = authenticators.names().map(|name| Quoted::new(name).to_string()).collect();

@@ -27,8 +27,13 @@ pub fn response(
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(error) => {
             let rule = rule.as_ref().map(RuleName::as_str);
-            let denied =
-                DenialContext { reason: error.reason(), rule, insufficient: insufficient.as_deref(), request: seen };
+            let denied = DenialContext {
+                reason: error.reason(),
+                rule,
+                insufficient: insufficient.as_deref(),
+                text: error.client_text(),
+                request: seen,
+            };
             denial(&error, answers.to(&denied), answers.on_error())
         }
     };

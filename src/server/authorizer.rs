@@ -6,6 +6,7 @@ use crate::envoy::proto::CheckRequest;
 use crate::envoy::read;
 use crate::introspection::{Introspection, IntrospectionSource};
 use crate::jwks::{JwksRegistry, KeySource};
+use crate::server::custom_calls::CustomCalls;
 use arc_swap::{ArcSwap, Guard};
 use modgud_core::authn::{Authenticator, IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 use modgud_core::credential::AuthenticatorId;
@@ -23,6 +24,7 @@ pub struct Authorizer {
     snapshot: ArcSwap<Snapshot>,
     keys: JwksRegistry,
     introspection: Introspection,
+    custom: CustomCalls,
     clock: Clock,
 }
 
@@ -41,7 +43,7 @@ impl Authorizer {
         keys.replace(sources, &mut snapshot.authenticators);
         let introspection = Introspection::new(clock.clone());
         introspection.replace(servers, &mut snapshot.authenticators);
-        Self { snapshot: ArcSwap::from_pointee(snapshot), keys, introspection, clock }
+        Self { snapshot: ArcSwap::from_pointee(snapshot), keys, introspection, custom: CustomCalls::default(), clock }
     }
 
     /// Returns the active snapshot. Holding it does not block its replacement.
@@ -118,6 +120,9 @@ impl Authorizer {
             PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by) => {
                 let outcome = timeout(left, self.introspection.introspect(request, snapshot, by)).await;
                 outcome.unwrap_or(LookupResult::Introspection(IntrospectionOutcome::Failed))
+            }
+            PendingLookup::Custom(by) => {
+                LookupResult::Custom(self.custom.call(request, snapshot, by, self.now(), left).await)
             }
         }
     }

@@ -53,6 +53,7 @@ async fn every_command_shows_an_example_of_itself() {
             "token inspect",
             "apikey new",
             "correlation verify",
+            "correlation sign",
             "openapi check",
             "openapi rules",
         ]

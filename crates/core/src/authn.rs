@@ -21,7 +21,11 @@ pub use api_key::{
 };
 pub use authenticators::{Authenticator, Authenticators};
 pub use claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy, ValidityPeriod};
-pub use custom::{CustomAuthenticator, CustomAuthenticators, CustomError, RegisteredAuthenticator};
+pub use custom::{
+    AsyncCustomAuthenticator, CorrelationValues, CredentialDigest, CustomAnswer, CustomAuthenticator,
+    CustomAuthenticators, CustomCallError, CustomClaims, CustomDenial, CustomError, CustomInput, CustomKind,
+    RegisteredAuthenticator, WaitingAuthenticator,
+};
 pub use dpop::{DpopError, DpopPolicy, ReplayCache, ReplayError, ReplayMode};
 pub use identify::CredentialFacts;
 pub use introspection::{
@@ -81,6 +85,9 @@ pub enum AuthnError {
     /// A custom authenticator rejects the credential.
     #[error(transparent)]
     Custom(#[from] CustomError),
+    /// A custom authenticator gave no answer.
+    #[error(transparent)]
+    CustomCall(#[from] CustomCallError),
     /// The certificate of the connection is not accepted.
     #[error(transparent)]
     Peer(#[from] CertificateError),
@@ -97,6 +104,26 @@ pub enum AuthnError {
 }
 
 impl AuthnError {
+    /// Returns the text for the client that a custom authenticator wrote; `None` for the general text of the reason.
+    #[must_use]
+    pub fn client_text(&self) -> Option<&str> {
+        match self {
+            Self::Custom(error) => error.client_text(),
+            Self::Credential(_)
+            | Self::Token(_)
+            | Self::IssuerMissing
+            | Self::IssuerUnknown
+            | Self::Claim(_)
+            | Self::Inactive
+            | Self::ApiKey(_)
+            | Self::CustomCall(_)
+            | Self::Peer(_)
+            | Self::Confirmation(_)
+            | Self::Revoked(_)
+            | Self::LookupRequired(_) => None,
+        }
+    }
+
     /// Returns the reason code of this error.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -108,9 +135,8 @@ impl AuthnError {
             Self::Inactive => Reason::TokenInactive,
             Self::ApiKey(ApiKeyError::Unknown) => Reason::ApiKeyUnknown,
             Self::ApiKey(ApiKeyError::Expired { .. }) => Reason::ApiKeyExpired,
-            Self::Custom(CustomError::Rejected) => Reason::CredentialRefused,
-            Self::Custom(CustomError::Expired) => Reason::TokenExpired,
-            Self::Custom(CustomError::Unavailable) => Reason::AuthenticatorUnavailable,
+            Self::Custom(error) => error.reason(),
+            Self::CustomCall(error) => error.reason(),
             Self::Peer(CertificateError) => Reason::CertificateNotAccepted,
             Self::Confirmation(_) => Reason::SenderUnproven,
             Self::Revoked(_) => Reason::TokenRevoked,

@@ -302,7 +302,9 @@ fn mutate(
     });
     match (mutations, &snapshot.correlation) {
         (Ok(mutations), None) => Verdict::Allow(mutations),
-        (Ok(mutations), Some(correlation)) => correlate(correlation, permit, request, now, mutations, observer),
+        (Ok(mutations), Some(correlation)) => {
+            correlate(correlation, permit, request, (snapshot, now), mutations, observer)
+        }
         (Err(error), _) => Verdict::Deny(error.into()),
     }
 }
@@ -312,11 +314,11 @@ fn correlate(
     correlation: &Correlation,
     permit: &Permit,
     request: &Request<'_>,
-    now: Timestamp,
+    (snapshot, now): (&Snapshot, Timestamp),
     mut mutations: Mutations,
     observer: &mut impl Observer,
 ) -> Verdict {
-    let correlated = correlation.write(permit, request, now, &mut mutations);
+    let correlated = correlation.write(permit, &snapshot.authenticators, request, now, &mut mutations);
     observer.step(|| match &correlated {
         Ok(CorrelationOutcome::Signed) => Step::passed("correlation", "written and signed for the process instance"),
         Ok(CorrelationOutcome::Unsigned) => {

@@ -13,10 +13,11 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use crate::detail::{DetailError, DetailText};
 pub use custom_headers::{ExtraHeader, ExtraHeaderError};
 pub use redirect::{OwnHost, OwnHostError, Redirect, ReturnParameter, ReturnParameterError};
 pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Status, StatusError, Style};
-pub use text::{DetailError, DetailText, Insufficient};
+pub use text::Insufficient;
 
 use crate::http::request::{Headers, Request};
 use crate::reason::{Class, Reason};
@@ -71,6 +72,8 @@ pub struct DenialContext<'d, 'r> {
     pub rule: Option<&'d str>,
     /// The permissions that the caller lacks, if [`DenialResponses::discloses_permissions`].
     pub insufficient: Option<&'d Insufficient>,
+    /// The text that replaces the general one of the reason; `None` if it does not.
+    pub text: Option<&'d str>,
     /// The parsed parts of the request.
     pub request: ParsedRequest<'d, 'r>,
 }
@@ -125,7 +128,7 @@ struct Variants([DenialResponse; Representation::ALL.len()]);
 impl Variants {
     /// Builds the representations: `reason` determines the headers; `status` and `text` are sent.
     fn new(reason: Reason, status: Status, text: &str, style: &Style) -> Self {
-        Self(Representation::ALL.map(|representation| response(reason, status, text, representation, style)))
+        Self(Representation::ALL.map(|representation| response(reason, status, (text, None), representation, style)))
     }
 
     const fn get(&self, representation: Representation) -> &DenialResponse {
@@ -195,7 +198,7 @@ impl DenialResponses {
     }
 
     fn in_representation(&self, denied: &DenialContext<'_, '_>, representation: Representation) -> DenialResponse {
-        let DenialContext { reason, rule, insufficient, request: _ } = denied;
+        let DenialContext { reason, rule, insufficient, text, request: _ } = denied;
         match reason.class() {
             Class::Forbidden => {
                 // A rule's own denial takes precedence over the list of permissions.
@@ -205,12 +208,18 @@ impl DenialResponses {
                 }
                 if let (true, Some(insufficient)) = (self.discloses_permissions(), insufficient) {
                     let status = self.style.status(*reason);
-                    return response(*reason, status, &insufficient.to_string(), representation, &self.style);
+                    return response(*reason, status, (&insufficient.to_string(), None), representation, &self.style);
                 }
             }
             Class::Unauthenticated | Class::BadRequest | Class::Unavailable => {}
         }
-        self.general(*reason, representation)
+        match text {
+            None => self.general(*reason, representation),
+            Some(text) => {
+                let status = self.style.status(*reason);
+                response(*reason, status, (text, Some(text)), representation, &self.style)
+            }
+        }
     }
 
     fn general(&self, reason: Reason, representation: Representation) -> DenialResponse {
@@ -218,7 +227,7 @@ impl DenialResponses {
         let made = self.by_reason.get(reason as usize).map(|variants| variants.get(representation).clone());
         made.unwrap_or_else(|| {
             let status = self.style.status(reason);
-            response(reason, status, text::of(reason, self.style.body), representation, &self.style)
+            response(reason, status, (text::of(reason, self.style.body), None), representation, &self.style)
         })
     }
 
@@ -232,10 +241,11 @@ impl DenialResponses {
     }
 }
 
+/// Builds one response. `description` is the text in a challenge; `None` for that of the reason.
 fn response(
     reason: Reason,
     status: Status,
-    text: &str,
+    (text, description): (&str, Option<&str>),
     representation: Representation,
     style: &Style,
 ) -> DenialResponse {
@@ -247,7 +257,9 @@ fn response(
     if representation == Representation::Html {
         headers.push(ResponseHeader::fixed("content-security-policy", body::HTML_POLICY));
     }
-    headers.extend(text::challenge(reason, style).map(|value| ResponseHeader::made("www-authenticate", value)));
+    headers.extend(
+        text::challenge(reason, description, style).map(|value| ResponseHeader::made("www-authenticate", value)),
+    );
     headers.extend(text::retry_after(reason).map(|seconds| ResponseHeader::made("retry-after", seconds.to_string())));
     headers.extend(style.extra.iter().map(ExtraHeader::header));
     let body = representation.body(style.body, status, text);

@@ -12,7 +12,7 @@
 //! | [`authn`] | authenticators: JWT, API key, introspection, mTLS, DPoP, custom |
 //! | [`credential`], [`principal`] | credentials in requests; authenticated callers |
 //! | [`jose`], [`http`] | tokens and keys; requests, paths, queries, headers |
-//! | [`reason`], [`explain`], [`time`] | reason codes, traces of decisions, points in time |
+//! | [`reason`], `detail`, [`explain`], [`time`] | reason codes, texts for clients, traces of decisions, points in time |
 
 /// Defines a name that the operator wrote, shared by its clones.
 macro_rules! name {
@@ -49,6 +49,7 @@ mod cache;
 pub mod credential;
 pub mod decide;
 pub mod denial;
+mod detail;
 pub mod explain;
 pub mod http;
 pub mod jose;

@@ -142,6 +142,9 @@ reasons! {
     /// A custom authenticator rejects the credential.
     CredentialRefused, Unauthenticated, "credential_refused",
         "a custom authenticator rejects the credential";
+    /// A custom authenticator denies all access to the caller.
+    CallerRefused, Forbidden, "caller_refused",
+        "a custom authenticator accepts the credential, and denies its caller all access";
     /// The rule denies all callers.
     RuleDenied, Forbidden, "rule_denied",
         "the rule denies all callers of this request";
@@ -200,9 +203,9 @@ reasons! {
     DeadlineExceeded, Unavailable, "deadline_exceeded",
         "the check exceeded the deadline";
     /// More than `server.max_in_flight` checks are in progress, in total or on this connection, or too many messages are
-    /// incomplete.
+    /// incomplete, or a custom authenticator has its maximum of calls in progress.
     Overloaded, Unavailable, "overloaded",
-        "more checks are in progress than `server.max_in_flight` allows";
+        "more checks are in progress than `server.max_in_flight` or a custom authenticator allows";
     /// The check could not be read, or modgud failed internally.
     Internal, Unavailable, "internal",
         "the check could not be read, or modgud failed internally";

@@ -159,6 +159,7 @@ impl Report {
                     reason: error.reason(),
                     rule,
                     insufficient: insufficient.as_deref(),
+                    text: error.client_text(),
                     request: seen,
                 };
                 let DenialResponse { status, headers, body } = snapshot.denials.to(&denied);

@@ -177,16 +177,16 @@ impl Decider {
         let began = Instant::now();
         let fields = headers.iter().map(|(name, value)| Field { name: name.as_bytes(), value: value.as_bytes() });
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", Headers::new(fields.collect()))
-            .map_err(|error| self.denial(error.reason(), None, None))?;
+            .map_err(|error| self.denial(error.reason(), None, None, None))?;
         let Decision { verdict, rule, insufficient, principal: caller, .. } = self.decide(&request, began).await;
         if let Verdict::Deny(error) = verdict {
-            return Err(self.denial(error.reason(), rule.as_ref(), insufficient.as_deref()));
+            return Err(self.denial(error.reason(), rule.as_ref(), insufficient.as_deref(), error.client_text()));
         }
         let caller = match (caller, required_permission) {
             // The rule does not look for a caller, and the message requires one.
             (None, Some(_)) => {
                 let found = self.caller_of(&request, began).await;
-                Some(found.map_err(|reason| self.denial(reason, rule.as_ref(), None))?)
+                Some(found.map_err(|reason| self.denial(reason, rule.as_ref(), None, None))?)
             }
             (caller, _) => caller,
         };
@@ -198,7 +198,7 @@ impl Decider {
             required.check(caller).map_err(|error| {
                 let have = caller.identity().permissions.clone();
                 let insufficient = Insufficient { required: vec![permission], have };
-                self.denial(error.reason(), rule.as_ref(), Some(&insufficient))
+                self.denial(error.reason(), rule.as_ref(), Some(&insufficient), None)
             })?;
         }
         let service = self.services.of(&request.path).ok_or_else(|| (NO_SERVICE.0, NO_SERVICE.1.to_owned()))?;
@@ -240,9 +240,15 @@ impl Decider {
         found.map_err(|error| error.reason())
     }
 
-    fn denial(&self, reason: Reason, rule: Option<&RuleName>, insufficient: Option<&Insufficient>) -> Denial {
+    fn denial(
+        &self,
+        reason: Reason,
+        rule: Option<&RuleName>,
+        insufficient: Option<&Insufficient>,
+        text: Option<&str>,
+    ) -> Denial {
         let rule = rule.map(RuleName::as_str);
-        let denied = DenialContext { reason, rule, insufficient, request: ParsedRequest::None };
+        let denied = DenialContext { reason, rule, insufficient, text, request: ParsedRequest::None };
         let (status, text) = self.snapshot.denials.summary(&denied);
         (status.code(), text)
     }

@@ -37,6 +37,8 @@ pub(super) enum CasesError {
         "the case `{case}` names the authenticator `{name}`, which the configuration does not have for signed tokens"
     )]
     NoAuthenticator { case: String, name: String },
+    #[error(transparent)]
+    System(#[from] io::Error),
     #[error("the case `{case}` has a token, but its authenticator reads none from a request; remove `token`")]
     NoLocation { case: String },
 }

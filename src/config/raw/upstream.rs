@@ -3,7 +3,7 @@
 use super::Size;
 use super::authenticators::Claim;
 use super::keys::{SecretSource, Text};
-use modgud_core::upstream::{OmittableClaim, PrincipalField};
+use modgud_core::upstream::{IssuedAt, OmittableClaim, PrincipalField};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -219,6 +219,11 @@ pub(in crate::config) struct Correlation {
     pub(in crate::config) email: Option<Claim>,
     /// The secret that signs it, which workers share. Default: none, which leaves it unsigned.
     pub(in crate::config) key: Option<SecretSource>,
+    /// The source of `issuedAt`: `decision`, the time of the check, or `token`, the token's `iat`. With `token`, a caller whose credential has
+    /// no `iat` is denied. Default: `decision`.
+    #[serde(default)]
+    #[schemars(example = &"token")]
+    pub(in crate::config) issued_at: IssuedAt,
     /// The impersonation of others by a caller. Default: none.
     pub(in crate::config) impersonation: Option<Impersonation>,
     /// The location of the process instance in a request. Default: none, so that nothing is signed.

@@ -98,10 +98,10 @@ pub(super) fn check(
             let mtls = self::mtls(&at.key("mtls"), entry_name, mtls, identity, diagnostics);
             authenticators.push(Authenticator::Mtls(mtls));
         } else if let Some(custom) = custom {
-            let by = loader.authenticator(custom);
-            if let Some(by) = diagnostics.ok_or_report(&at.key("custom"), by) {
+            let kind = loader.authenticator(custom);
+            if let Some(kind) = diagnostics.ok_or_report(&at.key("custom"), kind) {
                 let (name, identity) = (AuthenticatorName::new(entry_name), Arc::clone(identity));
-                authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, inner: by }));
+                authenticators.push(Authenticator::Custom(RegisteredAuthenticator { name, identity, kind }));
             }
         }
     }

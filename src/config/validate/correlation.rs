@@ -25,7 +25,7 @@ pub(super) fn check(
     loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> Option<Correlation> {
-    let raw::Correlation { header, username, email, key, impersonation, process_instance } = correlation;
+    let raw::Correlation { header, username, email, key, issued_at, impersonation, process_instance } = correlation;
     let at = Path::root("correlation");
     let mut headers = Headers { locations, shape, taken: Vec::new() };
     let header = headers.take(&at.key("header"), header, diagnostics);
@@ -54,7 +54,16 @@ pub(super) fn check(
         self::impersonation(&at.key("impersonation"), impersonation, &mut headers, diagnostics)
     });
     let instance = instance(&at.key("process_instance"), process_instance, rules, &mut headers, diagnostics);
-    Some(Correlation { header: header?, username: username?, email: email?, secret, impersonation, instance })
+    let issued_at = *issued_at;
+    Some(Correlation {
+        header: header?,
+        username: username?,
+        email: email?,
+        secret,
+        impersonation,
+        instance,
+        issued_at,
+    })
 }
 
 fn impersonation(

@@ -73,6 +73,15 @@ impl Authenticator {
         }
     }
 
+    /// Returns the custom authenticator; `None` if this is another kind.
+    #[must_use]
+    pub const fn as_custom(&self) -> Option<&RegisteredAuthenticator> {
+        match self {
+            Self::Custom(authenticator) => Some(authenticator),
+            Self::Jwt(_) | Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) => None,
+        }
+    }
+
     /// Returns the checks of its tokens' claims; `None` if it has none.
     #[must_use]
     pub const fn checks(&self) -> Option<&ClaimsPolicy> {
@@ -160,6 +169,11 @@ impl Authenticators {
         &self.list
     }
 
+    /// Returns the custom authenticator that authenticated a caller; `None` if another kind did.
+    pub(crate) fn custom_of(&self, principal: &Principal) -> Option<&RegisteredAuthenticator> {
+        self.list.iter().find(|one| one.name() == principal.authenticator())?.as_custom()
+    }
+
     /// Replaces `own` by `shared` in every authenticator that reads it.
     pub fn attach_jwks(&mut self, own: &RemoteJwks, shared: &RemoteJwks) {
         for authenticator in &mut self.list {
@@ -216,7 +230,9 @@ impl Authenticators {
                 server.authenticate(credential.token, by, now, lookup, observer)
             }
             Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
-            Some((_, Authenticator::Custom(one))) => one.authenticate(credential.token, request, now, observer),
+            Some((by, Authenticator::Custom(one))) => {
+                one.authenticate(credential.token, by, request, now, lookup, observer)
+            }
             // Unreachable: `select_opaque` selects neither.
             Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnError::IssuerUnknown),
         }?;

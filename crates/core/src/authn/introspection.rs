@@ -46,9 +46,10 @@ impl IntrospectionAuthenticator {
     ) -> Result<Arc<Principal>, AuthnError> {
         let pending = match lookup {
             LookupResult::Introspection(IntrospectionOutcome::Unavailable) => PendingLookup::ServerUnavailable(by),
-            LookupResult::Introspection(_) | LookupResult::Nothing | LookupResult::Jwks(_) => {
-                PendingLookup::Introspection(by)
-            }
+            LookupResult::Introspection(_)
+            | LookupResult::Nothing
+            | LookupResult::Jwks(_)
+            | LookupResult::Custom(_) => PendingLookup::Introspection(by),
         };
         let response = self.response(token, now, lookup).ok_or(pending);
         observer.step(|| Step::of("introspection", &response, "a response of the authorization server is available"));
@@ -90,9 +91,10 @@ impl IntrospectionAuthenticator {
                 let key = self.known.key(token);
                 self.fresh(&key, now).or_else(|| self.known.stale(&key, self.lifetimes, now))
             }
-            LookupResult::Introspection(IntrospectionOutcome::Busy) | LookupResult::Nothing | LookupResult::Jwks(_) => {
-                self.fresh(&self.known.key(token), now)
-            }
+            LookupResult::Introspection(IntrospectionOutcome::Busy)
+            | LookupResult::Nothing
+            | LookupResult::Jwks(_)
+            | LookupResult::Custom(_) => self.fresh(&self.known.key(token), now),
         }
     }
 }

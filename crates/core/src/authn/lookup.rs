@@ -1,13 +1,14 @@
 //! The lookups that a decision can need, and their results. The core does no I/O: it returns the pending lookup, and is called again with
 //! the result.
 
+use super::custom::{CustomAnswer, CustomCallError};
 use super::introspection::IntrospectionResponse;
 use crate::credential::AuthenticatorId;
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// A lookup that needs the network.
+/// A lookup that needs the network, or another wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PendingLookup {
     /// The JWKS of this authenticator: that of one of its providers was never fetched, or too long ago.
@@ -22,6 +23,9 @@ pub enum PendingLookup {
     /// The introspection response of a server that proved unavailable. No request of a client causes that.
     #[error("the token's authorization server is unavailable")]
     ServerUnavailable(AuthenticatorId),
+    /// The answer of this custom authenticator, which waits.
+    #[error("the custom authenticator was not called")]
+    Custom(AuthenticatorId),
 }
 
 impl PendingLookup {
@@ -31,6 +35,7 @@ impl PendingLookup {
         match self {
             Self::Jwks(_) | Self::JwksRefresh(_) => Reason::KeysUnavailable,
             Self::Introspection(_) | Self::ServerUnavailable(_) => Reason::IntrospectionUnavailable,
+            Self::Custom(_) => Reason::AuthenticatorUnavailable,
         }
     }
 }
@@ -45,6 +50,8 @@ pub enum LookupResult {
     Jwks(JwksRefresh),
     /// Introspection was requested, or the request was not possible.
     Introspection(IntrospectionOutcome),
+    /// A custom authenticator was called, or the call was not possible.
+    Custom(Result<CustomAnswer, CustomCallError>),
 }
 
 /// The resolution of `iat` at most issuers.
@@ -63,7 +70,7 @@ impl LookupResult {
                 issued.is_some_and(|issued| issued.plus(ISSUE_GRANULARITY).plus(leeway) <= *last)
             }
             // The provider may have published the key since.
-            Self::Jwks(JwksRefresh::Failed) | Self::Introspection(_) | Self::Nothing => false,
+            Self::Jwks(JwksRefresh::Failed) | Self::Introspection(_) | Self::Custom(_) | Self::Nothing => false,
         }
     }
 }

@@ -148,6 +148,26 @@ impl DecisionError {
         }
     }
 
+    /// Returns the text for the client that a custom authenticator wrote; `None` for the general text of the reason.
+    #[must_use]
+    pub fn client_text(&self) -> Option<&str> {
+        match self {
+            Self::Authz(AuthzError::Credential(error)) | Self::Correlation(CorrelationError::Authenticator(error)) => {
+                error.client_text()
+            }
+            Self::Request(_)
+            | Self::Authz(_)
+            | Self::Identity(_)
+            | Self::Correlation(_)
+            | Self::Deadline
+            | Self::Minted(_)
+            | Self::Overload
+            | Self::TooLarge { .. }
+            | Self::TooManyEntries
+            | Self::Internal => None,
+        }
+    }
+
     /// Returns true if modgud could not decide because a provider or authorization server is unavailable.
     ///
     /// Every other error stays a denial, because clients can cause it: an unknown key, too many concurrent checks or lookups, a
@@ -225,6 +245,7 @@ mod tests {
             (pending(PendingLookup::ServerUnavailable(by)), true),
             (pending(PendingLookup::JwksRefresh(by)), false),
             (pending(PendingLookup::Introspection(by)), false),
+            (pending(PendingLookup::Custom(by)), false),
             (DecisionError::Deadline, false),
             (DecisionError::Overload, false),
             (DecisionError::TooLarge { found: 2, limit: 1 }, false),

@@ -36,6 +36,7 @@ fn told(answers: &DenialResponses, reason: Reason, headers: &[(&'static str, &'s
         reason,
         rule: Some("report"),
         insufficient: None,
+        text: None,
         request: ParsedRequest::Full(&request),
     })
 }
@@ -138,8 +139,13 @@ fn forms_are_marked_as_what_they_are() {
 
 #[test]
 fn an_unparsed_request_gets_the_configured_body() {
-    let denied =
-        DenialContext { reason: Reason::Overloaded, rule: None, insufficient: None, request: ParsedRequest::None };
+    let denied = DenialContext {
+        reason: Reason::Overloaded,
+        rule: None,
+        insufficient: None,
+        text: None,
+        request: ParsedRequest::None,
+    };
     let answer = answers(BodyStyle::Error).to(&denied);
     assert_eq!(answer.status.code(), 503);
     assert_eq!(text(&answer), r#"{"error":"The request could not be checked. Try again later."}"#);
@@ -220,6 +226,7 @@ fn a_rule_speaks_for_itself_to_callers_who_may_not() {
             reason: *reason,
             rule: Some("report"),
             insufficient: Some(&insufficient),
+            text: None,
             request: ParsedRequest::None,
         };
         let answer = hidden.to(&denied);
@@ -241,6 +248,7 @@ fn only_one_style_tells_permissions() {
             reason: Reason::PermissionMissing,
             rule: None,
             insufficient: Some(&insufficient),
+            text: None,
             request: ParsedRequest::None,
         };
         let answer = answers.to(&denied);

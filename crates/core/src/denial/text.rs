@@ -6,35 +6,6 @@ use crate::jose::{Algorithm, KeyType};
 use crate::reason::{Class, Reason};
 use std::fmt;
 
-/// A text for clients that an operator wrote: one line that every representation can hold uncut.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DetailText(Box<str>);
-
-/// A text that is invalid for clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write 1 to {} bytes on one line, without control characters", DetailText::MAX_BYTES)]
-pub struct DetailError;
-
-impl DetailText {
-    /// The maximum size of a text, in bytes. A longer one is rejected.
-    pub const MAX_BYTES: usize = 512;
-
-    /// Parses a text.
-    ///
-    /// # Errors
-    /// [`DetailError`] if it is empty, too long or more than one line.
-    pub fn parse(text: &str) -> Result<Self, DetailError> {
-        let good = matches!(text.len(), 1..=Self::MAX_BYTES) && !text.chars().any(char::is_control);
-        if good { Ok(Self(text.into())) } else { Err(DetailError) }
-    }
-
-    /// Returns the text.
-    #[must_use]
-    pub const fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// Returns the text of a reason in a style.
 pub(super) const fn of(reason: Reason, style: BodyStyle) -> &'static str {
     match style {
@@ -70,7 +41,8 @@ const fn public(reason: Reason) -> &'static str {
         | Reason::ApiKeyExpired
         | Reason::TokenInactive
         | Reason::CredentialRefused => "The token is not valid here.",
-        Reason::RuleDenied
+        Reason::CallerRefused
+        | Reason::RuleDenied
         | Reason::NoRule
         | Reason::PermissionMissing
         | Reason::RoleMissing
@@ -125,20 +97,23 @@ const fn error(reason: Reason) -> &'static str {
 ///
 /// A request without a credential gets no error code. One with an invalid token gets its code and a sentence that helps the client
 /// but not an attacker. Every 401 requires a challenge. It is sent for the class, whatever its status: a client that gets 403
-/// because of an old contract still sees the meaning. Error codes are those of tokens; other challenges have none.
-pub(super) fn challenge(reason: Reason, style: &Style) -> Option<String> {
+/// because of an old contract still sees the meaning. Error codes are those of tokens; other challenges have none. `description`
+/// replaces the sentence, if a challenge can hold it.
+pub(super) fn challenge(reason: Reason, description: Option<&str>, style: &Style) -> Option<String> {
     match reason.class() {
         Class::Unauthenticated => {}
         Class::Forbidden | Class::BadRequest | Class::Unavailable => return None,
     }
     let realm = style.realm.as_str();
-    let token = |scheme: &str| format!("{scheme} realm=\"{realm}\"{}", error_parameters(reason, "invalid_token"));
+    let description = description.filter(|text| text.bytes().all(is_description)).unwrap_or(public(reason));
+    let error = |code: &str| error_parameters(reason, code, description);
+    let token = |scheme: &str| format!("{scheme} realm=\"{realm}\"{}", error("invalid_token"));
     let bearer = || token("Bearer");
     let dpop = || {
         let code = if reason == Reason::SenderUnproven { "invalid_dpop_proof" } else { "invalid_token" };
         let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.key_type() != KeyType::Hmac);
         let algorithms: Vec<&str> = signed.map(|algorithm| algorithm.name()).collect();
-        format!("DPoP realm=\"{realm}\"{}, algs=\"{}\"", error_parameters(reason, code), algorithms.join(" "))
+        format!("DPoP realm=\"{realm}\"{}, algs=\"{}\"", error(code), algorithms.join(" "))
     };
     Some(match &style.schemes {
         ChallengeSchemes::Bearer => bearer(),
@@ -151,11 +126,16 @@ pub(super) fn challenge(reason: Reason, style: &Style) -> Option<String> {
     })
 }
 
-fn error_parameters(reason: Reason, code: &str) -> String {
+fn error_parameters(reason: Reason, code: &str, description: &str) -> String {
     if reason == Reason::CredentialMissing {
         return String::new();
     }
-    format!(", error=\"{code}\", error_description=\"{}\"", public(reason))
+    format!(", error=\"{code}\", error_description=\"{description}\"")
+}
+
+/// Returns true if a description may have the character: ASCII that needs no escape in a quoted string (RFC 6750 §3).
+const fn is_description(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 /// Returns the seconds after which a retry is useful (`Retry-After`, RFC 9110 §10.2.3); `None` if a retry changes nothing.
@@ -213,7 +193,7 @@ impl fmt::Display for List<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyStyle, DetailText, Insufficient, of, public};
+    use super::{BodyStyle, Insufficient, of, public};
     use crate::reason::Reason;
 
     #[test]
@@ -226,14 +206,6 @@ mod tests {
         );
         assert_eq!(texts(Reason::NoRule)[2], "Forbidden");
         assert_eq!(texts(Reason::PathAmbiguous), [public(Reason::PathAmbiguous); 3]);
-    }
-
-    #[test]
-    fn an_operator_s_text_is_one_line() {
-        for bad in ["", "a\nb", "a\r\nx: y", "a\0", &"a".repeat(513)] {
-            assert!(DetailText::parse(bad).is_err(), "{bad:?}");
-        }
-        assert!(DetailText::parse("Nur für Mitglieder <b>").is_ok());
     }
 
     #[test]

@@ -7,9 +7,10 @@ mod signed;
 
 pub use impersonation::{BodyError, Impersonation, ImpersonationSource};
 pub use json_body::MediaTypeError;
-pub use signed::{CorrelationField, FieldError, IdentityCorrelation, ReadError, SigningSecret, VerifyError};
+pub use signed::{CorrelationField, FieldError, IdentityCorrelation, ReadError, SignError, SigningSecret, VerifyError};
 
 use super::Mutations;
+use crate::authn::{Authenticators, AuthnError, CorrelationValues, RegisteredAuthenticator};
 use crate::authz::{Caller, PathPattern, Permit};
 use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
 use crate::http::path::CanonicalPath;
@@ -18,6 +19,8 @@ use crate::principal::{ClaimPath, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The correlation settings of a configuration.
@@ -35,6 +38,19 @@ pub struct Correlation {
     pub impersonation: Option<Impersonation>,
     /// The sources of the process instance.
     pub instance: InstanceSources,
+    /// The source of the time of issue.
+    pub issued_at: IssuedAt,
+}
+
+/// The source of a correlation's time of issue.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IssuedAt {
+    /// The time of the decision.
+    #[default]
+    Decision,
+    /// The token's `iat`.
+    Token,
 }
 
 /// The outcome for a correlation.
@@ -59,6 +75,20 @@ pub enum CorrelationError {
         /// The error of its value.
         error: FieldError,
     },
+    /// A custom authenticator returned a value that is not a valid field.
+    #[error("the custom authenticator's {member} {error}, so it can't be field of a correlation")]
+    Value {
+        /// The value.
+        member: &'static str,
+        /// The error of the value.
+        error: FieldError,
+    },
+    /// The custom authenticator denies the request, or failed.
+    #[error(transparent)]
+    Authenticator(AuthnError),
+    /// The caller's credential has no `iat`, or one that is not a date.
+    #[error("the correlation's time is the token's `iat`, and the token has none that is a date")]
+    IssuedAt,
     /// All fields together exceed the limit of a header value.
     #[error("the correlation is too long for a header")]
     TooLong,
@@ -85,9 +115,10 @@ pub enum CorrelationError {
 impl CorrelationError {
     /// Returns the reason code of this error.
     #[must_use]
-    pub const fn reason(&self) -> Reason {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Claim { .. } | Self::TooLong => Reason::ClaimInvalid,
+            Self::Claim { .. } | Self::Value { .. } | Self::IssuedAt | Self::TooLong => Reason::ClaimInvalid,
+            Self::Authenticator(error) => error.reason(),
             Self::Body(_) => Reason::BodyUnreadable,
             Self::Impersonated(_) | Self::ImpersonatedInQuery | Self::Instance(_) | Self::Instances => {
                 Reason::RequestMalformed
@@ -98,20 +129,25 @@ impl CorrelationError {
 }
 
 impl Correlation {
-    /// Writes the correlation of an allowed caller, and removes all client headers of its name.
+    /// Writes the correlation of an allowed caller, and removes all client headers of its name. A caller's custom authenticator may
+    /// change its values.
     ///
     /// # Errors
     /// [`CorrelationError`] if a field that would be signed is ambiguous or not permitted.
     pub fn write(
         &self,
         permit: &Permit,
+        authenticators: &Authenticators,
         request: &Request<'_>,
         now: Timestamp,
         mutations: &mut Mutations,
     ) -> Result<CorrelationOutcome, CorrelationError> {
         let correlation = match permit.caller() {
             Caller::Anonymous => None,
-            Caller::Known(principal) => Some(self.make(principal, request, now)?),
+            Caller::Known(principal) => {
+                let custom = authenticators.custom_of(principal);
+                Some(self.make(principal, custom, request, now)?)
+            }
         };
         // Only the correlation may carry the impersonated person to the module.
         let source = self.impersonation.as_ref().and_then(|impersonation| impersonation.source.header());
@@ -136,6 +172,7 @@ impl Correlation {
     fn make(
         &self,
         principal: &Principal,
+        custom: Option<&RegisteredAuthenticator>,
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<IdentityCorrelation, CorrelationError> {
@@ -157,14 +194,75 @@ impl Correlation {
             username: field(&self.username)?.unwrap_or_default(),
             email: field(&self.email)?.filter(|email| !email.as_str().is_empty()),
             impersonated,
-            issued_at: now,
+            issued_at: match self.issued_at {
+                IssuedAt::Decision => now,
+                IssuedAt::Token => {
+                    let date = principal.claims().numeric_date("iat").ok().flatten();
+                    date.ok_or(CorrelationError::IssuedAt)?.floor()
+                }
+            },
             instance: self.instance.of(request)?,
             signature: None,
         };
+        if let Some(custom) = custom {
+            correlation = self.changed(correlation, principal, custom, request)?;
+        }
         if let Some(secret) = &self.secret {
             correlation.sign(secret);
         }
         Ok(correlation)
+    }
+}
+
+impl Correlation {
+    /// Returns the correlation with the values that a custom authenticator returns. They are checked like claims.
+    fn changed(
+        &self,
+        read: IdentityCorrelation,
+        principal: &Principal,
+        custom: &RegisteredAuthenticator,
+        request: &Request<'_>,
+    ) -> Result<IdentityCorrelation, CorrelationError> {
+        let text = |field: &CorrelationField| field.as_str().to_owned();
+        let given = CorrelationValues {
+            username: text(&read.username),
+            email: read.email.as_ref().map(text),
+            impersonated: read.impersonated.as_ref().map(text),
+            issued_at: read.issued_at,
+            process_instance: read.instance.as_ref().map(text),
+        };
+        let values = custom.correlation(principal.claims(), request, given.clone());
+        let values = values.map_err(CorrelationError::Authenticator)?;
+        if values == given {
+            return Ok(read);
+        }
+        let field = |member: &'static str, text: &str| {
+            CorrelationField::parse(text).map_err(|error| CorrelationError::Value { member, error })
+        };
+        let some = |member: &'static str, text: Option<String>| match text {
+            None => Ok(None),
+            Some(text) if text.is_empty() => Err(CorrelationError::Value { member, error: FieldError::Empty }),
+            Some(text) => field(member, &text).map(Some),
+        };
+        let CorrelationValues { username, email, impersonated, issued_at, process_instance } = values;
+        // A configured permission counts for everyone who is named, whoever names them.
+        if let (Some(impersonation), Some(_)) = (&self.impersonation, &impersonated)
+            && impersonated != given.impersonated
+            && !principal.identity().has_permission(&impersonation.permission)
+        {
+            return Err(CorrelationError::NotEntitled(impersonation.permission.clone()));
+        }
+        if issued_at > IdentityCorrelation::LAST_ISSUED_AT {
+            return Err(CorrelationError::Value { member: "time of issue", error: FieldError::Date });
+        }
+        Ok(IdentityCorrelation {
+            username: field("username", &username)?,
+            email: some("email address", email)?,
+            impersonated: some("impersonated person", impersonated)?,
+            issued_at,
+            instance: some("process instance", process_instance)?,
+            signature: None,
+        })
     }
 }
 

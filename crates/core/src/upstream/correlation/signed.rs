@@ -43,6 +43,9 @@ pub enum FieldError {
     /// The text is empty where a value is required.
     #[error("is empty")]
     Empty,
+    /// The value is a time after the year 9999.
+    #[error("is after the year 9999")]
+    Date,
 }
 
 impl CorrelationField {
@@ -142,7 +145,24 @@ pub enum VerifyError {
     Signature,
 }
 
+/// The reason why a correlation can't be signed for a process instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// It has a signature. Signing it again could move it to another process instance.
+    #[error("the correlation is signed already; use the one that modgud sent when the process started")]
+    Signed,
+    /// It names another process instance.
+    #[error("the correlation names another process instance")]
+    OtherInstance,
+    /// The id is not a valid field.
+    #[error("the process instance's id {0}")]
+    Instance(FieldError),
+}
+
 impl IdentityCorrelation {
+    /// The latest time of issue: the end of the year 9999.
+    pub const LAST_ISSUED_AT: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+
     /// Returns true if it has a signature, valid or not.
     #[must_use]
     pub const fn is_signed(&self) -> bool {
@@ -155,6 +175,27 @@ impl IdentityCorrelation {
             let tag = hmac::sign(&secret.0, message.as_bytes());
             STANDARD.encode(tag.as_ref()).into()
         });
+    }
+
+    /// Signs an unsigned correlation for a process instance, once that has an id. The calling code must have got the correlation from
+    /// modgud: without a signature, it proves nothing.
+    ///
+    /// # Errors
+    /// [`SignError`] if it is signed already, names another process instance, or the id is not a valid field.
+    pub fn sign_for(self, process_instance: &str, secret: &SigningSecret) -> Result<Self, SignError> {
+        if self.is_signed() {
+            return Err(SignError::Signed);
+        }
+        if process_instance.is_empty() {
+            return Err(SignError::Instance(FieldError::Empty));
+        }
+        let instance = CorrelationField::parse(process_instance).map_err(SignError::Instance)?;
+        if self.instance.as_ref().is_some_and(|named| *named != instance) {
+            return Err(SignError::OtherInstance);
+        }
+        let mut signed = Self { instance: Some(instance), ..self };
+        signed.sign(secret);
+        Ok(signed)
     }
 
     /// Verifies the signature of the content, in constant time.

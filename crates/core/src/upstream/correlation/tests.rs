@@ -2,7 +2,7 @@
 
 use super::{
     BodyError, Correlation, CorrelationError, CorrelationField, FieldError, IdentityCorrelation, Impersonation,
-    ImpersonationSource, InstanceSources, MediaTypeError, ReadError, SigningSecret, VerifyError,
+    ImpersonationSource, InstanceSources, IssuedAt, MediaTypeError, ReadError, SigningSecret, VerifyError,
 };
 use crate::authz::PathPattern;
 use crate::http::header::HeaderName;
@@ -129,6 +129,7 @@ fn configured(source: ImpersonationSource) -> Correlation {
             paths: vec![PathPattern::parse("/process/{process_instance}/{*rest}").unwrap()],
             header: HeaderName::parse("x-process-instance-id").ok(),
         },
+        issued_at: IssuedAt::Decision,
     }
 }
 
@@ -147,7 +148,7 @@ fn made(
     let mut request = Request::parse(b"POST", path.as_bytes(), b"", headers).unwrap();
     request.body = body;
     let caller = principal(json!({"preferred_username": "testuser", "email": "test@example.com"}), permissions);
-    configured(ImpersonationSource::Body("customer".into())).make(&caller, &request, MADE)
+    configured(ImpersonationSource::Body("customer".into())).make(&caller, None, &request, MADE)
 }
 
 #[test]
@@ -314,7 +315,8 @@ fn it_is_signed_once_the_process_is_known() {
 fn claims_that_can_be_read_in_two_ways_are_refused() {
     let request = Request::parse(b"GET", b"/", b"", Headers::default()).unwrap();
     let of = |claims: Value| {
-        let made = configured(ImpersonationSource::Body("a".into())).make(&principal(claims, &[]), &request, MADE);
+        let made =
+            configured(ImpersonationSource::Body("a".into())).make(&principal(claims, &[]), None, &request, MADE);
         made.map(|made| (made.username.as_str().to_owned(), made.email.map(|email| email.as_str().to_owned())))
     };
     assert_eq!(of(json!({})), Ok((String::new(), None)));
