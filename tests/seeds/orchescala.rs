@@ -1,5 +1,6 @@
 //! Document 4, Orchescala's gateway: the profile `orchescala` behind Envoy, and workers that verify the correlation.
 
+mod custom;
 mod identity;
 
 use super::gateway::{Belongings, Gateway};
@@ -39,6 +40,7 @@ authenticators:
 modules: [{ name: engine, prefix: /engine, upstream: '{crm}' }]
 correlation:
   key: { value: test-secret-key }
+  issued_at: token
   impersonation: { body: customerId, permission: impersonate }
   process_instance: { paths: ['/engine/process/{process_instance}/{*rest}'] }
 ";

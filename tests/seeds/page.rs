@@ -68,7 +68,7 @@ fn every_test_has_a_statement() {
 fn every_test_takes_one_turn() {
     let mut files: Vec<PathBuf> = DOCUMENTS.map(|name| root().join(format!("tests/seeds/{name}.rs"))).to_vec();
     files.extend(
-        ["reserved", "bifrost/payload", "exercise/messages", "orchescala/identity"]
+        ["reserved", "bifrost/payload", "exercise/messages", "orchescala/custom", "orchescala/identity"]
             .map(|name| root().join(format!("tests/seeds/{name}.rs"))),
     );
     for file in files {

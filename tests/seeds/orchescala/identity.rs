@@ -6,6 +6,8 @@ use crate::envoy::seen::Seen;
 use crate::envoy::tokens::{with, without};
 use crate::seeds::{get, modgud, only, post, reached_a_module};
 use crate::support::STRANGER;
+use modgud::clock::Clock;
+use modgud_core::time::Timestamp;
 use modgud_core::upstream::{IdentityCorrelation, SigningSecret, VerifyError};
 use serde_json::{Value, json};
 use std::fs;
@@ -40,6 +42,22 @@ fn the_identity_comes_from_token_and_variables() {
         let correlation = correlation(&post(gateway, START, &[&impersonator(gateway)], body).await);
         assert_eq!(correlation.username.as_str(), "testuser");
         assert_eq!(correlation.impersonated.unwrap().as_str(), "customer-456");
+    });
+}
+
+#[test]
+fn starting_a_process_is_signed_once_its_instance_is_known() {
+    GATEWAY.test(async |gateway| {
+        let answer = post(gateway, START, &[&bearer(&gateway.key, &claims())], "{}").await;
+        let unsigned = only(&Seen::of(&answer), "x-identity-correlation").to_owned();
+        assert_eq!(correlation(&answer).verify(&secret()), Err(VerifyError::Unsigned));
+        assert!(worker("verify", &unsigned, "process-123").await.is_none());
+        // The engine has started the process: the service that got the identity signs it.
+        let signed = worker("sign", &unsigned, "process-123").await.unwrap();
+        assert!(worker("verify", &signed, "process-123").await.is_some());
+        let read = IdentityCorrelation::from_json(signed.as_bytes()).unwrap();
+        assert_eq!((read.username.as_str(), read.verify(&secret())), ("testuser", Ok(())));
+        assert!(worker("sign", &signed, "process-124").await.is_none(), "it is signed for another one");
     });
 }
 
@@ -85,6 +103,15 @@ fn impersonate_process_value_is_optional() {
         assert_eq!(acts_for(r#"{"customerId":"customer-456"}"#).await.as_deref(), Some("customer-456"));
         assert_eq!(acts_for(r#"{"customerId":null}"#).await, None);
         assert_eq!(acts_for("{}").await, None);
+    });
+}
+
+#[test]
+fn issued_at_is_when_the_token_was_issued() {
+    GATEWAY.test(async |gateway| {
+        let issued = Clock::System.now().as_secs() - 1_234;
+        let line = bearer(&gateway.key, &with(claims(), "iat", json!(issued)));
+        assert_eq!(correlation(&get(gateway, COMPLETE, &[&line]).await).issued_at, Timestamp::from_secs(issued));
     });
 }
 
