@@ -156,7 +156,7 @@ fn minted(forward: &Forward) {
 
 fn gateway(gateway: &GatewayConfig) {
     let GatewayConfig { modules, core: CoreService { upstream, reserved }, .. } = gateway;
-    for Module { name, prefix, reading: _, upstream, has_access_list } in modules {
+    for Module { name, prefix, reading: _, upstream, has_access_list, openapi: _ } in modules {
         let access = if *has_access_list { ", restricted by an access list" } else { "" };
         print_line(format_args!("  module {name}: {prefix} to {upstream}{access}"));
     }

@@ -67,10 +67,10 @@ impl Launch {
     }
 
     /// Returns the output of `modgud envoy`, on free ports and for this modgud.
-    pub(super) async fn written(&self, modgud: SocketAddr) -> Result<String, TestbedError> {
+    pub(super) async fn written(&self, modgud: SocketAddr, arguments: &[String]) -> Result<String, TestbedError> {
         let mut command = Command::new(&self.programs.modgud);
         command.arg("envoy").arg("--config").arg(self.file(MODGUD_YAML)).arg("--modgud").arg(modgud.to_string());
-        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).kill_on_drop(true);
+        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(arguments).kill_on_drop(true);
         let output = command.output().await?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {

@@ -77,6 +77,8 @@ pub struct Setup {
     pub config: Option<&'static str>,
     /// The origin of Envoy's configuration.
     pub envoy: EnvoyYaml,
+    /// Further arguments for `modgud envoy`, if it writes Envoy's configuration.
+    pub arguments: Vec<String>,
     /// A change to Envoy's configuration.
     pub edit: Option<fn(&str) -> String>,
     /// The tokens that the modules verify.
@@ -169,7 +171,7 @@ impl Testbed {
         let edit = setup.edit.unwrap_or(str::to_owned);
         let yaml = match setup.envoy {
             EnvoyYaml::Sample => sample(&endpoints),
-            EnvoyYaml::Written => launch.written(modgud_grpc).await?,
+            EnvoyYaml::Written => launch.written(modgud_grpc, &setup.arguments).await?,
         };
         std::fs::write(launch.file(ENVOY_YAML), edit(&yaml))?;
         let (envoy, envoy_admin, gateway) = launch.envoy().await?;
