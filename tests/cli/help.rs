@@ -55,6 +55,8 @@ async fn every_command_shows_an_example_of_itself() {
             "correlation verify",
             "openapi check",
             "openapi rules",
+            "openapi merge",
+            "openapi page",
         ]
     );
 }

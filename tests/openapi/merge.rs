@@ -178,7 +178,7 @@ async fn what_can_not_be_merged_is_an_error_with_its_place() {
         ),
         (
             description(V3, plain, &schema("{ items: [] , not: 5 }")),
-            "a.yaml:5:44: components.schemas.A.not: should be a map",
+            "a.yaml:5:43: components.schemas.A.not: should be a map",
         ),
         (description(V31, plain, &schema("{ $id: 'https://a' }")), "changes the meaning of references"),
         (description(V31, plain, &schema("{ $ref: '#missing' }")), "leads nowhere"),
@@ -407,7 +407,7 @@ async fn later_features_raise_the_version() {
 profile: none
 fallback: authenticated
 server: { grpc: 'unix:/run/check.sock' }
-authenticators: [{ name: mesh, mtls: { principals: ['spiffe://example.org/*'] } }]
+authenticators: [{ name: mesh, mtls: { principals: ['api.example.com'] } }]
 ";
     let extended = "/a: { query: { OK }, additionalOperations: { PURGE: { operationId: purge, OK } } }";
     write(

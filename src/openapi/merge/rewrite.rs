@@ -46,13 +46,12 @@ pub(super) struct Components(pub(super) Vec<(&'static str, Object)>);
 impl Components {
     /// Adds a component. Its name must be new.
     pub(super) fn put(&mut self, key: &'static str, name: String, node: Node) {
-        match self.0.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, all)) => all.put(name, node),
-            None => {
-                let mut all = Object::new(&node.place);
-                all.put(name, node);
-                self.0.push((key, all));
-            }
+        if let Some((_, all)) = self.0.iter_mut().find(|(known, _)| *known == key) {
+            all.put(name, node);
+        } else {
+            let mut all = Object::new(&node.place);
+            all.put(name, node);
+            self.0.push((key, all));
         }
     }
 }

@@ -203,7 +203,9 @@ fn upgraded(mut schema: Object) -> Node {
             schema.done()
         }
         other => {
-            other.into_iter().for_each(|node| schema.put("type", node));
+            if let Some(types) = other {
+                schema.put("type", types);
+            }
             // Without a type, `nullable` of 3.0 has no effect, but it is written for these.
             if ["allOf", "anyOf", "oneOf"].iter().all(|key| schema.get(key).is_none()) {
                 return schema.done();
