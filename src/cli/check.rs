@@ -143,13 +143,23 @@ fn minted(forward: &Forward) {
     match forward {
         Forward::Keep | Forward::Remove | Forward::As { .. } => {}
         Forward::Mint { minter, header: _ } => {
-            let Mint { name, key, verification, issuer, audience, lifetime, scheme: _, claims: _ } = minter.mint();
+            let Mint { name, key, verification, issuer, audiences, lifetime, accepted_by, .. } = minter.mint();
+            let audience = match &**audiences {
+                [] => "no audience".to_owned(),
+                several => format!("audience `{}`", several.join("`, `")),
+            };
             print_line(format_args!(
-                "  minted for modules: {name}, issuer `{issuer}`, audience `{audience}`, {}, {}, key {}",
+                "  minted for modules: {name}, issuer `{issuer}`, {audience}, {}, {}, key {}",
                 humantime::format_duration(*lifetime),
                 key.algorithm().name(),
                 describe(verification)
             ));
+            for name in accepted_by {
+                print_line(format_args!(
+                    "    forwarded unchanged if a caller presents one: authenticator {}",
+                    name.as_str()
+                ));
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `modgud keygen`: generates a key pair, or a shared secret, for development.
+//! `modgud keygen`: generates a key pair, or a shared secret, for development and for `mint`.
 
 use super::{Exit, print_error, print_line};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -8,13 +8,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Makes a key pair for development: a private key that signs tokens, and the public key with which modgud and modules
-/// verify them.
+/// Makes a key pair for development and for `mint`: a private key that signs tokens, and the public key with which modgud
+/// and modules verify them.
 ///
-/// For HS256, HS384 and HS512 it makes one secret, which does both. Existing files are not overwritten.
+/// RSA keys have 2048 bits. For HS256, HS384 and HS512 it makes one secret, which does both. Existing files are not
+/// overwritten.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  modgud keygen --private dev.key.pem --public dev.pub.pem\n  \
     JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat dev.pub.pem)\" modgud serve\n  \
+    modgud keygen --private bifrost.key --public bifrost.pub.pem      (`key` of a `mint`, and the key of its modules)\n  \
     modgud keygen --algorithm ES256\n  \
     modgud keygen --algorithm HS256 --private dev.secret")]
 pub(super) struct Args {

@@ -13,7 +13,7 @@ mod rules;
 use super::Config;
 use super::diagnostic::Diagnostics;
 use super::path::Path;
-use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Oidc, Server, Statuses, Upstream};
+use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Mint, Oidc, Server, Statuses, Upstream};
 use super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use crate::jwks::distrust;
@@ -46,6 +46,7 @@ pub(super) fn find(
     denials(document, &mut diagnostics);
     server(&document.server, &config.server.grpc, &mut diagnostics);
     claims::find(document, &mut diagnostics);
+    mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);
@@ -107,6 +108,16 @@ fn upstream(upstream: &Upstream, profile: &Upstream, diagnostics: &mut Diagnosti
             let at = Path::root("upstream").key("strip");
             diagnostics.add(at, Issue::warning("strip-of-profile-lost", message, help));
         }
+    }
+}
+
+/// Warns about minted tokens without an audience. An empty list is intentional.
+fn mint(list: &[Mint], diagnostics: &mut Diagnostics) {
+    for (number, _) in list.iter().enumerate().filter(|(_, one)| one.audience.is_none()) {
+        let message = "has no `audience`, so that every service that trusts the key accepts the tokens, whichever module they are for";
+        let help =
+            "write the `aud` that modules require, such as `audience: modules`, or `audience: []` if they require none";
+        diagnostics.add(Path::root("mint").position(number), Issue::warning("mint-without-audience", message, help));
     }
 }
 

@@ -16,8 +16,8 @@ pub(super) use rules::{
     Allow, AnyRight, Core, Denials, Deny, Match, Module, ModuleAccess, Redirect, Require, RequireAny, Rule, Statuses,
 };
 pub(super) use upstream::{
-    Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintClaim,
-    ProcessInstance, TooLarge, Upstream, is_choice,
+    Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintAudience,
+    MintClaim, ProcessInstance, TooLarge, Upstream, is_choice,
 };
 
 use modgud_core::authz::Fallback;

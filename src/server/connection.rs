@@ -7,17 +7,17 @@ use super::connection_slots::{ConnectionActivity, ListenerConnections, Slot};
 use super::frames::{Counted, FrameCounter};
 use super::protocol::PrefaceCheck;
 use std::future::Future;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Size of the write buffer: some ten responses are sent together, unless a flush comes first. HTTP/2 writes each of them separately, and
+/// Size of the write buffer: some forty responses are sent together, unless a flush comes first. HTTP/2 writes each of them separately, and
 /// sending costs more than deciding.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+pub(super) const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A byte stream: TCP or a Unix socket, either of them with or without TLS.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -33,9 +33,14 @@ pub(super) enum ReadDeadline {
     End,
 }
 
+/// The bytes of a connection, which it shares with its [`Flusher`]. Only the connection's task uses them, so the lock is always free.
+type SharedStream = Arc<Mutex<BufWriter<Box<dyn Stream>>>>;
+
 /// A connection, which fails when its deadline has passed or it is evicted.
 pub(super) struct Connection {
-    stream: BufWriter<Box<dyn Stream>>,
+    stream: SharedStream,
+    /// True once a [`Flusher`] sends what is written.
+    has_flusher: bool,
     deadline: Option<(ReadDeadline, Pin<Box<Sleep>>)>,
     slot: Slot,
     /// `None` once the preface has arrived, and on a listener for HTTP/1.1.
@@ -185,9 +190,16 @@ impl Connection {
         at: Instant,
         preface: Option<PrefaceCheck>,
     ) -> Self {
-        let stream = BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream);
+        let stream = Arc::new(Mutex::new(BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream)));
         let deadline = Some((due, Box::pin(sleep_until(at))));
-        Self { stream, deadline, slot, preface, frames: FrameCounter::default(), budget: ReadBudget::default() }
+        let (frames, budget) = (FrameCounter::default(), ReadBudget::default());
+        Self { stream, has_flusher: false, deadline, slot, preface, frames, budget }
+    }
+
+    /// Returns the flusher. From now on nobody else sends what is written, unless the write buffer is full or the connection shuts down.
+    pub(super) fn flusher(&mut self) -> Flusher {
+        self.has_flusher = true;
+        Flusher { stream: Arc::clone(&self.stream), budget: self.budget() }
     }
 
     /// Returns the read budget and the counts.
@@ -240,10 +252,10 @@ impl AsyncRead for Connection {
         let Some(left) = this.budget.left(&this.frames) else { return Poll::Pending };
         let before = buffer.filled().len();
         if buffer.remaining() <= left {
-            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            ready!(Pin::new(&mut *lock(&this.stream)).poll_read(context, buffer))?;
         } else {
             let mut part = ReadBuf::new(buffer.initialize_unfilled_to(left));
-            ready!(Pin::new(&mut this.stream).poll_read(context, &mut part))?;
+            ready!(Pin::new(&mut *lock(&this.stream)).poll_read(context, &mut part))?;
             let read = part.filled().len();
             buffer.advance(read);
         }
@@ -265,35 +277,43 @@ impl AsyncRead for Connection {
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check_deadline(context)?;
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let polled = Pin::new(&mut *lock(&self.stream)).poll_write(context, bytes);
         self.budget.record_write(&polled);
         polled
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.check_deadline(context)?;
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.budget.record_write(&polled);
-        polled
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
+    /// Flushes, unless that is left to the flusher: HTTP/2 flushes for each response that it does not copy.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_deadline(context)?;
-        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        if self.has_flusher {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut *lock(&self.stream)).poll_flush(context);
         self.budget.record_write(&polled);
         polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_deadline(context)?;
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        Pin::new(&mut *lock(&self.stream)).poll_shutdown(context)
     }
+}
+
+/// Sends what is written to a connection, once for many responses.
+pub(super) struct Flusher {
+    stream: SharedStream,
+    budget: ReadBudget,
+}
+
+impl Flusher {
+    /// Sends what is written. `Pending` while the client does not take it.
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut *lock(&self.stream)).poll_flush(context);
+        self.budget.record_write(&polled);
+        polled
+    }
+}
+
+fn lock(stream: &SharedStream) -> MutexGuard<'_, BufWriter<Box<dyn Stream>>> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
 }

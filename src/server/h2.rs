@@ -61,13 +61,14 @@ pub(super) struct Services {
 }
 
 /// Serves a connection to its end. Once `closing` is cancelled, no new calls are accepted, and those under way are answered.
-pub(super) async fn serve(connection: Connection, services: Services, closing: CancellationToken) {
+pub(super) async fn serve(mut connection: Connection, services: Services, closing: CancellationToken) {
     let Services { checks, limits, others } = services;
     let mut queue = RunQueue::default();
     let task_waker = Arc::new(TaskWaker::default());
     let waker = Waker::from(Arc::clone(&task_waker));
     let state = Arc::new(ConnectionState::new(checks, limits, connection.activity(), waker.clone()));
     let mut backpressure = Backpressure::new(connection.budget(), Arc::clone(&state), connection.peers());
+    let flusher = connection.flusher();
     let service = ConnectionService { checks: FailClosed::new(&state), others, state };
     let mut served = pin!(
         Builder::new(queue.executor())
@@ -99,6 +100,10 @@ pub(super) async fn serve(connection: Connection, services: Services, closing: C
             backpressure.set_budget(&queue, is_turn_over);
             // Drives the connection. `Ready` means it is closed; the result is ignored because the peer saw the same close.
             if served.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            // Sends all responses that the poll has written.
+            if let Poll::Ready(Err(_)) = flusher.poll(context) {
                 return Poll::Ready(());
             }
             match backpressure.check(&mut queue, context) {

@@ -204,7 +204,7 @@ async fn what_can_not_be_merged_is_an_error_with_its_place() {
         ),
         (description(V3, "/a: { get: { OK } }\n  /a/: { get: { OK } }", ""), "matches the same requests as `/a`"),
         ("openapi: 4.0.0".to_owned(), "is not a supported version"),
-        ("{".to_owned(), "a.yaml:1:2: "),
+        ("{".to_owned(), "a.yaml:1:1: "),
     ] {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &[("a.yaml", &a)]);

@@ -47,13 +47,14 @@ fn shown(info: &str) -> Vec<Shown> {
 }
 
 /// A folder with the files that a document shows in blocks `yaml beside NAME`, with the certificates of an authority, and with a
-/// private key.
+/// pair of keys.
 fn adjacent(document: &Path) -> TempDir {
     let folder = TempDir::new().unwrap();
     let pem = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).unwrap().cert.pem();
     fs::write(folder.path().join("ca.crt"), pem).unwrap();
     let signing = SigningKey::generate(Algorithm::EdDsa).unwrap();
     fs::write(folder.path().join("signing.key"), signing.private_text().unwrap().expose_secret()).unwrap();
+    fs::write(folder.path().join("signing.pub.pem"), signing.public_pem().unwrap()).unwrap();
     for block in blocks(&fs::read_to_string(document).unwrap()) {
         if let Some(name) = block.info.strip_prefix("yaml beside ") {
             fs::write(folder.path().join(name), &block.text).unwrap();

@@ -20,7 +20,7 @@ pub use forward::Forward;
 pub use header_encoding::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES};
 pub use identity::{DroppedHeader, HeaderLimits, IdentityError, IdentityHeader, IdentityHeaders, OnEncodeError};
 pub use metadata::{BUILTIN_KEYS, Computed, Metadata};
-pub use mint::{Mint, MintError, MintedClaimError, Minter, RESERVED_CLAIMS};
+pub use mint::{Mint, MintError, MintedClaimError, Minter, OmittableClaim, RESERVED_CLAIMS};
 pub use overrides::{OVERRIDE_HEADERS, OverrideHeader};
 pub use removal::{Removals, StripPattern, StripPatternError};
 pub use value::{HeaderValueSource, PrincipalField, ValueSource};

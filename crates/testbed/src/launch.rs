@@ -3,7 +3,7 @@
 use super::http::Exchange;
 use super::{FREE, Process, Programs, TestbedError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
@@ -95,9 +95,7 @@ impl Launch {
         if config.exists() {
             command.arg("--config").arg(config);
         }
-        let mut modgud = Process::start("modgud", command)?;
-        let addresses = modgud.wait_for(START_TIMEOUT, serving).await?;
-        Ok((modgud, addresses))
+        start_modgud(command).await
     }
 
     /// Starts the core service and the two modules. They verify minted tokens if `minted` is the address of modgud's JWKS, and else
@@ -115,25 +113,55 @@ impl Launch {
             None => command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem),
             Some(modgud) => command.env("MODGUD_JWKS", format!("http://{modgud}/.well-known/jwks.json")),
         };
-        let mut module = Process::start(name, command)?;
-        let address = module.wait_for(START_TIMEOUT, listening).await?;
-        Ok((module, address))
+        start_module(name, command).await
     }
 
     /// Starts Envoy; returns the addresses of its admin interface and of its listener.
     pub(super) async fn envoy(&self) -> Result<(Process, SocketAddr, SocketAddr), TestbedError> {
-        let mut command = Command::new(&self.programs.envoy);
-        command.arg("--config-path").arg(self.file(ENVOY_YAML)).arg("--admin-address-path").arg(self.file(ENVOY_ADMIN));
-        command.args(["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]);
-        let mut envoy = Process::start("Envoy", command)?;
-        // Envoy listens soon after this line. It has written the address of its admin interface long before.
-        envoy.wait_for(START_TIMEOUT, |line| line.contains("starting workers").then_some(())).await?;
-        let admin = std::fs::read_to_string(self.file(ENVOY_ADMIN))?;
-        let admin = admin.trim().parse().map_err(|_| TestbedError::NoListener)?;
-        timeout(START_TIMEOUT, listening_workers(admin)).await.map_err(|_| TestbedError::NoListener)??;
-        let listeners = Exchange::get(admin, "/listeners?format=json").await?;
-        Ok((envoy, admin, gateway(&listeners.body).ok_or(TestbedError::NoListener)?))
+        start_envoy(&self.programs, self.folder.path()).await
     }
+}
+
+/// Starts Envoy with `envoy.yaml` in this folder; returns the addresses of its admin interface and of its listener.
+///
+/// # Errors
+/// [`TestbedError`] if it does not start to serve.
+pub async fn start_envoy(
+    programs: &Programs,
+    folder: &Path,
+) -> Result<(Process, SocketAddr, SocketAddr), TestbedError> {
+    let mut command = Command::new(&programs.envoy);
+    let address = folder.join(ENVOY_ADMIN);
+    command.arg("--config-path").arg(folder.join(ENVOY_YAML)).arg("--admin-address-path").arg(&address);
+    command.args(["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]);
+    let mut envoy = Process::start("Envoy", command)?;
+    // Envoy listens soon after this line. It has written the address of its admin interface long before.
+    envoy.wait_for(START_TIMEOUT, |line| line.contains("starting workers").then_some(())).await?;
+    let admin = std::fs::read_to_string(address)?;
+    let admin = admin.trim().parse().map_err(|_| TestbedError::NoListener)?;
+    timeout(START_TIMEOUT, listening_workers(admin)).await.map_err(|_| TestbedError::NoListener)??;
+    let listeners = Exchange::get(admin, "/listeners?format=json").await?;
+    Ok((envoy, admin, gateway(&listeners.body).ok_or(TestbedError::NoListener)?))
+}
+
+/// Starts a sample module with this command; returns its address.
+///
+/// # Errors
+/// [`TestbedError`] if it does not start to serve.
+pub async fn start_module(name: &str, command: Command) -> Result<(Process, SocketAddr), TestbedError> {
+    let mut module = Process::start(name, command)?;
+    let address = module.wait_for(START_TIMEOUT, listening).await?;
+    Ok((module, address))
+}
+
+/// Starts modgud with this command; returns the addresses of its checks and of its admin interface.
+///
+/// # Errors
+/// [`TestbedError`] if it does not start to serve.
+pub async fn start_modgud(command: Command) -> Result<(Process, (SocketAddr, SocketAddr)), TestbedError> {
+    let mut modgud = Process::start("modgud", command)?;
+    let addresses = modgud.wait_for(START_TIMEOUT, serving).await?;
+    Ok((modgud, addresses))
 }
 
 /// Waits until Envoy's workers accept connections.

@@ -7,6 +7,7 @@ mod launch;
 mod process;
 mod sample;
 
+pub use launch::{start_envoy, start_modgud, start_module};
 pub use process::Process;
 pub use sample::SAMPLE;
 

@@ -3,7 +3,7 @@
 use super::Size;
 use super::authenticators::Claim;
 use super::keys::{SecretSource, Text};
-use modgud_core::upstream::PrincipalField;
+use modgud_core::upstream::{OmittableClaim, PrincipalField};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ pub(in crate::config) enum Forward {
     /// as `JWT`.
     #[serde(rename = "forward")]
     As(String),
-    /// The module receives a minted token instead, as `Authorization: Bearer token`. The value is the name of an entry of `mint`.
+    /// The module receives a minted token instead, as `Authorization: SCHEME token`. The value is the name of an entry of `mint`.
     Mint(#[schemars(example = &"internal")] String),
 }
 
@@ -150,16 +150,46 @@ pub(in crate::config) struct Mint {
     /// The `iss` of the tokens.
     #[schemars(example = &"https://gateway.example.com")]
     pub(in crate::config) issuer: String,
-    /// The `aud` of the tokens: their recipients.
+    /// The `aud` of the tokens: their recipients. `[]` means that the tokens have no `aud`, for modules that require none: every module
+    /// that trusts the key accepts them. Default: none, which is a warning.
     #[schemars(example = &"modules")]
-    pub(in crate::config) audience: String,
+    pub(in crate::config) audience: Option<MintAudience>,
     /// The lifetime of a token, from `10s` to `1h`, and never beyond that of the credential that it is minted for. Default: `60s`.
     pub(in crate::config) lifetime: Option<String>,
-    /// The scheme before the token in `Authorization`. Default: `Bearer`.
+    /// The time by which `iat` is before the time of minting, from `0s` to `60s`. It is for modules whose clock is behind and that tolerate
+    /// no `iat` in the future. Default: `0s`.
+    #[schemars(example = &"5s")]
+    pub(in crate::config) backdate: Option<String>,
+    /// The scheme before the token in `Authorization`, such as `JWT` for modules of BiFrost. Default: `Bearer`.
+    #[schemars(example = &"JWT")]
     pub(in crate::config) scheme: Option<String>,
     /// Claims in addition to `iss`, `aud`, `sub`, `iat`, `exp`, `jti` and `act`, by name. A claim without a value is omitted.
     #[serde(default)]
     pub(in crate::config) claims: BTreeMap<String, MintClaim>,
+    /// Claims of modgud's own that the tokens lack: `sub`, `jti`, `act`. Default: none.
+    #[serde(default)]
+    #[schemars(example = ["sub", "jti", "act"])]
+    pub(in crate::config) omit: Vec<OmittableClaim>,
+}
+
+/// The recipients of minted tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "is not an audience; write a text, a list of texts, or `[]` for no audience")]
+pub(in crate::config) enum MintAudience {
+    /// One audience.
+    One(String),
+    /// Several audiences. With an empty list, the tokens have no `aud`.
+    List(Vec<String>),
+}
+
+impl MintAudience {
+    /// Returns the audiences, as written.
+    pub(in crate::config) fn list(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::List(list) => list,
+        }
+    }
 }
 
 /// The source of a claim's value: exactly one of the three.

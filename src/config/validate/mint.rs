@@ -10,14 +10,17 @@ use crate::config::path::Path;
 use crate::config::raw::{self, MintClaim};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
-use modgud_core::authn::Authenticator;
+use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::credential::Scheme;
 use modgud_core::jose::{Algorithm, KeyId, KeyType, PublicJwk, SigningError, SigningKey, VerificationKey};
+use modgud_core::principal::AuthenticatorName;
 use modgud_core::upstream::{Mint, RESERVED_CLAIMS, ValueSource};
 use std::collections::{BTreeMap, HashSet};
 
 /// The default of `lifetime`.
 const LIFETIME: &str = "60s";
+/// The default of `backdate`.
+const BACKDATE: &str = "0s";
 /// The default of `scheme`.
 const SCHEME: &str = "Bearer";
 
@@ -39,36 +42,36 @@ pub(super) fn check(
     for (number, one) in list.iter().enumerate() {
         let at = Path::root("mint").position(number);
         named(&at, "name", &one.name, &mut taken, diagnostics);
-        let mint = mint(&at, one, loader, &mut checked.published, diagnostics);
-        if let Some(mint) = &mint
-            && !loader.replaces_keys()
-        {
-            not_an_issuers(&at.key("key"), mint, authenticators, diagnostics);
+        let Some((mut mint, others)) = mint(&at, one, loader, &mut checked.published, diagnostics) else { continue };
+        if !loader.replaces_keys() {
+            not_an_issuers(&at.key("key"), &mint, authenticators, diagnostics);
         }
-        checked.mints.extend(mint);
+        mint.accepted_by = accepted_by(&mint, &others, authenticators);
+        checked.mints.push(mint);
     }
     checked
 }
 
+/// Returns the mint, and the keys that are published in addition to its own.
 fn mint(
     at: &Path,
     one: &raw::Mint,
     loader: &SecretLoader,
     published: &mut Vec<PublicJwk>,
     diagnostics: &mut Diagnostics,
-) -> Option<Mint> {
-    let raw::Mint { name, algorithm, key, also_published, issuer, audience, lifetime, scheme, claims } = one;
-    for (key, text, help) in [
-        ("issuer", issuer, "write the `iss` that modules require, such as `modgud`"),
-        ("audience", audience, "write the `aud` that modules require, such as `modules`"),
-    ] {
-        if text.is_empty() {
-            diagnostics.add(at.key(key), Issue::error("empty", "is empty", help));
-        }
+) -> Option<(Mint, Vec<VerificationKey>)> {
+    let raw::Mint { name, algorithm, key, also_published, issuer, audience, lifetime, backdate, scheme, claims, omit } =
+        one;
+    if issuer.is_empty() {
+        let help = "write the `iss` that modules require, such as `modgud`";
+        diagnostics.add(at.key("issuer"), Issue::error("empty", "is empty", help));
     }
-    let unset = LIFETIME.to_owned();
+    let audiences = audiences(&at.key("audience"), audience.as_ref(), diagnostics);
+    let (lifetime_unset, backdate_unset) = (LIFETIME.to_owned(), BACKDATE.to_owned());
     let span = DurationRange { least: ("10s", 10_000), most: ("1h", 3_600_000) };
-    let lifetime = span.read(&at.key("lifetime"), Some(lifetime.as_ref().unwrap_or(&unset)), diagnostics);
+    let lifetime = span.read(&at.key("lifetime"), Some(lifetime.as_ref().unwrap_or(&lifetime_unset)), diagnostics);
+    let span = DurationRange { least: ("0s", 0), most: ("60s", 60_000) };
+    let backdate = span.read(&at.key("backdate"), Some(backdate.as_ref().unwrap_or(&backdate_unset)), diagnostics);
     let scheme = diagnostics.ok_or_report(&at.key("scheme"), self::scheme(scheme.as_deref().unwrap_or(SCHEME)));
     let claims = self::claims(&at.key("claims"), claims, diagnostics);
     let algorithm = diagnostics.ok_or_report(&at.key("algorithm"), self::algorithm(algorithm))?;
@@ -85,10 +88,31 @@ fn mint(
             key.with_id(id)
         }
     };
+    let (public, others): (Vec<PublicJwk>, Vec<VerificationKey>) = public.into_iter().unzip();
     published.extend(public);
     let scheme: Scheme = scheme?;
-    let (name, issuer, audience) = (name.as_str().into(), issuer.as_str().into(), audience.as_str().into());
-    Some(Mint { name, key, verification, issuer, audience, lifetime, scheme, claims })
+    let (name, issuer) = (name.as_str().into(), issuer.as_str().into());
+    let (omitted, accepted_by) = (omit.clone(), Vec::new());
+    let mint =
+        Mint { name, key, verification, issuer, audiences, lifetime, backdate, scheme, claims, omitted, accepted_by };
+    Some((mint, others))
+}
+
+fn audiences(at: &Path, written: Option<&raw::MintAudience>, diagnostics: &mut Diagnostics) -> Vec<Box<str>> {
+    let mut audiences = Vec::new();
+    for (number, text) in written.map(raw::MintAudience::list).unwrap_or_default().iter().enumerate() {
+        if text.is_empty() {
+            let at = match written {
+                Some(raw::MintAudience::List(_)) => at.position(number),
+                Some(raw::MintAudience::One(_)) | None => at.clone(),
+            };
+            let help =
+                "write the `aud` that modules require, such as `modules`, or `audience: []` if they require none";
+            diagnostics.add(at, Issue::error("empty", "is empty", help));
+        }
+        audiences.push(text.as_str().into());
+    }
+    audiences
 }
 
 fn own(pem: &str, algorithm: Algorithm) -> Result<PublicJwk, Issue> {
@@ -137,7 +161,7 @@ fn published(
     algorithm: Algorithm,
     loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
-) -> Vec<PublicJwk> {
+) -> Vec<(PublicJwk, VerificationKey)> {
     let at = at.key("also_published");
     if algorithm.key_type() == KeyType::Hmac {
         if !list.is_empty() {
@@ -152,7 +176,9 @@ fn published(
     let mut keys = Vec::new();
     for (number, source) in list.iter().enumerate() {
         let key = loader.read_pem(source).and_then(|(text, origin)| {
-            PublicJwk::from_pem(&text, algorithm).map_err(|error| unusable_key(&origin, &error))
+            let both = PublicJwk::from_pem(&text, algorithm)
+                .and_then(|key| VerificationKey::from_pem(&text).map(|verification| (key, verification)));
+            both.map_err(|error| unusable_key(&origin, &error))
         });
         keys.extend(diagnostics.ok_or_report(&at.position(number), key));
     }
@@ -187,4 +213,19 @@ fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], diag
             diagnostics.add(at.clone(), key_shared(mint.verification.fingerprint(), jwt));
         }
     }
+}
+
+/// Returns the authenticators of this mint's tokens: those of its issuer whose every key is one of its own, as far as they accept no other
+/// algorithm.
+fn accepted_by(mint: &Mint, others: &[VerificationKey], authenticators: &[Authenticator]) -> Vec<AuthenticatorName> {
+    let is_own =
+        |key: &VerificationKey| std::iter::once(&mint.verification).chain(others).any(|own| own.same_key_material(key));
+    let accepts_own_only = |jwt: &&JwtAuthenticator| {
+        jwt.issuer == mint.issuer
+            && jwt.algorithms == [mint.key.algorithm()]
+            && jwt.keys.remote.is_empty()
+            && jwt.keys.static_keys.keys().iter().all(is_own)
+    };
+    let found = authenticators.iter().filter_map(Authenticator::as_jwt).filter(accepts_own_only);
+    found.map(|jwt| jwt.name.clone()).collect()
 }

@@ -27,7 +27,7 @@ pub enum Forward {
         /// The header's name, built once.
         header: HeaderName,
     },
-    /// A minted token in `Authorization`, for every known caller, whatever its credential.
+    /// A minted token in `Authorization`, for every known caller, whatever its credential. A caller's own minted token stays the same.
     Mint {
         /// The minter of the tokens.
         minter: Box<Minter>,
@@ -68,9 +68,13 @@ impl Forward {
                 remove_unless_overwritten(credential.location, header, headers, mutations);
                 mutations.set.push((header.clone(), value(scheme, credential.token)));
             }
-            Self::Mint { minter: _, header } => {
+            Self::Mint { minter, header } => {
                 remove_unless_overwritten(credential.location, header, headers, mutations);
-                self.apply_without_credential(principal, (headers, now), mutations)?;
+                if principal.is_some_and(|principal| minter.is_own(principal)) {
+                    mutations.set.push((header.clone(), value(&minter.mint().scheme, credential.token)));
+                } else {
+                    self.apply_without_credential(principal, (headers, now), mutations)?;
+                }
             }
         }
         match (self, credential.location) {

@@ -7,10 +7,12 @@ use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
 use crate::credential::Scheme;
 use crate::http::header::HeaderText;
 use crate::jose::{SigningError, SigningKey, VerificationKey, holds_beyond_64_bits};
-use crate::principal::{JsonType, Principal};
+use crate::principal::{AuthMethod, AuthenticatorName, JsonType, Principal};
 use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::time::Duration;
@@ -33,14 +35,32 @@ pub struct Mint {
     pub verification: VerificationKey,
     /// `iss`.
     pub issuer: Box<str>,
-    /// `aud`.
-    pub audience: Box<str>,
-    /// The longest time from `iat` to `exp`.
+    /// `aud`: a text for one, a list for several, and no claim for none.
+    pub audiences: Vec<Box<str>>,
+    /// The longest time from now to `exp`.
     pub lifetime: Duration,
+    /// The time from `iat` to now, for verifiers whose clocks are behind.
+    pub backdate: Duration,
     /// The scheme before the token in `Authorization`.
     pub scheme: Scheme,
     /// Additional claims, each with the source of its value.
     pub claims: Vec<(Box<str>, ValueSource)>,
+    /// Claims of modgud's own that the tokens lack.
+    pub omitted: Vec<OmittableClaim>,
+    /// The authenticators that accept these tokens and no others. Such a token is forwarded instead of minted again.
+    pub accepted_by: Vec<AuthenticatorName>,
+}
+
+/// A claim that modgud sets unless the configuration omits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OmittableClaim {
+    /// The caller's subject.
+    Sub,
+    /// The token's id.
+    Jti,
+    /// The actor that acts for the subject (RFC 8693 §4.1).
+    Act,
 }
 
 /// The reason why a token could not be minted.
@@ -93,6 +113,11 @@ impl Minter {
         &self.mint
     }
 
+    /// Returns true if the caller's token is one of these: its issuer and its keys are those of this mint.
+    pub(super) fn is_own(&self, principal: &Principal) -> bool {
+        principal.auth_method() == AuthMethod::Token && self.mint.accepted_by.contains(principal.authenticator())
+    }
+
     /// Returns `SCHEME token` for a known caller. A token is reused while it has at least half of the remaining lifetime of a new one.
     ///
     /// # Errors
@@ -100,7 +125,7 @@ impl Minter {
     pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, MintError> {
         let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
-        let until = now.plus(self.mint.lifetime).min(principal.valid_until());
+        let until = now.plus(self.mint.lifetime).min(principal.valid_until()).min(self.mint.end_of_own(principal));
         let key = CacheKey::new(principal.valid_until(), &text);
         if let Some(known) = self.minted.get(&key, now, until) {
             return Ok(known);
@@ -124,14 +149,37 @@ impl Mint {
             }
         }
         claims.insert("iss".to_owned(), (*self.issuer).into());
-        claims.insert("aud".to_owned(), (*self.audience).into());
-        if let Some(subject) = &principal.identity().subject {
+        match &*self.audiences {
+            [] => {}
+            [one] => drop(claims.insert("aud".to_owned(), (**one).into())),
+            several => drop(claims.insert("aud".to_owned(), several.iter().map(|one| &**one).collect())),
+        }
+        if !self.omits(OmittableClaim::Sub)
+            && let Some(subject) = &principal.identity().subject
+        {
             claims.insert("sub".to_owned(), (**subject).into());
         }
-        if let Some(actor) = actor(principal)? {
+        if !self.omits(OmittableClaim::Act)
+            && let Some(actor) = actor(principal)?
+        {
             claims.insert("act".to_owned(), actor);
         }
         Ok(claims)
+    }
+
+    fn omits(&self, claim: OmittableClaim) -> bool {
+        self.omitted.contains(&claim)
+    }
+
+    /// Returns the `exp` of a caller's token that has the issuer of this mint; else [`Timestamp::NEVER`].
+    ///
+    /// The expiry of a principal includes the leeway. If it applied here, a module could exchange a token for a later one again and again.
+    fn end_of_own(&self, principal: &Principal) -> Timestamp {
+        let claims = principal.claims();
+        match (claims.text("iss"), claims.numeric_date("exp")) {
+            (Ok(Some(issuer)), Ok(Some(expires))) if *issuer == *self.issuer => expires.floor(),
+            _ => Timestamp::NEVER,
+        }
     }
 
     fn sign(
@@ -141,10 +189,12 @@ impl Mint {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<HeaderText, SigningError> {
-        let (issued, expires) = (now.as_secs(), until.as_secs());
+        let (issued, expires) = (now.minus(self.backdate).as_secs(), until.as_secs());
         claims.insert("iat".to_owned(), issued.into());
         claims.insert("exp".to_owned(), expires.into());
-        claims.insert("jti".to_owned(), token_id(text, issued, expires).into());
+        if !self.omits(OmittableClaim::Jti) {
+            claims.insert("jti".to_owned(), token_id(text, issued, expires).into());
+        }
         let token = self.key.sign_claims(&Value::Object(claims).to_string())?;
         Ok(HeaderText::from_checked(format!("{} {token}", self.scheme.as_str()).into_bytes()))
     }
