@@ -8,7 +8,9 @@ mod denials;
 mod error;
 mod kind;
 mod names;
+mod parts;
 mod pointer;
+mod review;
 mod rewrite;
 mod security;
 mod swagger;
@@ -16,23 +18,23 @@ mod tree;
 
 pub use error::{MergeErrors, MergeFinding};
 
-use super::check::{Module, check};
 use super::finding::Unreadable;
-use super::read::{Api, METHODS, Operation, tree as parse};
+use super::read::{Api, tree as parse};
 use super::requirement::Version;
-use super::resolver::NodeRef;
 use super::template::{self, MatchPrecision};
 use crate::diagnostic::{Located, Quoted};
-use crate::yaml::{Location, Member, Node, Value};
+use crate::yaml::{Location, Node};
 use denials::Denials;
 use modgud_core::authz::{ModulePrefix, ModuleReading};
 use modgud_core::decide::Snapshot;
 use names::{Names, plain};
-use rewrite::{Components, Endpoint, Minor, Rewriter, Settings, is_known_dialect};
-use security::{Decided, Optional, Reach, Scheme};
+use parts::{module_tag, requirement, title};
+use review::{checked, target};
+use rewrite::{Components, Endpoint, Minor, Rewriter, Settings};
+use security::{Decided, Reach, Scheme};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
-use tree::{Budget, Json, Object, list, of_json, text};
+use tree::{Budget, Json, Object, list, of_json};
 
 /// A parsed description.
 #[derive(Debug)]
@@ -147,53 +149,6 @@ pub fn merge(modules: &[ModuleApi<'_>], gateway: &Gateway<'_>) -> Result<Merged,
         }
     }
     if errors.is_empty() { Ok(merge.finish(warnings)) } else { Err(MergeErrors(errors)) }
-}
-
-/// Returns the findings of the module's own description that prevent a merge.
-fn checked(module: &ModuleApi<'_>, gateway: &Gateway<'_>) -> Vec<Located<MergeFinding>> {
-    let ModuleApi { name, prefix, reading, source, .. } = module;
-    let of = Module { name: Some(name), prefix: Some(prefix), reading, reserved: gateway.reserved };
-    let report = check(&source.api, &of);
-    let errors = report.errors.iter();
-    let mut findings: Vec<Located<MergeFinding>> =
-        errors.map(|found| found.with(MergeFinding::Check(found.what().clone()))).collect();
-    if let Some(dialect) = NodeRef::root(&source.root).member("jsonSchemaDialect") {
-        let name = dialect.node.text().unwrap_or_default();
-        if !is_known_dialect(name) {
-            findings.push(dialect.locate(MergeFinding::Dialect(Quoted::new(name))));
-        }
-    }
-    findings
-}
-
-/// Returns the version of the merged document: the lowest that has everything in it.
-fn target(modules: &[ModuleApi<'_>], schemes: &[Scheme]) -> Minor {
-    let of_documents = modules.iter().map(|module| module.source.minor()).max().unwrap_or_default();
-    let is_new = |operation: &Operation| {
-        operation.method == "QUERY" || METHODS.iter().all(|(_, method)| *method != operation.method)
-    };
-    let has_new_types = modules.iter().any(|module| {
-        let parts = ["paths", "components"].into_iter().filter_map(|key| module.source.root.member(key));
-        module.source.api.version != Version::Two && parts.map(|entry| &entry.node).any(uses_new_types)
-    });
-    let of_documents = of_documents.max(Minor::from(has_new_types));
-    let has_new_methods = modules.iter().flat_map(|module| &module.source.api.operations).any(is_new);
-    of_documents.max(security::needed(schemes)).max(if has_new_methods { 2 } else { 0 })
-}
-
-/// Returns true if a schema has types as in 3.1: a list, or `null`. Some descriptions have them and say 3.0.
-fn uses_new_types(node: &Node) -> bool {
-    let is_new = |entry: &Member| match (&*entry.key, &entry.node.value) {
-        ("type", Value::List(_)) => true,
-        ("type", Value::Text(name)) => name == "null",
-        ("example" | "examples" | "default" | "enum" | "value", _) => false,
-        (key, _) => !key.starts_with("x-") && uses_new_types(&entry.node),
-    };
-    match &node.value {
-        Value::List(items) => items.iter().any(|item| uses_new_types(&item.node)),
-        Value::Map(members) => members.iter().any(is_new),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => false,
-    }
 }
 
 /// A merge under way.
@@ -427,40 +382,4 @@ fn path(module: &ModuleApi<'_>, base: &str, template: &str) -> Option<String> {
 /// Returns true if a path begins with the segments of a prefix.
 fn begins(path: &str, prefix: &ModulePrefix) -> bool {
     path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Returns a security requirement: one of the schemes, or none.
-fn requirement(here: &Location, schemes: &[&str], optional: Optional) -> Node {
-    let mut alternatives: Vec<Node> = schemes.iter().map(|name| of_json(here, json!({ *name: [] }))).collect();
-    if optional == Optional::Yes {
-        alternatives.push(Object::new(here).done());
-    }
-    list(here, alternatives)
-}
-
-/// Returns the title and version of a description.
-fn title(root: &Node) -> String {
-    let info = root.member("info").map(|entry| &entry.node);
-    let of = |key: &str| info.and_then(|info| info.member(key)).map(|entry| shown(&entry.node)).unwrap_or_default();
-    format!("{} {}", of("title"), of("version")).trim().to_owned()
-}
-
-fn shown(node: &Node) -> String {
-    match &node.value {
-        Value::Text(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-/// Returns the tag of a module, with the description of its API.
-fn module_tag(module: &ModuleApi<'_>, here: &Location) -> Node {
-    let root = &module.source.root;
-    let description = root.member("info").and_then(|info| info.node.member("description"));
-    let description = description.and_then(|entry| entry.node.text()).unwrap_or_default();
-    let about = format!("{}\n\n{description}", title(root));
-    let mut tag = Object::new(here);
-    tag.text("name", module.name);
-    tag.put("description", text(here, about.trim()));
-    tag.done()
 }
