@@ -6,9 +6,12 @@ PYTHON ?= python3
 VENV := .venv
 TOOLS := .tools
 GRPCURL_VERSION := v1.9.4
+SWAGGER_UI_VERSION := 5.35.0
 # The versions of Envoy that deploy/envoy.yaml is for; the last one is that of tools/requirements.txt.
 ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
 GRPCURL := $(TOOLS)/bin/grpcurl
+SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEMO := $(TARGET)/release/modgud-demo
 ATTACK_SECONDS ?= 60
@@ -17,7 +20,7 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl
+.PHONY: help demo test docs-page docs-browser-test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +32,21 @@ demo: $(VENV)/.installed | cargo ## key, modgud, sample modules and Envoy on thi
 test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envoy too
 	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
+	if [ -n '$(CHROMIUM)' ] && [ -e '$(SWAGGER_UI)/.installed' ]; then \
+	  export MODGUD_TEST_CHROMIUM='$(CHROMIUM)' MODGUD_TEST_SWAGGER_UI='$(CURDIR)/$(SWAGGER_UI)/package'; fi; \
 	echo 'cargo test --locked --workspace' && exec cargo test --locked --workspace
+
+docs-page: $(SWAGGER_UI)/.installed | cargo ## a page for the merged API description, with Swagger UI in it: target/docs.html
+	@mkdir -p '$(TARGET)'
+	cargo run --release --locked --bin modgud -- openapi page --swagger-ui '$(SWAGGER_UI)/package' --output '$(TARGET)/docs.html'
+	@echo 'modgud: wrote $(TARGET)/docs.html; next: modgud envoy --docs swagger.json --docs-page docs.html'
+
+docs-browser-test: $(VENV)/.installed $(SWAGGER_UI)/.installed | cargo ## that page in headless Chromium, behind Envoy
+	@test -n '$(CHROMIUM)' || { \
+	  echo 'modgud: Chromium is not on the PATH; install it (Debian: apt install chromium), or name it: make docs-browser-test CHROMIUM=PATH' >&2; exit 1; }
+	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python' \
+	  MODGUD_TEST_CHROMIUM='$(CHROMIUM)' MODGUD_TEST_SWAGGER_UI='$(CURDIR)/$(SWAGGER_UI)/package'; \
+	cargo test --locked --test main -- openapi::browser
 
 attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
 	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
@@ -92,6 +109,16 @@ $(VENV)/.installed: tools/requirements.txt
 	@'$(PYTHON)' -m venv --clear '$(VENV)'
 	@'$(VENV)/bin/python' -m pip install --quiet --disable-pip-version-check --requirement '$<' || { \
 	  echo 'modgud: pip could not install tools/requirements.txt (see above); the first run needs a network' >&2; exit 1; }
+	@touch '$@'
+
+# From the registry of npm, which checks what it delivers. It becomes a part of a page, not of modgud.
+$(SWAGGER_UI)/.installed:
+	@command -v npm >/dev/null || { \
+	  echo 'modgud: npm is not on the PATH; install it (Debian: apt install npm) and run make again' >&2; exit 1; }
+	@echo 'modgud: taking swagger-ui-dist $(SWAGGER_UI_VERSION) from npm into $(SWAGGER_UI) (once)'
+	@mkdir -p '$(SWAGGER_UI)' && cd '$(SWAGGER_UI)' && \
+	  { npm pack --silent 'swagger-ui-dist@$(SWAGGER_UI_VERSION)' >/dev/null && tar -xzf swagger-ui-dist-*.tgz; } || { \
+	  echo 'modgud: npm could not deliver swagger-ui-dist (see above); the first run needs a network' >&2; exit 1; }
 	@touch '$@'
 
 # Wanted, not needed: without it the tests use another reflection client.

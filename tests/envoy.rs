@@ -16,6 +16,7 @@ mod conditions;
 mod context;
 mod corpus;
 mod denied;
+pub(crate) mod docs;
 mod dpop;
 mod drain;
 mod dual_stack;

@@ -8,7 +8,9 @@
 )]
 
 mod bounds;
+mod browser;
 mod large;
+mod merge;
 
 use crate::cli::process::{KEY_VARIABLE, Output, run_in};
 use crate::support::KEY;

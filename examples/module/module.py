@@ -74,7 +74,7 @@ def decode_minted(token):
 
 
 def swagger(name):
-    """The module's interface, which the gateway joins with that of the other modules."""
+    """The module's interface. `modgud openapi merge` joins it with those of the other modules."""
     echo = {
         "summary": "Echoes the request and the caller",
         "responses": {"200": {"description": "What arrived"}, "401": {"description": "An invalid token"}},

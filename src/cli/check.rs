@@ -168,7 +168,7 @@ fn minted(forward: &Forward) {
 
 fn gateway(gateway: &GatewayConfig) {
     let GatewayConfig { modules, core: CoreService { upstream, reserved }, .. } = gateway;
-    for Module { name, prefix, keep_prefix, reading: _, upstream, has_access_list } in modules {
+    for Module { name, prefix, keep_prefix, reading: _, upstream, has_access_list, openapi: _ } in modules {
         let paths = if *keep_prefix { ", with the prefix" } else { "" };
         let access = if *has_access_list { ", restricted by an access list" } else { "" };
         print_line(format_args!("  module {name}: {prefix} to {upstream}{paths}{access}"));

@@ -2,9 +2,13 @@
 
 use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
-use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CertificateFiles, CheckCluster, UpstreamTls};
+use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CertificateFiles, CheckCluster, Docs, UpstreamTls};
 use clap::builder::NonEmptyStringValueParser;
+use modgud_core::authz::Access;
+use modgud_core::decide::Snapshot;
 use modgud_core::http::header::HeaderText;
+use modgud_core::http::request::{Headers, Request};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -35,6 +39,13 @@ pub(super) struct Args {
     /// Envoy's name in the header `server` of responses; by default `bifrost` in that profile, else `modgud`
     #[arg(long, value_name = "NAME", value_parser = server_name)]
     server_name: Option<String>,
+    /// The path, on Envoy's machine, of the API description that `modgud openapi merge` writes: Envoy serves it at `/docs/swagger.json`
+    /// and `/docs` itself, also if there is a core service
+    #[arg(long, value_name = "FILE")]
+    docs: Option<String>,
+    /// The path, on Envoy's machine, of the page that `modgud openapi page` writes: Envoy serves it at `/docs`
+    #[arg(long, value_name = "FILE", requires = "docs")]
+    docs_page: Option<String>,
     #[command(flatten)]
     https: Https,
     #[command(flatten)]
@@ -106,7 +117,8 @@ pub(super) fn run(args: Args) -> Exit {
 }
 
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
-    let Args { config: _, profile: _, listen: listener, admin, modgud, server_name, https, tls } = args;
+    let Args { config: _, profile: _, listen: listener, admin, modgud, server_name, docs, docs_page, https, tls } =
+        args;
     let Config { server: ServerConfig { grpc, max_in_flight, .. }, snapshot, gateway, .. } = config;
     let modgud = modgud.or_else(|| CheckCluster::of(grpc)).ok_or(EnvoyError::AnyPort)?;
     let Tls { ca, name, cert, key } = tls;
@@ -115,5 +127,24 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
     let tls = ca.map(|ca| UpstreamTls { ca, name, client });
     let (deadline, max_in_flight) = (snapshot.deadline, *max_in_flight);
     let server_name = server_name.as_deref();
-    Ok(Bootstrap { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name }.yaml()?)
+    let docs = docs.map(|document| Docs { document, page: docs_page });
+    if docs.is_some() {
+        warn_of_closed_docs(snapshot);
+    }
+    Ok(Bootstrap { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name, docs }.yaml()?)
+}
+
+/// Warns if a credential is required for the API description: a browser has none when it opens the page.
+fn warn_of_closed_docs(snapshot: &Snapshot) {
+    for path in Docs::PATHS {
+        let request = Request::parse(b"GET", path.as_bytes(), b"", Headers::default()).ok();
+        let rule = request.as_ref().and_then(|request| snapshot.rules.find(request));
+        if !rule.is_some_and(|rule| rule.access == Access::Public) {
+            let text = "no public rule matches GET";
+            let help =
+                "add a rule with `access: public` and the path `/docs/{*rest}`, unless it is for known callers only";
+            // A closed standard error is no reason to stop.
+            let _ = writeln!(std::io::stderr().lock(), "modgud: warning: {text} `{path}`; {help}");
+        }
+    }
 }

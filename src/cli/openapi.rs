@@ -1,9 +1,12 @@
-//! `modgud openapi`: checks descriptions of modules' APIs and generates rules from them.
+//! `modgud openapi`: checks descriptions of modules' APIs, generates rules from them, and merges them.
+
+mod merge;
+mod page;
 
 use super::{Exit, counted, print_error, print_line, print_warnings_error};
 use crate::config::{Config, ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
 use crate::diagnostic::Located;
-use crate::openapi::{Api, Finding, MAX_BYTES, Module, Mount, Report, Rules, Unreadable, check, rules};
+use crate::openapi::{Api, MAX_BYTES, MergeErrors, Module, Mount, PageError, Report, Rules, Unreadable, check, rules};
 use crate::read_limit::read_file_to_limit;
 use modgud_core::authz::ModulePrefix;
 use std::io::{self, Write as _};
@@ -13,14 +16,16 @@ use std::path::{Path, PathBuf};
 /// counted.
 const MAX_WARNINGS: usize = 100;
 
-/// Checks the description of a module's API (OpenAPI 2.0 or 3.x, YAML or JSON), or generates rules from it
+/// Checks the description of a module's API (OpenAPI 2.0 or 3.x, YAML or JSON), generates rules from it, or merges those of all modules
 #[derive(Debug, clap::Subcommand)]
 #[command(
-    after_help = "Example:\n  modgud openapi check swagger.json --module crm\n  modgud openapi rules swagger.json --module crm"
+    after_help = "Example:\n  modgud openapi check swagger.json --module crm\n  modgud openapi rules swagger.json --module crm\n  modgud openapi merge crm=swagger.json --output all.json"
 )]
 pub(super) enum Command {
     Check(CheckArgs),
     Rules(RulesArgs),
+    Merge(merge::MergeArgs),
+    Page(page::PageArgs),
 }
 
 /// Checks the description of a module's API.
@@ -90,12 +95,30 @@ enum OpenApiError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    #[error("{}: the file is larger than {} bytes, the limit for a file of Swagger UI", .0.display(), page::MAX_PART_BYTES)]
+    PartTooLarge(PathBuf),
+    #[error(transparent)]
+    Page(#[from] PageError),
+    #[error(transparent)]
+    Merge(#[from] MergeErrors),
+    #[error("the module `{0}` is named twice; write one file for it")]
+    Repeated(String),
+    #[error("`/{0}` can't be a prefix: {1}")]
+    Prefix(String, String),
+    #[error("no module has a description; write NAME=FILE, or `openapi` of a module in the configuration")]
+    NoModule,
+    #[error("the document can't be written: {0}")]
+    Write(io::Error),
+    #[error("{}: the file can't be written: {error}", .file.display())]
+    WriteFile { file: PathBuf, error: io::Error },
 }
 
 pub(super) fn run(command: &Command) -> Exit {
     let done = match command {
         Command::Check(args) => run_check(args),
         Command::Rules(args) => run_rules(args),
+        Command::Merge(args) => merge::run(args),
+        Command::Page(args) => page::run(args),
     };
     done.unwrap_or_else(print_error)
 }
@@ -119,11 +142,26 @@ fn mount_of(config: &Config, name: Option<&str>) -> Option<Mount> {
 
 /// Reads a description.
 fn read(file: &Path) -> Result<Api, OpenApiError> {
+    Ok(Api::read(&file.display().to_string(), &read_text(file)?)?)
+}
+
+/// Reads the text of a description.
+fn read_text(file: &Path) -> Result<String, OpenApiError> {
     let content = read_file_to_limit(file, MAX_BYTES)
         .map_err(|error| OpenApiError::Read { file: file.to_path_buf(), error })?
         .ok_or_else(|| OpenApiError::TooLarge(file.to_path_buf()))?;
-    let text = String::from_utf8(content).map_err(|_| OpenApiError::NotText(file.to_path_buf()))?;
-    Ok(Api::read(&file.display().to_string(), &text)?)
+    String::from_utf8(content).map_err(|_| OpenApiError::NotText(file.to_path_buf()))
+}
+
+/// Writes a text into a file, which it replaces, or on standard output.
+fn write(file: Option<&Path>, text: &str) -> Result<Exit, OpenApiError> {
+    match file {
+        Some(file) => {
+            std::fs::write(file, text).map_err(|error| OpenApiError::WriteFile { file: file.to_path_buf(), error })?;
+        }
+        None => print_line(text.trim_end()),
+    }
+    Ok(Exit::Done)
 }
 
 fn run_check(args: &CheckArgs) -> Result<Exit, OpenApiError> {
@@ -150,7 +188,7 @@ fn run_check(args: &CheckArgs) -> Result<Exit, OpenApiError> {
 }
 
 /// Writes the warnings on standard error, so that standard output can go into a file.
-fn print_warnings(warnings: &[Located<Finding>]) {
+fn print_warnings<F: std::fmt::Display>(warnings: &[Located<F>]) {
     let mut errors = io::stderr().lock();
     for warning in warnings.iter().take(MAX_WARNINGS) {
         // A closed standard error is no reason to stop.

@@ -69,7 +69,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let rule_denials = denials::of_rules(rules, denials, &mut diagnostics);
     let readings = modules::readings(modules, rules);
     let mut rules = rules::check(rules, *fallback, &names, readings, &mut diagnostics);
-    let (modules, mut gateway) = modules::check(modules, core, &mut rules, &mut diagnostics);
+    let (modules, mut gateway) = modules::check(modules, core, &mut rules, loader, &mut diagnostics);
     gateway.transport = filter::transport(document);
     gateway.server_name = match profile {
         Some(ProfileName::Bifrost) => "bifrost",

@@ -1,11 +1,13 @@
 //! Envoy's configuration: its inputs, and [`Bootstrap`], which fills the template `envoy.yaml.jinja`. The template engine
 //! escapes every text as a YAML scalar. `deploy/envoy.yaml` is the output for `deploy/modgud.yaml`.
 
+mod docs;
 mod ext_authz_cluster;
 mod filter;
 #[cfg(test)]
 mod tests;
 
+pub use docs::Docs;
 pub use ext_authz_cluster::{CheckCluster, NoCheckCluster, UpstreamTls};
 pub use filter::Filter;
 
@@ -16,6 +18,7 @@ use minijinja::{UndefinedBehavior, Value, context};
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 use std::cmp::Reverse;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The template of the configuration.
@@ -54,6 +57,8 @@ pub struct Module {
     pub upstream: HostPort,
     /// True if an access list restricts its callers further.
     pub has_access_list: bool,
+    /// The file of its API description; `None` if the configuration names none.
+    pub openapi: Option<PathBuf>,
 }
 
 /// The service behind the reserved names: first segments that no module may have.
@@ -106,6 +111,8 @@ pub struct Bootstrap<'c> {
     pub max_in_flight: usize,
     /// Envoy's name in the header `server` of responses; `None` for that of the configuration.
     pub server_name: Option<&'c str>,
+    /// The description of the API that Envoy serves itself; `None` without one.
+    pub docs: Option<Docs>,
 }
 
 /// A certificate with its private key, as paths on Envoy's machine.
@@ -149,6 +156,11 @@ pub enum BootstrapError {
     /// TLS for a modgud that serves plain connections.
     #[error("modgud does not serve TLS: the configuration has no `server.tls`; remove --modgud-tls-ca")]
     Plain,
+    /// A module has the paths of the API description.
+    #[error(
+        "the module {0} has the path {1}, on which Envoy would serve the API description; remove --docs, or write another prefix"
+    )]
+    DocsTaken(String, &'static str),
     /// The template could not be filled.
     #[error("the template of Envoy's configuration is invalid: {0}")]
     Template(String),
@@ -160,7 +172,7 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
-        let Self { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name } = self;
+        let Self { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name, docs } = self;
         let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
         if modules.is_empty() && core.is_none() {
             return Err(BootstrapError::Nothing);
@@ -194,6 +206,7 @@ impl Bootstrap<'_> {
             sends_bodies => filter.sends_bodies,
             modgud => modgud.value(),
             tls => ext_authz_cluster::tls(*transport, tls.as_ref(), modgud)?,
+            docs => docs::value(docs.as_ref(), modules)?,
             routes => routes.into_iter().map(route).collect::<Value>(),
             core_paths => core_paths.collect::<Value>(),
             clusters => clusters.map(cluster).collect::<Value>(),

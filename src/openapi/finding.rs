@@ -140,7 +140,7 @@ pub enum Finding {
     Nothing,
     /// No path for the description itself.
     #[error(
-        "has no `/docs`, where the gateway requests the `swagger.json` of each module; make sure that the module serves it"
+        "has no `/docs`, where BiFrost's modules serve their `swagger.json`; make sure that the module serves it, or give the file to `modgud openapi merge`"
     )]
     NoDocs,
     /// No operation has a security requirement.

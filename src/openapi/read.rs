@@ -13,7 +13,7 @@ use std::collections::HashMap;
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The method keys of a path.
-const METHODS: [(&str, &str); 9] = [
+pub(super) const METHODS: [(&str, &str); 9] = [
     ("get", "GET"),
     ("put", "PUT"),
     ("post", "POST"),
@@ -65,9 +65,12 @@ impl Api {
     /// # Errors
     /// [`Unreadable`] if it is neither, or no API description. Errors inside are kept for `check`.
     pub fn read(origin: &str, text: &str) -> Result<Self, Unreadable> {
-        let root = Node::read(origin, text, Bounds::API)
-            .map_err(|SyntaxError { place, message }| Unreadable::Syntax { place: place.to_string(), message })?;
-        let mut resolver = RefResolver::new(&root);
+        Self::of(&tree(origin, text)?)
+    }
+
+    /// Reads a parsed document.
+    pub(super) fn of(root: &Node) -> Result<Self, Unreadable> {
+        let mut resolver = RefResolver::new(root);
         let version = version(&resolver.root).map_err(|found| Unreadable::Findings(vec![*found]))?;
         let schemes = requirement::schemes(&mut resolver, &version);
         let whole = resolver.root.clone();
@@ -104,6 +107,12 @@ impl Api {
     pub const fn operations(&self) -> usize {
         self.operations.len()
     }
+}
+
+/// Parses a document in YAML.
+pub(super) fn tree(origin: &str, text: &str) -> Result<Node, Unreadable> {
+    Node::read(origin, text, Bounds::API)
+        .map_err(|SyntaxError { place, message }| Unreadable::Syntax { place: place.to_string(), message })
 }
 
 fn version(root: &NodeRef<'_>) -> Result<Version, Box<Located<Finding>>> {

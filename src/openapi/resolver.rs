@@ -49,6 +49,18 @@ impl<'d> NodeRef<'d> {
         items.iter().map(|item| &item.node).enumerate().map(element).collect()
     }
 
+    /// Returns the element with this index, as references write it; `None` if this is no list, or shorter.
+    pub(super) fn element(&self, index: &str) -> Option<Self> {
+        let Value::List(items) = &self.node.value else { return None };
+        let node = &items.get(index.parse::<usize>().ok()?)?.node;
+        Some(Self { node, place: &node.place, path: format!("{}[{index}]", self.path) })
+    }
+
+    /// Attaches this location without the path of keys, which a conversion changed.
+    pub(super) fn locate_in_file<T>(&self, what: T) -> Located<T> {
+        Located::here(self.place.clone(), String::new(), what)
+    }
+
     /// Attaches this location to a finding.
     pub(super) fn locate<T>(&self, what: T) -> Located<T> {
         Located::here(self.place.clone(), self.path.clone(), what)

@@ -56,6 +56,8 @@ async fn every_command_shows_an_example_of_itself() {
             "correlation sign",
             "openapi check",
             "openapi rules",
+            "openapi merge",
+            "openapi page",
         ]
     );
 }

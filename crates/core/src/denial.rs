@@ -157,6 +157,18 @@ impl DenialResponses {
         Self { style, by_reason, by_rule, redirect }
     }
 
+    /// Returns the style.
+    #[must_use]
+    pub const fn style(&self) -> &Style {
+        &self.style
+    }
+
+    /// Returns the status of a rule's own denials; `None` if the rule has the general ones.
+    #[must_use]
+    pub fn status_of_rule(&self, rule: &str) -> Option<Status> {
+        self.by_rule.get(rule).map(|variants| variants.get(Representation::Default).status)
+    }
+
     /// Returns the handling of a check that could not be decided.
     #[must_use]
     pub const fn on_error(&self) -> OnError {

@@ -132,6 +132,10 @@ async fn walk(testbed: &mut Testbed) -> Result<ExitCode, DemoError> {
     let token = steps::good_token(&testbed.key, Clock::System.now())?;
     say(format_args!("  TOKEN={token}"));
     say(format_args!("  curl -H \"Authorization: JWT $TOKEN\" http://{}/crm/appointment/1/", testbed.gateway));
+    say(format_args!(
+        "  curl -H \"Authorization: JWT $TOKEN\" http://{}/crm/docs/swagger.json > crm.json && modgud openapi merge crm=crm.json",
+        testbed.gateway
+    ));
     say(format_args!("  modgud call {} --path /crm/ --header \"Authorization: JWT $TOKEN\"", testbed.modgud_grpc));
     say(format_args!("  grpcurl -plaintext {} describe envoy.service.auth.v3.Authorization", testbed.modgud_grpc));
     say(format_args!("  curl http://{}/metrics", testbed.modgud_admin));

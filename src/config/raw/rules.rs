@@ -5,6 +5,7 @@ use modgud_core::denial::{BodyStyle, OnError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A rule: which requests match, and what they require.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -187,6 +188,10 @@ pub(in crate::config) struct Module {
     pub(in crate::config) keep_prefix: bool,
     /// The host and port, such as `crm:8080`, for `modgud envoy`.
     pub(in crate::config) upstream: String,
+    /// The file of its API description (OpenAPI 2.0 or 3.x, YAML or JSON), for `modgud openapi merge`; no other command reads it. A relative
+    /// path starts from the folder of this file. Default: none.
+    #[schemars(example = &"crm-swagger.json")]
+    pub(in crate::config) openapi: Option<PathBuf>,
     /// The comparison of letters below the prefix, by the module and so by every rule there: `exact` or `fold`. With `fold`, `/crm/Admin`
     /// equals `/crm/admin`, as in Express and IIS. The prefix itself is compared exactly, as in Envoy. Default: `exact`.
     #[serde(default)]

@@ -4,6 +4,7 @@ use super::name;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, Allow, AnyRight};
+use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::net::upstream_addr::HostPort;
@@ -37,6 +38,7 @@ pub(super) fn check(
     list: &[raw::Module],
     core: &raw::Core,
     rules: &mut Rules,
+    loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> (Option<Modules>, GatewayConfig) {
     let core = self::core(core, diagnostics);
@@ -44,7 +46,7 @@ pub(super) fn check(
     let mut prefixes: HashMap<String, &str> = HashMap::new();
     let (mut narrowing, mut modules) = (Vec::new(), Vec::new());
     for (number, module) in list.iter().enumerate() {
-        let raw::Module { name: module_name, prefix, keep_prefix, upstream, case, suffixes, access } = module;
+        let raw::Module { name: module_name, prefix, keep_prefix, upstream, openapi, case, suffixes, access } = module;
         let at = Path::root("modules").position(number);
         name(&at, module_name, &mut names, diagnostics);
         if CLUSTERS.contains(&module_name.as_str()) {
@@ -63,6 +65,8 @@ pub(super) fn check(
         self::suffixes(&at.key("suffixes"), *case, suffixes, diagnostics);
         let module_name = ModuleName::new(module_name);
         let access = access.as_ref().map(|list| self::access(&at.key("access"), &module_name, list, diagnostics));
+        let openapi = openapi.as_ref().map(|file| loader.checked_path(file));
+        let openapi = openapi.and_then(|file| diagnostics.ok_or_report(&at.key("openapi"), file));
         let Some(prefix) = self::prefix(&at, prefix, &core, diagnostics) else { continue };
         if let Some(of) = prefixes.get(prefix.as_str()) {
             let message = format!("module {} has the prefix {}, too", Quoted::new(of), Quoted::new(prefix.as_str()));
@@ -81,6 +85,7 @@ pub(super) fn check(
             reading,
             upstream,
             has_access_list,
+            openapi,
         }));
     }
     (Modules::new(narrowing), GatewayConfig { modules, core, ..GatewayConfig::default() })

@@ -16,7 +16,15 @@ const SAMPLE: &str = include_str!("../../../deploy/envoy.yaml");
 fn module(name: &str, prefix: &str, upstream: &str) -> Module {
     let prefix = ModulePrefix::parse(prefix).unwrap();
     let (upstream, reading) = (upstream.parse().unwrap(), ModuleReading::default());
-    Module { name: ModuleName::new(name), prefix, keep_prefix: false, reading, upstream, has_access_list: false }
+    Module {
+        name: ModuleName::new(name),
+        prefix,
+        keep_prefix: false,
+        reading,
+        upstream,
+        has_access_list: false,
+        openapi: None,
+    }
 }
 
 fn gateway() -> GatewayConfig {
@@ -43,6 +51,7 @@ fn bootstrap(gateway: &GatewayConfig) -> Bootstrap<'_> {
         deadline: Duration::from_millis(1_900),
         max_in_flight: 7,
         server_name: None,
+        docs: None,
     }
 }
 

@@ -22,8 +22,7 @@ impl Representation {
 
     pub(super) const fn media_type(self, style: BodyStyle) -> &'static str {
         match (self, style) {
-            (Self::Default, BodyStyle::Problem) => "application/problem+json",
-            (Self::Default, BodyStyle::Detail | BodyStyle::Error | BodyStyle::Orchescala) => "application/json",
+            (Self::Default, style) => style.media_type(),
             (Self::Text | Self::Grpc, _) => "text/plain; charset=utf-8",
             (Self::Html, _) => "text/html; charset=utf-8",
         }

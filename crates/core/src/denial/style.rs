@@ -53,6 +53,17 @@ pub enum BodyStyle {
     Orchescala,
 }
 
+impl BodyStyle {
+    /// Returns the media type of bodies in this format.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Problem => "application/problem+json",
+            Self::Detail | Self::Error | Self::Orchescala => "application/json",
+        }
+    }
+}
+
 /// The result of an undecidable check: keys or an authorization server are unavailable, the deadline has passed, or too many checks are
 /// running.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
