@@ -6,7 +6,7 @@ mod payload;
 use super::gateway::{Belongings, Gateway};
 use super::reserved::reserved_names;
 use super::token::{authorization, decoded, has_seven_claims, only_rs256_is_accepted, only_this_key_decodes};
-use super::{denied, get, modgud, only, send};
+use super::{denied, get, modgud, only, python, send};
 use crate::cli::process::run_in;
 use crate::envoy::seen::Seen;
 use crate::envoy::tokens::{claims, sign, with};
@@ -18,6 +18,7 @@ use modgud_core::jose::{Algorithm, SigningKey};
 use modgud_testbed::{EnvoyYaml, Setup, Testbed};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::{Path, PathBuf};
 use tokio::runtime::Runtime;
 
 static GATEWAY: Gateway = Gateway::new("seeds::bifrost::", prepare);
@@ -33,7 +34,15 @@ const API_KEYS: &str = "
 /// The organization of the user `admin`.
 const ORGANIZATION: &str = "70f0d039-e3d9-427e-b161-4e95dbd9e918";
 
-fn prepare(_: &Runtime) -> (Setup, Belongings) {
+/// Writes the sample module's own description of itself, as it serves it at `/docs/swagger.json`.
+const DESCRIBE: &str = "
+import json, os, sys
+sys.path.insert(0, os.environ['MODULE'])
+import module
+print(json.dumps(module.swagger(sys.argv[1])))
+";
+
+fn prepare(runtime: &Runtime) -> (Setup, Belongings) {
     let folder = tempfile::tempdir().unwrap();
     let key = SigningKey::generate(Algorithm::Rs256).unwrap().private_text().unwrap().expose_secret().to_owned();
     for (name, text) in [
@@ -91,9 +100,41 @@ modules:
 core: {{ upstream: '{{core}}' }}
 "
     );
-    let setup =
-        Setup { config: Some(config.leak()), envoy: EnvoyYaml::Written, private_key: Some(key), ..Setup::default() };
+    let document = runtime.block_on(describe(folder.path(), &config));
+    let setup = Setup {
+        config: Some(config.leak()),
+        envoy: EnvoyYaml::Written,
+        arguments: vec!["--docs".to_owned(), document.display().to_string()],
+        private_key: Some(key),
+        ..Setup::default()
+    };
     (setup, vec![Box::new(folder)])
+}
+
+/// Writes the description of the whole API with `modgud openapi merge`, from those of the two modules; returns its file.
+async fn describe(folder: &Path, config: &str) -> PathBuf {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/module");
+    for name in ["crm", "documents"] {
+        let text = python(DESCRIBE, ("MODULE", module.to_str().unwrap()), &[name]).await.unwrap();
+        fs::write(folder.join(format!("{name}.json")), text).unwrap();
+    }
+    let config = ["crm", "documents", "core"]
+        .iter()
+        .fold(config.to_owned(), |text, name| text.replace(&format!("{{{name}}}"), &format!("{name}:8080")));
+    fs::write(folder.join("modgud.yaml"), config).unwrap();
+    let arguments = [
+        "openapi",
+        "merge",
+        "--config",
+        "modgud.yaml",
+        "--output",
+        "swagger.json",
+        "crm=crm.json",
+        "documents=documents.json",
+    ];
+    let output = run_in(folder, &[], &arguments).await;
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    folder.join("swagger.json")
 }
 
 reserved_names!(GATEWAY, caller);
@@ -140,6 +181,25 @@ fn all_endpoints_are_exposed_as_one_api() {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
                 let seen = Seen::of(&send(gateway, method, path, &[&caller(gateway)]).await);
                 assert_eq!((seen.module.as_str(), seen.method.as_str(), seen.path.as_str()), (module, method, below));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_api_is_put_together_from_all_modules() {
+    GATEWAY.test(async |gateway| {
+        for path in ["/docs", "/docs/swagger.json"] {
+            let answer = get(gateway, path, &[]).await;
+            let api = answer.json();
+            assert!(answer.status == 200 && api["openapi"].as_str().unwrap().starts_with("3."), "{path}");
+            let paths: Vec<&String> = api["paths"].as_object().unwrap().keys().collect();
+            assert_eq!(paths, ["/crm/", "/crm/appointment/", "/documents/", "/documents/appointment/"], "{path}");
+            for path in paths {
+                // What is described is there, for callers with a credential.
+                let seen = Seen::of(&get(gateway, path, &[&caller(gateway)]).await);
+                assert_eq!(path.split('/').nth(1), Some(seen.module.as_str()));
+                assert_eq!(denied(gateway, path, &[]).await, 401);
             }
         }
     });
