@@ -135,7 +135,7 @@ async fn it_sets_every_value_and_modgud_signs_them() {
         assert_eq!(read, format!(r#"{{"username":"alice","issuedAt":{now}}}"#), "{kind}: as configured");
         let change = json!({
             "username": "custom-user", "email": "üser@example.com", "impersonated": "customer-456",
-            "issued_at": 1_701_234_567_890_u64, "process_instance": "process-123",
+            "issued_at": 1_501_234_567_890_u64, "process_instance": "process-123",
         });
         for path in ["/", "/process/other"] {
             let made = ask(&asked, "alice", path, &change).await.unwrap();
@@ -145,7 +145,7 @@ async fn it_sets_every_value_and_modgud_signs_them() {
                 read,
                 json!({
                     "username": "custom-user", "email": "üser@example.com", "impersonateProcessValue": "customer-456",
-                    "issuedAt": 1_701_234_567_890_u64, "processInstanceId": "process-123", "signature": signed,
+                    "issuedAt": 1_501_234_567_890_u64, "processInstanceId": "process-123", "signature": signed,
                 }),
                 "{kind}"
             );
@@ -169,6 +169,7 @@ async fn its_values_are_checked_like_claims() {
         for (change, status, reason) in [
             (json!({ "process_instance": "" }), 401, "claim_invalid"),
             (json!({ "issued_at": u64::MAX }), 401, "claim_invalid"),
+            (json!({ "issued_at": NOW.saturating_add(61).saturating_mul(1_000) }), 401, "claim_invalid"),
             (json!({ "error": "panic" }), 503, "internal"),
             (json!({ "error": "forbidden" }), 403, "caller_refused"),
             (json!({ "error": "unavailable" }), 503, "authenticator_unavailable"),

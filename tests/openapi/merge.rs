@@ -331,6 +331,16 @@ async fn hostile_descriptions_end_with_an_error() {
     let repeated = format!("components: {{ x: {{ P: {{ get: {{ summary: {text}, responses: {{}} }} }} }} }}");
     let parameters = "parameters: { A: { $ref: '#/parameters/B' }, B: { $ref: '#/parameters/A' } }";
     let deep = format!("components: {{ schemas: {{ A: {}{} }} }}", "{ not: ".repeat(100), " }".repeat(100));
+    // Each schema of a chain has a mapping to all that follow, and each operation has a body of all types.
+    let name = |number: usize| format!("{}{number}", "S".repeat(1_000));
+    let schema = |number: usize| {
+        let base = format!("#/components/schemas/{}", name(number.saturating_sub(1)));
+        format!("    {}: {{ discriminator: {{ propertyName: t }}, allOf: [{{ $ref: '{base}' }}] }}\n", name(number))
+    };
+    let chain = format!("components:\n  schemas:\n{}", (0..400).map(schema).collect::<String>());
+    let types: Vec<String> = (0..300).map(|number| format!("{}/{number}", "t".repeat(1_000))).collect();
+    let body = "{ post: { OK, parameters: [{ name: b, in: body }] } }";
+    let bodies: Vec<String> = (0..300).map(|number| format!("/p{number}: {body}")).collect();
     for (case, expected) in [
         (description(V3, &copies.join("\n  "), &repeated), "the merged document is too large"),
         (description(V3, "/a: { $ref: '#/paths/~1b' }\n  /b: { $ref: '#/paths/~1a' }", ""), "`a chain of references`"),
@@ -343,12 +353,29 @@ async fn hostile_descriptions_end_with_an_error() {
             "has callbacks within callbacks",
         ),
         (description(V3, "/a: { get: { OK } }", &deep), "nested deeper than 64 levels"),
+        (description(V3, "/a: { get: { OK } }", &chain), "the merged document is too large"),
+        (
+            description("swagger: '2.0'", &bodies.join("\n  "), &format!("consumes: [{}]", types.join(", "))),
+            "the merged document is too large",
+        ),
     ] {
         write(folder.path(), &[("a.yaml", &case)]);
         let output = merge(folder.path(), &["a=a.yaml"]).await;
         assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{}", output.err);
         assert!(output.err.contains(expected) && !output.err.contains("panicked"), "{}", output.err);
     }
+}
+
+/// The description of the whole is one document's: no module writes HTML, Markdown or lines of its own into it.
+#[tokio::test]
+async fn titles_of_modules_are_plain_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let title = r#"title: "Shop\n\n# All\n<img src=x onerror=y> [a](javascript:b)""#;
+    let text = description(V3, "/a: { get: { OK } }", "").replace("title: A", title);
+    write(folder.path(), &[("a.yaml", &text)]);
+    let output = merge(folder.path(), &["a=a.yaml"]).await;
+    let about = read(&output)["info"]["description"].as_str().unwrap().to_owned();
+    assert!(about.contains(r"Shop \# All &lt;img src=x onerror=y&gt; \[a\]\(javascript:b\) 1"), "{about}");
 }
 
 /// A description whose schemas refer to one another in circles is an ordinary one.
