@@ -251,7 +251,7 @@ pub(in crate::config) struct Impersonation {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct ProcessInstance {
-    /// Path patterns with a parameter named `process_instance`, such as `/process/{process_instance}/{*rest}`.
+    /// Path patterns with a parameter named `process_instance`, such as `/process/instance/{process_instance}/{*rest}`.
     pub(in crate::config) paths: Vec<String>,
     /// The name of a header.
     #[schemars(example = &"x-process-instance-id")]

@@ -112,7 +112,7 @@ fn instance(
             patterns.push(pattern.read(rules.widest_case(), rules.readings().cloned()));
         } else {
             let message = format!("{} has no parameter `{{process_instance}}`", Quoted::new(text));
-            let help = "write one such as `/process/{process_instance}/{*rest}`";
+            let help = "write one such as `/process/instance/{process_instance}/{*rest}`";
             diagnostics.add(at, Issue::error("process-instance-missing", message, help));
         }
     }
