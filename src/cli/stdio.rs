@@ -1,6 +1,7 @@
 //! `modgud stdio`: an API gateway's messages, as JSON values on standard input and output, decided by the server's
 //! evaluation.
 
+mod denial;
 mod gateway;
 mod json_stream;
 mod members;
@@ -18,14 +19,17 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinError;
+use tracing_appender::non_blocking::NonBlockingBuilder;
 
 /// Answers `init` and `api_request` messages on standard input, in order, on standard output.
 ///
 /// `init` brings the public key (PEM) that verifies tokens. `api_request` is decided like a request of Envoy, with JWKS
 /// and introspection of the configuration; the reply names its service and caller. A message is bare, or the `body` of an
 /// envelope with `src` and `dest`; so is its reply. A line may hold several values, and a value may span lines. A wrong
-/// message gets a reply with status 400. Without a readable `msg_id` it is reported on standard error. Reading goes on at
-/// the next message.
+/// message gets a reply with status 400. Without a readable `msg_id` it is reported on standard error.
+///
+/// Standard error has a line for each denied request: its `msg_id`, the status, the reason code and an explanation. It has
+/// no token and no value of a claim. A key that is invalid, or that the configuration does not use, is reported there too.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud stdio < messages.jsonl\n  modgud stdio --config modgud.yaml --service /api/users=users-service --service /api/bills=billing"
@@ -41,6 +45,10 @@ pub(super) struct Args {
     #[arg(long = "service", value_name = "PATH=NAME")]
     services: Vec<Service>,
 }
+
+/// Maximum number of lines that wait to be written on standard error. Beyond it lines are dropped, so that a reader that is
+/// slow or absent delays no reply.
+const MAX_QUEUED_LINES: usize = 1024;
 
 /// How long the exit waits for the threads of the runtime. A read that waits for input is left behind after it.
 const THREAD_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -65,11 +73,15 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
         Err(error) => return print_error(error),
     };
     let log = log::start_on_stderr();
+    // Standard error is not locked: the log writes there too.
+    let (mut errors, errors_guard) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_QUEUED_LINES).finish(io::stderr());
     let served = runtime.block_on(async {
         let gateway = Gateway::new(config, profile, environment, services).await?;
-        // Standard error is not locked: the log writes there too.
-        pipeline::run(gateway, io::stdin(), &mut io::stdout().lock(), &mut io::stderr()).await
+        pipeline::run(gateway, io::stdin(), &mut io::stdout().lock(), &mut errors).await
     });
+    // Writes the lines that wait.
+    drop(errors_guard);
     drop(log);
     runtime.shutdown_timeout(THREAD_EXIT_TIMEOUT);
     match served {
