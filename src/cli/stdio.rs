@@ -2,6 +2,7 @@
 //! evaluation.
 
 mod denial;
+mod errors;
 mod gateway;
 mod json_stream;
 mod members;
@@ -13,13 +14,13 @@ mod service;
 use super::{Exit, print_error, runtime};
 use crate::config::{ConfigError, Environment, ProfileName};
 use crate::telemetry::log;
+use errors::Errors;
 use gateway::Gateway;
 use service::{Service, Services};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinError;
-use tracing_appender::non_blocking::NonBlockingBuilder;
 
 /// Answers `init` and `api_request` messages on standard input, in order, on standard output.
 ///
@@ -46,10 +47,6 @@ pub(super) struct Args {
     services: Vec<Service>,
 }
 
-/// Maximum number of lines that wait to be written on standard error. Beyond it lines are dropped, so that a reader that is
-/// slow or absent delays no reply.
-const MAX_QUEUED_LINES: usize = 1024;
-
 /// How long the exit waits for the threads of the runtime. A read that waits for input is left behind after it.
 const THREAD_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -73,15 +70,12 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
         Err(error) => return print_error(error),
     };
     let log = log::start_on_stderr();
-    // Standard error is not locked: the log writes there too.
-    let (mut errors, errors_guard) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_QUEUED_LINES).finish(io::stderr());
+    let mut errors = Errors::start();
     let served = runtime.block_on(async {
         let gateway = Gateway::new(config, profile, environment, services).await?;
         pipeline::run(gateway, io::stdin(), &mut io::stdout().lock(), &mut errors).await
     });
-    // Writes the lines that wait.
-    drop(errors_guard);
+    errors.end();
     drop(log);
     runtime.shutdown_timeout(THREAD_EXIT_TIMEOUT);
     match served {
