@@ -21,7 +21,7 @@ use modgud_core::authn::{
     CustomError, CustomInput,
 };
 use modgud_core::http::request::Request;
-use modgud_core::jose::Claims;
+use modgud_core::jose::{Claims, read_json};
 use modgud_core::principal::Identity;
 use modgud_core::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -94,7 +94,8 @@ impl AsyncCustomAuthenticator for SessionServer {
             _ => return Err(unavailable.into()),
         }
         let body = Limited::new(response.into_body(), MAX_BYTES).collect().await.map_err(|_| unavailable.clone())?;
-        let claims: Map<String, Value> = serde_json::from_slice(&body.to_bytes()).map_err(|_| unavailable)?;
+        // Unlike serde_json, this rejects a name that occurs twice: readers differ in which one counts.
+        let Ok(Value::Object(claims)) = read_json(&body.to_bytes()) else { return Err(unavailable.into()) };
         Ok(CustomClaims::new(claims).reusable_for(REUSE))
     }
 

@@ -3,7 +3,9 @@
 use super::{Exit, input, print_error, print_line};
 use crate::clock::Clock;
 use modgud_core::time::Timestamp;
-use modgud_core::upstream::{CorrelationField, IdentityCorrelation, ReadError, SignError, SigningSecret, VerifyError};
+use modgud_core::upstream::{
+    CorrelationField, IdentityCorrelation, MAX_CLOCK_SKEW, ReadError, SignError, SigningSecret, VerifyError,
+};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -91,9 +93,6 @@ enum CommandError {
     #[error("the correlation is valid, but its time is in the future")]
     Future,
 }
-
-/// Maximum clock skew between the signer and this machine; a correlation from further in the future is rejected.
-const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 pub(super) fn run(command: Command) -> Exit {
     let done = match command {

@@ -7,7 +7,6 @@
 //! (Prometheus and probes must reach it).
 
 mod claims;
-mod modules;
 mod names;
 mod rules;
 
@@ -49,7 +48,6 @@ pub(super) fn find(
     claims::find(document, &mut diagnostics);
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
-    modules::find(document, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);
     }

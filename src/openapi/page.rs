@@ -35,7 +35,7 @@ impl Page<'_> {
         if style.to_ascii_lowercase().contains("</style") {
             return Err(PageError);
         }
-        let script = safe_script(script);
+        let (script, style) = (safe_script(script), with_line_feeds(style));
         let settings =
             serde_json::json!({ "url": document, "dom_id": "#swagger-ui", "deepLinking": true, "validatorUrl": null });
         let start = safe_script(&format!("window.ui = SwaggerUIBundle({settings});"));
@@ -43,7 +43,7 @@ impl Page<'_> {
         let policy = format!(
             "default-src 'none'; script-src {scripts}; style-src {}; img-src 'self' data:; font-src data:; connect-src 'self'; \
              base-uri 'none'; form-action 'none'",
-            source(style)
+            source(&style)
         );
         let title = title.replace('&', "&amp;").replace('<', "&lt;");
         Ok(format!(
@@ -58,8 +58,8 @@ impl Page<'_> {
     }
 }
 
-/// Escapes what would end a script on the page, or open a comment in it (HTML §4.12.1.3). In strings and expressions of scripts, the escaped
-/// text means the same.
+/// Escapes what would end a script on the page, or open a comment in it (HTML §4.12.1.3). In strings, templates and regular expressions the
+/// escaped text means the same. Elsewhere it is a syntax error, and the page stays empty.
 fn safe_script(script: &str) -> String {
     let mut safe = String::with_capacity(script.len());
     let mut rest = script;
@@ -74,8 +74,12 @@ fn safe_script(script: &str) -> String {
         rest = after;
     }
     safe.push_str(rest);
-    // A parser reads CR LF and CR as LF, and the hash is that of what it reads.
-    safe.replace("\r\n", "\n").replace('\r', "\n")
+    with_line_feeds(&safe)
+}
+
+/// Replaces CR LF and CR by LF: a parser of HTML reads them so, and hashes are those of what it reads.
+fn with_line_feeds(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// Returns the source expression for a text: its hash.

@@ -173,6 +173,22 @@ async fn no_exchange_lengthens_a_minted_token() {
     }
 }
 
+/// Otherwise two gateways that accept each other's tokens could exchange one for a later one forever.
+#[tokio::test]
+async fn the_leeway_of_a_clients_token_lengthens_no_minted_token() {
+    let key = private(Algorithm::Rs256);
+    let public = SigningKey::from_pem(&key).unwrap().public_pem().unwrap();
+    let files = [("signing.key".to_owned(), key.clone()), ("own.pem".to_owned(), public)].into();
+    let sidecar =
+        Sidecar::with_files(&bifrost("0s", OWN).replace("require: [] }", "require: [], leeway: 30s }"), &files).await;
+    for second in [0, 4, 20] {
+        sidecar.clock.set(Timestamp::from_secs(NOW + second));
+        let token = authorization(&sidecar, of_a_client(NOW + 5)).await;
+        assert_eq!(claims_of(&token, &key)["exp"], json!(NOW + 5), "after {second} s");
+    }
+    sidecar.stop(Shutdown::Immediate).await;
+}
+
 /// A module trusts only the mint's key, so a token of another signer never reaches it, though it has the same issuer.
 #[tokio::test]
 async fn a_token_of_another_signer_with_the_same_issuer_is_minted_again() {

@@ -163,7 +163,10 @@ fn built(policy: &Policy) -> (Rules, Option<Modules>) {
             rules.add_named(made("", &PathPattern::default()));
         }
     }
-    let modules = policy.modules.iter().map(|module| (ModulePrefix::parse(module.prefix).unwrap(), list(module)));
+    let modules = policy.modules.iter().map(|module| {
+        let (prefix, reading) = of_module(module);
+        (prefix, reading, list(module))
+    });
     (rules, Modules::new(modules.collect()))
 }
 

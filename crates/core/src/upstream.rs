@@ -13,8 +13,8 @@ mod value;
 
 pub use correlation::{
     BodyError, Correlation, CorrelationError, CorrelationField, CorrelationOutcome, FieldError, IdentityCorrelation,
-    Impersonation, ImpersonationSource, InstanceSources, IssuedAt, MediaTypeError, PARAMETER, ReadError, SignError,
-    SigningSecret, VerifyError,
+    Impersonation, ImpersonationSource, InstanceSources, IssuedAt, MAX_CLOCK_SKEW, MediaTypeError, PARAMETER,
+    ReadError, SignError, SigningSecret, VerifyError,
 };
 pub use forward::Forward;
 pub use header_encoding::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES};

@@ -76,8 +76,8 @@ pub(super) fn check(
         prefixes.insert(prefix.as_str().to_owned(), &module.name);
         add_rule(&module_name, &prefix, rules);
         let has_access_list = access.is_some();
-        narrowing.push((prefix.clone(), access));
         let reading = reading(module);
+        narrowing.push((prefix.clone(), reading.clone(), access));
         modules.extend(upstream.map(|upstream| Module {
             name: module_name,
             prefix,

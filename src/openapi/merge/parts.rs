@@ -19,7 +19,30 @@ pub(super) fn requirement(here: &Location, schemes: &[&str], optional: Optional)
 pub(super) fn title(root: &Node) -> String {
     let info = root.member("info").map(|entry| &entry.node);
     let of = |key: &str| info.and_then(|info| info.member(key)).map(|entry| shown(&entry.node)).unwrap_or_default();
-    format!("{} {}", of("title"), of("version")).trim().to_owned()
+    one_line(&format!("{} {}", of("title"), of("version")))
+}
+
+/// Returns the words of a text on one line, without Markdown and HTML: the whole document's description is not the modules' to shape.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text
+        .split(|character: char| character.is_whitespace() || character.is_control())
+        .filter(|word| !word.is_empty())
+    {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for character in word.chars() {
+            match character {
+                '<' => line.push_str("&lt;"),
+                '>' => line.push_str("&gt;"),
+                '&' => line.push_str("&amp;"),
+                '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '!' | '#' | '|' => line.extend(['\\', character]),
+                other => line.push(other),
+            }
+        }
+    }
+    line
 }
 
 fn shown(node: &Node) -> String {

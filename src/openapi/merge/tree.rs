@@ -37,6 +37,12 @@ impl Budget {
         self.bytes = self.bytes.saturating_sub(text.saturating_add(keys));
     }
 
+    /// Counts a value that is not in the input, with so many bytes of text.
+    pub(super) fn charge_new(&mut self, bytes: usize) {
+        self.values = self.values.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
     /// Copies a value with everything in it.
     pub(super) fn copy(&mut self, node: &Node) -> Node {
         self.charge(node);

@@ -230,12 +230,12 @@ impl Policy {
         if accesses.contains(&"denied") {
             return Err("rule_denied");
         }
-        let list = self.list(request);
+        let lists = self.lists(request);
         let mut known = Vec::new();
         for (at, ((rule, _), access)) in rules.iter().zip(&accesses).enumerate() {
             known.push(match (*access, &request.credential) {
                 ("public" | "preflight", _) => None,
-                ("optional", ModelCredential::Missing) if list.is_none() => None,
+                ("optional", ModelCredential::Missing) if lists.is_empty() => None,
                 (_, ModelCredential::Missing) => return Err("credential_missing"),
                 (_, ModelCredential::Invalid) => return Err("issuer_unknown"),
                 (_, ModelCredential::Valid(caller)) => {
@@ -245,7 +245,7 @@ impl Policy {
                     if at == 0 && !permissions.iter().all(|one| has_permission(caller, one)) {
                         return Err("permission_missing");
                     }
-                    if let Some(list) = list {
+                    for list in &lists {
                         allowed(list, request.method, caller)?;
                     }
                     Some(caller)
@@ -260,9 +260,16 @@ impl Policy {
         Ok(if known.iter().any(Option::is_some) { "known" } else { "anonymous" })
     }
 
-    /// Returns the access list of the module with the longest prefix; `None` without one.
-    fn list(&self, request: &ModelRequest) -> Option<&Vec<(Option<&'static str>, u8)>> {
-        self.module(&request.target)?.access.as_ref()
+    /// Returns the access lists of the module with the longest prefix, and of the one that has the path as the first one reads it.
+    fn lists(&self, request: &ModelRequest) -> Vec<&Vec<(Option<&'static str>, u8)>> {
+        let read = self.read(&request.target);
+        let rank = |module: &Module| read.path_rank(&Rule::default(), &format!("{}/{{*rest}}", module.prefix), false);
+        let ranked = self.modules.iter().filter_map(|module| Some((rank(module)?, module)));
+        let as_read = ranked.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, module)| module);
+        let as_sent = self.module(&request.target);
+        let both =
+            as_sent.into_iter().chain(as_read.filter(|read| as_sent.is_none_or(|sent| sent.prefix != read.prefix)));
+        both.filter_map(|module| module.access.as_ref()).collect()
     }
 
     /// Checks a rule's constraints on the request: the caller's organization, then the condition.

@@ -5,6 +5,7 @@
 mod tests;
 
 use super::AuthzError;
+use super::reading::{ModuleReading, PathReadings};
 use super::router::{Layer, MethodMatcher, Router};
 use super::syntax::ModulePrefix;
 use crate::authn::Authentication;
@@ -158,27 +159,49 @@ pub enum ModuleError {
 
 /// The access lists of all modules. It exists only if a module has a list, so other configurations need no lookup.
 #[derive(Debug)]
-pub struct Modules(Router<Option<ModuleAccess>>);
+pub struct Modules {
+    lists: Vec<Option<ModuleAccess>>,
+    /// The index of the list of each prefix, for paths as sent: as Envoy chooses the module.
+    as_sent: Router<usize>,
+    /// The same for paths as modules read them; `None` if all of them read paths as sent.
+    as_read: Option<Router<usize>>,
+}
 
 impl Modules {
     /// Creates the lists of modules by their prefixes, which must differ; `None` if no module has a list.
     #[must_use]
-    pub fn new(modules: Vec<(ModulePrefix, Option<ModuleAccess>)>) -> Option<Self> {
-        modules.iter().any(|(_, access)| access.is_some()).then(|| {
-            let mut router = Router::default();
-            for (prefix, access) in modules {
-                // A repeated prefix keeps its first module; `config::validate` rejects repeated prefixes.
-                let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), &prefix.pattern(), access);
+    pub fn new(modules: Vec<(ModulePrefix, ModuleReading, Option<ModuleAccess>)>) -> Option<Self> {
+        modules.iter().any(|(_, _, access)| access.is_some()).then(|| {
+            let readings = modules.iter().map(|(prefix, reading, _)| (prefix.clone(), reading.clone())).collect();
+            let mut as_sent = Router::default();
+            let mut as_read = PathReadings::new(readings, false).map(|readings| Router::new(Some(readings)));
+            let mut lists = Vec::new();
+            for (prefix, _, access) in modules {
+                let (pattern, index) = (prefix.pattern(), lists.len());
+                lists.push(access);
+                for router in [Some(&mut as_sent), as_read.as_mut()].into_iter().flatten() {
+                    // A repeated prefix keeps its first module; `config::validate` rejects repeated prefixes.
+                    let _ = router.insert(Layer::Enforced, MethodMatcher::Methods(&[]), &pattern, index);
+                }
             }
-            Self(router)
+            Self { lists, as_sent, as_read }
         })
     }
 
-    /// Returns the access list of a request: that of the module with the longest prefix. `None` if this module has no list.
+    /// Returns the access lists of a request: that of the module with the longest prefix, and that of the module that has the path as the
+    /// first one reads it. `/api/users.json` goes to the module `/api`, and if that one cuts `json` off, its service takes the path for
+    /// `/api/users`. `None` if these modules have no list.
     #[must_use]
     pub fn constraint<'s, 'a>(&'s self, request: &Request<'a>) -> Option<ModuleConstraint<'s, 'a>> {
-        let access = self.0.find(Layer::Enforced, request.method, &request.path)?.as_ref()?;
-        Some(ModuleConstraint { access, method: request.method })
+        let find = |router: &Router<usize>| router.find(Layer::Enforced, request.method, &request.path).copied();
+        let sent = find(&self.as_sent);
+        let read = self.as_read.as_ref().and_then(find).filter(|read| Some(*read) != sent);
+        let list = |index: Option<usize>| self.lists.get(index?)?.as_ref();
+        let (access, other) = match (list(sent), list(read)) {
+            (Some(sent), read) => (sent, read),
+            (None, read) => (read?, None),
+        };
+        Some(ModuleConstraint { access, other, method: request.method })
     }
 }
 
@@ -186,6 +209,8 @@ impl Modules {
 #[derive(Debug, Clone, Copy)]
 pub struct ModuleConstraint<'s, 'a> {
     access: &'s ModuleAccess,
+    /// A second list that the caller must pass too.
+    other: Option<&'s ModuleAccess>,
     method: Method<'a>,
 }
 
@@ -195,18 +220,24 @@ impl ModuleConstraint<'_, '_> {
         &self.access.module
     }
 
-    /// Checks a caller against the list. A caller whose role grants everything passes.
+    /// Checks a caller against the lists.
+    fn check_lists(&self, principal: &Principal) -> Result<(), ModuleError> {
+        self.access.check(self.method, principal)?;
+        self.other.map_or(Ok(()), |other| other.check(self.method, principal))
+    }
+
+    /// Checks a caller against the lists. A caller whose role grants everything passes.
     ///
     /// # Errors
     /// [`AuthzError::Module`] if the caller lacks the right for the request's method.
     pub(super) fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
-        self.access.check(self.method, principal).map_err(|error| AuthzError::Module(Box::new(error)))
+        self.check_lists(principal).map_err(|error| AuthzError::Module(Box::new(error)))
     }
 
     /// Describes the result of the list for the outcome of authentication.
     pub(crate) fn describe(&self, authentication: &Authentication) -> Step {
         const WHAT: &str = "module";
-        let Self { access: ModuleAccess { module, .. }, method } = self;
+        let Self { access: ModuleAccess { module, .. }, other: _, method } = self;
         match authentication {
             Authentication::Authenticated(principal) => {
                 let passed = match principal.identity().permission_scope {
@@ -215,7 +246,7 @@ impl ModuleConstraint<'_, '_> {
                     }
                     PermissionScope::Listed => format!("the access list of `{module}` allows {}", method.as_str()),
                 };
-                Step::of(WHAT, &self.access.check(*method, principal), passed)
+                Step::of(WHAT, &self.check_lists(principal), passed)
             }
             Authentication::NotRequired => {
                 Step::noted(WHAT, format!("`{module}` has an access list, which the rule's access skips"))

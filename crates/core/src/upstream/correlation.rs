@@ -22,6 +22,10 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use std::time::Duration;
+
+/// Maximum time by which a correlation may be ahead: the clocks of its issuer and of its reader differ.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// The correlation settings of a configuration.
 #[derive(Debug)]
@@ -89,6 +93,9 @@ pub enum CorrelationError {
     /// The caller's credential has no `iat`, or one that is not a date.
     #[error("the correlation's time is the token's `iat`, and the token has none that is a date")]
     IssuedAt,
+    /// The time of the correlation is in the future.
+    #[error("the correlation's time is more than a minute in the future")]
+    Future,
     /// All fields together exceed the limit of a header value.
     #[error("the correlation is too long for a header")]
     TooLong,
@@ -117,7 +124,9 @@ impl CorrelationError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Claim { .. } | Self::Value { .. } | Self::IssuedAt | Self::TooLong => Reason::ClaimInvalid,
+            Self::Claim { .. } | Self::Value { .. } | Self::IssuedAt | Self::Future | Self::TooLong => {
+                Reason::ClaimInvalid
+            }
             Self::Authenticator(error) => error.reason(),
             Self::Body(_) => Reason::BodyUnreadable,
             Self::Impersonated(_) | Self::ImpersonatedInQuery | Self::Instance(_) | Self::Instances => {
@@ -206,6 +215,10 @@ impl Correlation {
         };
         if let Some(custom) = custom {
             correlation = self.changed(correlation, principal, custom, request)?;
+        }
+        // Signed, it would outlive every limit of its age.
+        if correlation.issued_at > now.plus(MAX_CLOCK_SKEW) {
+            return Err(CorrelationError::Future);
         }
         if let Some(secret) = &self.secret {
             correlation.sign(secret);

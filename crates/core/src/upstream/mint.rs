@@ -125,7 +125,7 @@ impl Minter {
     pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, MintError> {
         let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
-        let until = now.plus(self.mint.lifetime).min(principal.valid_until()).min(self.mint.end_of_own(principal));
+        let until = now.plus(self.mint.lifetime).min(principal.valid_until()).min(end_of_credential(principal));
         let key = CacheKey::new(principal.valid_until(), &text);
         if let Some(known) = self.minted.get(&key, now, until) {
             return Ok(known);
@@ -171,17 +171,6 @@ impl Mint {
         self.omitted.contains(&claim)
     }
 
-    /// Returns the `exp` of a caller's token that has the issuer of this mint; else [`Timestamp::NEVER`].
-    ///
-    /// The expiry of a principal includes the leeway. If it applied here, a module could exchange a token for a later one again and again.
-    fn end_of_own(&self, principal: &Principal) -> Timestamp {
-        let claims = principal.claims();
-        match (claims.text("iss"), claims.numeric_date("exp")) {
-            (Ok(Some(issuer)), Ok(Some(expires))) if *issuer == *self.issuer => expires.floor(),
-            _ => Timestamp::NEVER,
-        }
-    }
-
     fn sign(
         &self,
         mut claims: Map<String, Value>,
@@ -197,6 +186,17 @@ impl Mint {
         }
         let token = self.key.sign_claims(&Value::Object(claims).to_string())?;
         Ok(HeaderText::from_checked(format!("{} {token}", self.scheme.as_str()).into_bytes()))
+    }
+}
+
+/// Returns the `exp` of the caller's token; [`Timestamp::NEVER`] without one.
+///
+/// The expiry of a principal includes the leeway. If it applied here, two gateways that accept each other's tokens could exchange a token for
+/// a later one again and again.
+fn end_of_credential(principal: &Principal) -> Timestamp {
+    match principal.claims().numeric_date("exp") {
+        Ok(Some(expires)) => expires.floor(),
+        Ok(None) | Err(_) => Timestamp::NEVER,
     }
 }
 

@@ -103,7 +103,7 @@ impl<'d> Rewriter<'d, '_> {
     fn discriminator(&mut self, at: &NodeRef<'d>, schema: &NodeRef<'d>, component: Option<&'d str>) -> Node {
         let mut discriminator = Object::new(&at.node.place);
         let mut mapping = Object::new(&at.node.place);
-        let mut targets = HashSet::new();
+        let (mut targets, mut values) = (HashSet::new(), HashSet::new());
         for entry in at.node.members() {
             let member = at.of(entry);
             match entry.key.as_str() {
@@ -111,6 +111,7 @@ impl<'d> Rewriter<'d, '_> {
                     for one in entry.node.members() {
                         if let Some(target) = self.mapped(&member.of(one)) {
                             targets.insert(target.clone());
+                            values.insert(one.key.as_str());
                             mapping.text(&one.key, target);
                         }
                     }
@@ -130,7 +131,7 @@ impl<'d> Rewriter<'d, '_> {
         for name in self.implied(schema, component) {
             let new = self.components.get("schemas").and_then(|names| names.get(name));
             let Some(target) = new.map(|new| format!("#/components/schemas/{new}")) else { continue };
-            if mapping.get(name).is_none() && targets.insert(target.clone()) {
+            if values.insert(name) && targets.insert(target.clone()) {
                 mapping.text(name, target);
             }
         }
@@ -140,8 +141,9 @@ impl<'d> Rewriter<'d, '_> {
         discriminator.done()
     }
 
-    /// Returns the schemas that values of a discriminator name without a mapping: the alternatives, or all that extend the schema.
-    fn implied(&self, schema: &NodeRef<'d>, component: Option<&'d str>) -> Vec<&'d str> {
+    /// Returns the schemas that values of a discriminator name without a mapping: the alternatives, or all that extend the schema. They count
+    /// in the size of the document, since a chain of schemas has a number of them that grows with its square.
+    fn implied(&mut self, schema: &NodeRef<'d>, component: Option<&'d str>) -> Vec<&'d str> {
         let alternatives = ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.member(key));
         let names: Vec<&str> = alternatives
             .flat_map(|list| list.elements())
@@ -154,6 +156,10 @@ impl<'d> Rewriter<'d, '_> {
         let mut known: HashSet<&str> = all.iter().copied().collect();
         let mut next = 0_usize;
         while let Some(name) = all.get(next) {
+            self.budget.charge_new(name.len().saturating_mul(2));
+            if self.budget.is_exceeded() {
+                break;
+            }
             next = next.saturating_add(1);
             let more = self.descendants.get(name).into_iter().flatten().copied();
             let more: Vec<&'d str> = more.filter(|name| known.insert(name)).collect();

@@ -5,6 +5,7 @@ use crate::openapi::merge::error::MergeFinding;
 use crate::openapi::merge::tree::{Object, boolean, list, null};
 use crate::openapi::resolver::NodeRef;
 use crate::yaml::{Node, Value};
+use std::collections::HashSet;
 
 /// The media type of a body whose description names none.
 const JSON: &str = "application/json";
@@ -120,15 +121,18 @@ impl<'d> Converter<'d, '_> {
         let json = [JSON.to_owned()];
         let types = if consumes.is_empty() { &json } else { consumes };
         let mut content = Object::new(&at.node.place);
-        for media_type in types {
+        let mut known = HashSet::new();
+        for media_type in types.iter().filter(|media_type| known.insert(media_type.as_str())) {
+            self.budget.charge_new(media_type.len());
+            if self.budget.is_exceeded() {
+                break;
+            }
             let mut object = Object::new(&at.node.place);
             if let Some(schema) = at.member("schema") {
                 let schema = self.schema(&schema);
                 object.put("schema", schema);
             }
-            if content.get(media_type).is_none() {
-                content.put(media_type.as_str(), object.done());
-            }
+            content.put(media_type.as_str(), object.done());
         }
         body.put("content", content.done());
         self.copy(at, "required", &mut body);

@@ -1,6 +1,7 @@
 //! Tests of prefixes, rights and the module of a request.
 
 use super::{CrudPermissions, ModuleAccess, ModuleName, Modules, Organizations};
+use crate::authz::reading::{Case, ModuleReading};
 use crate::authz::syntax::{ModulePrefix, PatternError, PrefixError};
 use crate::http::method::Method;
 use crate::http::request::{Headers, Request};
@@ -107,9 +108,9 @@ fn masks_of_one_organization_and_of_any_add_up() {
 #[test]
 fn the_longest_prefix_decides_which_module_a_request_is_in() {
     let module = |name: &str, prefix: &str| {
-        (ModulePrefix::parse(prefix).unwrap(), Some(ModuleAccess::new(ModuleName::new(name))))
+        (ModulePrefix::parse(prefix).unwrap(), ModuleReading::default(), Some(ModuleAccess::new(ModuleName::new(name))))
     };
-    let open = (ModulePrefix::parse("/crm/open").unwrap(), None);
+    let open = (ModulePrefix::parse("/crm/open").unwrap(), ModuleReading::default(), None);
     let modules = vec![module("reports", "/crm/reports"), open, module("crm", "/crm"), module("deep", "/a/b/c")];
     let modules = Modules::new(modules).unwrap();
     for (path, expected) in [
@@ -135,5 +136,35 @@ fn the_longest_prefix_decides_which_module_a_request_is_in() {
             assert_eq!(found.as_ref().map(|found| found.module().as_str()), expected, "{path}");
         }
     }
-    assert!(Modules::new(vec![(ModulePrefix::parse("/crm").unwrap(), None)]).is_none(), "nothing to look up");
+    let without = (ModulePrefix::parse("/crm").unwrap(), ModuleReading::default(), None);
+    assert!(Modules::new(vec![without]).is_none(), "nothing to look up");
+}
+
+#[test]
+fn the_list_of_the_module_that_the_outer_one_reads_counts_too() {
+    let prefix = |text: &str| ModulePrefix::parse(text).unwrap();
+    let list = |name: &str| Some(ModuleAccess::new(ModuleName::new(name)));
+    for outer in [None, list("api")] {
+        let reading = ModuleReading { case: Case::Fold, suffixes: ["json".into()].into() };
+        let has_list = outer.is_some();
+        let users = (prefix("/api/users"), ModuleReading::default(), list("users"));
+        let modules = Modules::new(vec![(prefix("/api"), reading, outer), users]).unwrap();
+        for (path, reads_users) in [
+            ("/api/users.json", true),
+            ("/api/users.json/", true),
+            ("/api/Users", true),
+            ("/api/USERS/1", true),
+            ("/api/USERS.JSON", true),
+            ("/api/users.xml", false),
+            ("/api/others.json", false),
+            ("/api", false),
+        ] {
+            let request = Request::parse(b"GET", path.as_bytes(), b"", Headers::default()).unwrap();
+            let found = modules.constraint(&request);
+            let names = found.iter().flat_map(|found| [Some(found.access), found.other].into_iter().flatten());
+            let names: Vec<&str> = names.map(|list| list.module.as_str()).collect();
+            let expected = [("api", has_list), ("users", reads_users)].into_iter().filter(|(_, counts)| *counts);
+            assert_eq!(names, expected.map(|(name, _)| name).collect::<Vec<_>>(), "{path}");
+        }
+    }
 }
