@@ -126,7 +126,12 @@ async fn a_reply_is_there_before_the_next_message_is_sent() {
         let reply: Value = serde_json::from_str(&stdio.reply().await).unwrap();
         assert_eq!(reply["body"]["in_reply_to"], number);
     }
-    assert_eq!(stdio.end().await, (Some(0), String::new()));
+    let cause = |id| {
+        format!(
+            "modgud: message {id}: status 401, no_key: no token can be verified; send `init` with a usable `jwt_public_key` first\n"
+        )
+    };
+    assert_eq!(stdio.end().await, (Some(0), (0..3).map(cause).collect()));
 }
 
 /// A running `modgud stdio`, which ends with its test.

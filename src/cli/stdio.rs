@@ -1,6 +1,8 @@
 //! `modgud stdio`: an API gateway's messages, as JSON values on standard input and output, decided by the server's
 //! evaluation.
 
+mod denial;
+mod errors;
 mod gateway;
 mod json_stream;
 mod members;
@@ -12,6 +14,7 @@ mod service;
 use super::{Exit, print_error, runtime};
 use crate::config::{ConfigError, Environment, ProfileName};
 use crate::telemetry::log;
+use errors::Errors;
 use gateway::Gateway;
 use service::{Service, Services};
 use std::io;
@@ -24,8 +27,10 @@ use tokio::task::JoinError;
 /// `init` brings the public key (PEM) that verifies tokens. `api_request` is decided like a request of Envoy, with JWKS
 /// and introspection of the configuration; the reply names its service and caller. A message is bare, or the `body` of an
 /// envelope with `src` and `dest`; so is its reply. A line may hold several values, and a value may span lines. A wrong
-/// message gets a reply with status 400. Without a readable `msg_id` it is reported on standard error. Reading goes on at
-/// the next message.
+/// message gets a reply with status 400. Without a readable `msg_id` it is reported on standard error.
+///
+/// Standard error has a line for each denied request: its `msg_id`, the status, the reason code and an explanation. It has
+/// no token and no value of a claim. A key that is invalid, or that the configuration does not use, is reported there too.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud stdio < messages.jsonl\n  modgud stdio --config modgud.yaml --service /api/users=users-service --service /api/bills=billing"
@@ -65,11 +70,12 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
         Err(error) => return print_error(error),
     };
     let log = log::start_on_stderr();
+    let mut errors = Errors::start();
     let served = runtime.block_on(async {
         let gateway = Gateway::new(config, profile, environment, services).await?;
-        // Standard error is not locked: the log writes there too.
-        pipeline::run(gateway, io::stdin(), &mut io::stdout().lock(), &mut io::stderr()).await
+        pipeline::run(gateway, io::stdin(), &mut io::stdout().lock(), &mut errors).await
     });
+    errors.end();
     drop(log);
     runtime.shutdown_timeout(THREAD_EXIT_TIMEOUT);
     match served {

@@ -20,7 +20,8 @@ async fn messages_are_answered_as_documented() {
     for expected in output.lines() {
         assert_eq!(stdio.reply().await, expected);
     }
-    assert_eq!(stdio.end().await, (Some(0), String::new()));
+    let (code, errors) = stdio.end().await;
+    assert_eq!((code, errors.as_str()), (Some(0), block("docs/bearer.md", "text stdio errors").as_str()));
     let kinds: HashSet<&str> = output.lines().filter_map(|line| line.split("\"status\": ").nth(1)?.get(..3)).collect();
     assert_eq!(kinds, HashSet::from(["200", "400", "401", "403"]));
 }

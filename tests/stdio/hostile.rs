@@ -11,7 +11,9 @@ const NEXT: &str = r#"{"type":"api_request","msg_id":"next","method":"GET","path
 const NEXT_REPLY: &str =
     r#"{"type": "api_response", "in_reply_to": "next", "status": 401, "error": "Invalid or expired token"}"#;
 
-/// Sends bytes and then a message. Returns the replies before that of the message, and the reports.
+const NEXT_CAUSE: &str = "modgud: message next: status 401, no_key: no token can be verified; send `init` with a usable `jwt_public_key` first\n";
+
+/// Sends bytes and then a message. Returns the replies before that of the message, and the reports before its own.
 async fn replies(input: &[u8]) -> (Vec<String>, String) {
     let folder = tempdir().unwrap();
     let mut stdio = Stdio::start(folder.path(), &[]);
@@ -25,7 +27,7 @@ async fn replies(input: &[u8]) -> (Vec<String>, String) {
     }
     let (code, errors) = stdio.end().await;
     assert_eq!(code, Some(0), "{errors}");
-    (replies, errors)
+    (replies, errors.strip_suffix(NEXT_CAUSE).unwrap().to_owned())
 }
 
 fn invalid(error: &str) -> String {
@@ -59,7 +61,10 @@ async fn bytes_that_are_not_utf_8_are_wrong_where_they_are() {
     assert_eq!(found, [invalid(name)]);
     let (found, errors) = replies(b"{\"type\":\"api_request\",\"msg_id\":\"\xff\"}\n\xff\xfe\0\0{\0}").await;
     assert_eq!(found, [""; 0]);
-    assert!(errors.contains("line 1 of the input") && errors.contains("line 2 of the input"), "{errors}");
+    assert!(
+        errors.contains("line 1, column 1 of the input") && errors.contains("line 2, column 1 of the input"),
+        "{errors}"
+    );
 }
 
 #[tokio::test]
@@ -108,7 +113,7 @@ async fn a_closed_output_ends_it() {
     stdio.send(NEXT).await;
     let (code, errors) = timeout(PATIENCE, stdio.wait()).await.unwrap();
     assert_eq!(code, Some(1));
-    assert!(errors.starts_with("modgud: standard output can't be written: "), "{errors}");
+    assert!(errors.contains("modgud: standard output can't be written: "), "{errors}");
 }
 
 /// Neither a reply nor a report repeats a credential, wherever it is.
@@ -129,4 +134,35 @@ async fn no_reply_repeats_a_credential() {
     for text in found.iter().chain([&errors]) {
         assert!(!text.contains("eyJ") && !text.contains(signature), "{text}");
     }
+}
+
+/// A reader of standard error that is absent delays no reply: lines beyond the limit are dropped.
+#[tokio::test]
+async fn replies_do_not_wait_for_a_reader_of_standard_error() {
+    let mut stdio = Stdio::start(Path::new("/"), &[]);
+    // A pipe holds 64 KiB (`pipe(7)`), and the queue 1,024 lines of some 120 bytes.
+    for _ in 0..4_000 {
+        assert_eq!(stdio.ask(NEXT).await, NEXT_REPLY);
+    }
+    let (code, errors) = stdio.end().await;
+    assert_eq!(code, Some(0));
+    let lines = errors.matches(NEXT_CAUSE).count();
+    assert!((500..4_000).contains(&lines), "{lines} lines");
+}
+
+/// A cause is one short line, whatever the sender writes.
+#[tokio::test]
+async fn a_cause_has_no_control_characters() {
+    let folder = tempdir().unwrap();
+    let mut stdio = Stdio::start(folder.path(), &[]);
+    stdio.ask(&fill(r#"{"type":"init","msg_id":0,"jwt_public_key":{pem}}"#)).await;
+    let permission = format!(r"\u001b[31m\n\u202e{}", "y".repeat(10_000));
+    let message = r#"{"type":"api_request","msg_id":"a\u001b\nb","method":"GET","path":"/","headers":{"Authorization":"Bearer {good}"},"required_permission":"PERMISSION"}"#;
+    stdio.ask(&fill(&message.replace("PERMISSION", &permission))).await;
+    let (_, errors) = stdio.end().await;
+    let line = errors.strip_suffix('\n').unwrap();
+    assert!(
+        line.starts_with("modgud: message ab: status 403, permission_missing: the caller lacks the permission `[31my")
+    );
+    assert!(line.len() < 500 && !line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
 }

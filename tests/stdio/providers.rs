@@ -57,6 +57,11 @@ fn denied(id: u64, status: u16, error: &str) -> String {
     format!(r#"{{"type": "api_response", "in_reply_to": {id}, "status": {status}, "error": "{error}"}}"#)
 }
 
+/// The line about a key that the configuration does not use.
+fn unused(id: u64) -> String {
+    format!("modgud: the key of message {id} is not used: the configuration has no `pem: {{ env: JWT_PUBLIC_KEY }}`\n")
+}
+
 const INVALID: &str = "Invalid or expired token";
 const UNDECIDED: &str = "The request could not be checked. Try again later.";
 
@@ -87,7 +92,14 @@ async fn keys_of_a_url_follow_a_rotation() {
     assert_eq!(stdio.ask(&message(6, &token(&stranger, &json!({})))).await, denied(6, 401, INVALID));
     assert_eq!(stdio.ask(&message(7, &token(&new, &json!({ "exp": 1 })))).await, denied(7, 401, "Token expired"));
     assert_eq!(idp.count("/jwks"), 2, "the one new key cost one fetch");
-    assert_eq!(stdio.end().await, (Some(0), String::new()));
+    let (code, errors) = stdio.end().await;
+    let reasons = [
+        "message 3: status 401, key_unknown: ",
+        "message 6: status 401, key_unknown: ",
+        "message 7: status 401, token_expired: ",
+    ];
+    assert_eq!((code, errors.lines().count()), (Some(0), 4), "{errors}");
+    assert!(errors.contains(&unused(4)) && reasons.iter().all(|reason| errors.contains(reason)), "{errors}");
 }
 
 #[tokio::test]
@@ -192,7 +204,8 @@ async fn replies_keep_their_order_while_lookups_overlap() {
         assert_eq!(stdio.reply().await, expected);
     }
     assert_eq!(server.count(), 3);
-    assert_eq!(stdio.end().await, (Some(0), String::new()));
+    let missing = "modgud: message 2: status 401, credential_malformed: the value is not a well-formed credential\n";
+    assert_eq!(stdio.end().await, (Some(0), format!("{missing}{}", unused(6))));
 }
 
 /// A stream of any length needs a bounded number of lookups at a time.
@@ -223,7 +236,9 @@ async fn a_lookup_ends_at_the_deadline() {
     let mut stdio = Stdio::start(folder.path(), &["--config", "modgud.yaml"]);
     assert_eq!(stdio.ask(&message(1, "one")).await, denied(1, 503, UNDECIDED));
     // Its request is still open: the end of the input ends it too.
-    assert_eq!(stdio.end().await, (Some(0), String::new()));
+    let (code, errors) = stdio.end().await;
+    assert_eq!(code, Some(0));
+    assert!(errors.starts_with("modgud: message 1: status 503, ") && errors.lines().count() == 1, "{errors}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Replies to messages from the core's decisions, with the drivers of `modgud serve`: JWKS of providers, and
 //! introspection. A message's own permission is checked against the caller like that of a rule.
 
+use super::denial::Denial;
 use super::message::{ApiRequest, Content, Message, MessageId};
 use super::reply::{Reply, ReplyBody, UserContext};
 use super::service::Services;
@@ -10,14 +11,12 @@ use crate::config::{
 };
 use crate::server::authorizer::Authorizer;
 use modgud_core::authn::{AuthnError, LookupResult, ReplayMode};
-use modgud_core::authz::{AuthzError, Entitlements, Requirement, RuleName};
-use modgud_core::credential::CredentialError;
+use modgud_core::authz::{AuthzError, Entitlements, Requirement};
 use modgud_core::decide::{Decision, Snapshot, Verdict, decide, decide_with};
-use modgud_core::denial::{DenialContext, Insufficient, ParsedRequest};
+use modgud_core::denial::Insufficient;
 use modgud_core::explain::NoopObserver;
 use modgud_core::http::request::{Field, Headers, Request};
 use modgud_core::principal::Principal;
-use modgud_core::reason::Reason;
 use modgud_core::upstream::IdentityHeaders;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -27,10 +26,8 @@ use tokio::time::timeout;
 
 /// The variable that the key of `init` replaces.
 const KEY: &str = "JWT_PUBLIC_KEY";
-/// The response while there is no key to verify tokens.
-const NO_KEY: (u16, &str) = (401, "Invalid or expired token");
-/// The response for a path without a service.
-const NO_SERVICE: (u16, &str) = (404, "No service for this path");
+/// The member of `init` that holds the key.
+const MEMBER: &str = "`jwt_public_key`";
 /// The status of the response to an invalid message.
 const INVALID: u16 = 400;
 /// Time to wait for the first JWKS of every provider. Beyond it requests are decided without those that are missing, as
@@ -46,16 +43,41 @@ pub(super) struct Gateway {
     /// Kept over several `init`, with its JWKS and introspection responses.
     authorizer: Option<Arc<Authorizer>>,
     snapshot: Option<Arc<Snapshot>>,
+    key_use: KeyUse,
 }
 
-/// An unusable key of a message.
-pub(super) struct InitError {
-    pub(super) id: MessageId,
-    pub(super) error: ConfigError,
+/// The use of the key of `init`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyUse {
+    /// The configuration is invalid without it.
+    Required,
+    /// The configuration is valid without it.
+    None,
 }
 
-/// A status and its text.
-type Denial = (u16, String);
+/// A key of `init` that no token is verified with.
+enum InitError {
+    /// The configuration is invalid with it.
+    Invalid(ConfigError),
+    /// The configuration does not use it.
+    Unused,
+}
+
+impl InitError {
+    /// Returns the line for the operator.
+    fn report(&self, id: &MessageId) -> String {
+        match self {
+            // The sender knows the member, not the variable that it replaces.
+            Self::Invalid(error) => format!(
+                "{MEMBER} of message {id} is invalid, so all tokens are rejected: {}",
+                error.to_string().replace(&format!("the environment variable {KEY}"), MEMBER)
+            ),
+            Self::Unused => {
+                format!("the key of message {id} is not used: the configuration has no `pem: {{ env: {KEY} }}`")
+            }
+        }
+    }
+}
 
 impl Gateway {
     /// Creates a gateway from a configuration. One that does not use the key of `init` decides at once.
@@ -73,18 +95,21 @@ impl Gateway {
         let overrides = Overrides { profile, exact_dates: true, ..Overrides::default() };
         load_with_keys(file.as_deref(), &overrides, &environment, Keys::Replaced(EphemeralKeys::default()))?;
         let services = Arc::new(services);
-        let mut gateway = Self { file, overrides, environment, services, authorizer: None, snapshot: None };
+        let (authorizer, snapshot, key_use) = (None, None, KeyUse::Required);
+        let mut gateway = Self { file, overrides, environment, services, authorizer, snapshot, key_use };
         // Without a key, a configuration that uses it is invalid, and waits for `init`.
-        let _ = gateway.init("").await;
+        if gateway.init("").await.is_ok() {
+            gateway.key_use = KeyUse::None;
+        }
         Ok(gateway)
     }
 
     /// Replaces the key. An unusable key leaves none, because a sender that replaces a key wants the old one to be
     /// invalid.
-    async fn init(&mut self, key: &str) -> Result<(), ConfigError> {
+    async fn init(&mut self, key: &str) -> Result<(), InitError> {
         self.snapshot = None;
         let environment = self.environment.with(KEY, key);
-        let loaded = load(self.file.as_deref(), &self.overrides, &environment)?;
+        let loaded = load(self.file.as_deref(), &self.overrides, &environment).map_err(InitError::Invalid)?;
         let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources } = loaded.config;
         // This protocol has no identity headers: a name that no header can hold is no reason to deny the request.
         snapshot.upstream.identity = IdentityHeaders::default();
@@ -100,19 +125,21 @@ impl Gateway {
         };
         wait_for_keys(&authorizer).await;
         self.snapshot = Some(Arc::clone(&authorizer.snapshot()));
-        Ok(())
+        match self.key_use {
+            KeyUse::Required => Ok(()),
+            KeyUse::None => Err(InitError::Unused),
+        }
     }
 
-    /// Replies to a message that is no valid request, or returns the request with what decides it. An error is one that
-    /// the sender need not know.
-    pub(super) async fn receive(&mut self, message: Message) -> (Answer, Option<InitError>) {
+    /// Replies to a message that is no valid request, or returns the evaluation of the request.
+    pub(super) async fn receive(&mut self, message: Message) -> Answer {
         let Message { id, envelope, content } = message;
         let denied = |in_reply_to, error: String| ReplyBody::Denied { in_reply_to, status: INVALID, error };
-        let (body, init_error) = match content {
+        let (body, report) = match content {
             Content::Init { jwt_public_key } => {
                 let error = self.init(&jwt_public_key).await.err();
-                let error = error.map(|error| InitError { id: id.clone(), error });
-                (ReplyBody::InitOk { in_reply_to: id }, error)
+                let report = error.map(|error| error.report(&id));
+                (ReplyBody::InitOk { in_reply_to: id }, report)
             }
             Content::InvalidInit(error) => {
                 // The sender wants the old key to be invalid, as with an unusable one.
@@ -125,31 +152,37 @@ impl Gateway {
                     let services = Arc::clone(&self.services);
                     Decider { authorizer, snapshot, services }
                 });
-                let reply = async move {
+                return Answer::Later(Box::pin(async move {
                     let outcome = match decider {
-                        None => Err((NO_KEY.0, NO_KEY.1.to_owned())),
+                        None => Err(Denial::no_key()),
                         Some(decider) => decider.outcome(&request).await,
                     };
-                    Reply::new(envelope, ReplyBody::decided(id, outcome))
-                };
-                return (Answer::Later(Box::pin(reply)), None);
+                    let report = outcome.as_ref().err().map(|denial| denial.report(&id));
+                    Answered { reply: Reply::new(envelope, ReplyBody::decided(id, outcome)), report }
+                }));
             }
         };
-        (Answer::Now(Reply::new(envelope, body)), init_error)
+        Answer::Now(Answered { reply: Reply::new(envelope, body), report })
     }
+}
+
+/// A reply, and the line for the operator that belongs to it.
+pub(super) struct Answered {
+    pub(super) reply: Reply,
+    pub(super) report: Option<String>,
 }
 
 /// A reply, or the evaluation that ends with it.
 pub(super) enum Answer {
-    Now(Reply),
-    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+    Now(Answered),
+    Later(Pin<Box<dyn Future<Output = Answered> + Send>>),
 }
 
 impl ReplyBody {
     fn decided(in_reply_to: MessageId, outcome: Result<(String, UserContext), Denial>) -> Self {
         match outcome {
             Ok((service, user_context)) => Self::Allowed { in_reply_to, status: 200, service, user_context },
-            Err((status, error)) => Self::Denied { in_reply_to, status, error },
+            Err(Denial { status, text: error, .. }) => Self::Denied { in_reply_to, status, error },
         }
     }
 }
@@ -173,20 +206,22 @@ struct Decider {
 impl Decider {
     /// Returns the service of a request and its caller.
     async fn outcome(&self, request: &ApiRequest) -> Result<(String, UserContext), Denial> {
-        let ApiRequest { method, path, headers, required_permission } = request;
+        let ApiRequest { method, path, headers, required_permission, at } = request;
+        let snapshot = &self.snapshot;
         let began = Instant::now();
         let fields = headers.iter().map(|(name, value)| Field { name: name.as_bytes(), value: value.as_bytes() });
         let request = Request::parse(method.as_bytes(), path.as_bytes(), b"", Headers::new(fields.collect()))
-            .map_err(|error| self.denial(error.reason(), None, None, None))?;
+            .map_err(|error| Denial::malformed(error, method, *at, snapshot))?;
         let Decision { verdict, rule, insufficient, principal: caller, .. } = self.decide(&request, began).await;
+        let rule = rule.as_ref();
         if let Verdict::Deny(error) = verdict {
-            return Err(self.denial(error.reason(), rule.as_ref(), insufficient.as_deref(), error.client_text()));
+            return Err(Denial::new(&error, rule, insufficient.as_deref(), snapshot));
         }
         let caller = match (caller, required_permission) {
             // The rule does not look for a caller, and the message requires one.
             (None, Some(_)) => {
                 let found = self.caller_of(&request, began).await;
-                Some(found.map_err(|reason| self.denial(reason, rule.as_ref(), None, None))?)
+                Some(found.map_err(|error| Denial::new(&error.into(), rule, None, snapshot))?)
             }
             (caller, _) => caller,
         };
@@ -198,10 +233,10 @@ impl Decider {
             required.check(caller).map_err(|error| {
                 let have = caller.identity().permissions.clone();
                 let insufficient = Insufficient { required: vec![permission], have };
-                self.denial(error.reason(), rule.as_ref(), Some(&insufficient), None)
+                Denial::new(&error.into(), rule, Some(&insufficient), snapshot)
             })?;
         }
-        let service = self.services.of(&request.path).ok_or_else(|| (NO_SERVICE.0, NO_SERVICE.1.to_owned()))?;
+        let service = self.services.of(&request.path).ok_or_else(Denial::no_service)?;
         let user_context = caller.map(|caller| {
             let identity = caller.identity();
             UserContext {
@@ -223,10 +258,11 @@ impl Decider {
     }
 
     /// Authenticates the caller of a request whose rule requires none.
-    async fn caller_of(&self, request: &Request<'_>, began: Instant) -> Result<Arc<Principal>, Reason> {
+    async fn caller_of(&self, request: &Request<'_>, began: Instant) -> Result<Arc<Principal>, AuthzError> {
         let Self { authorizer, snapshot, .. } = self;
-        let credential = snapshot.extractor.find(request).map_err(CredentialError::reason)?;
-        let credential = credential.ok_or(AuthzError::CredentialMissing.reason())?;
+        let credential =
+            snapshot.extractor.find(request).map_err(|error| AuthzError::Credential(AuthnError::Credential(error)))?;
+        let credential = credential.ok_or(AuthzError::CredentialMissing)?;
         let authenticate = |lookup: &LookupResult| {
             let (now, mode) = (authorizer.now(), ReplayMode::Record);
             snapshot.authenticators.authenticate(&credential, request, now, lookup, mode, &mut NoopObserver)
@@ -237,19 +273,6 @@ impl Decider {
             }
             found => found,
         };
-        found.map_err(|error| error.reason())
-    }
-
-    fn denial(
-        &self,
-        reason: Reason,
-        rule: Option<&RuleName>,
-        insufficient: Option<&Insufficient>,
-        text: Option<&str>,
-    ) -> Denial {
-        let rule = rule.map(RuleName::as_str);
-        let denied = DenialContext { reason, rule, insufficient, text, request: ParsedRequest::None };
-        let (status, text) = self.snapshot.denials.summary(&denied);
-        (status.code(), text)
+        found.map_err(AuthzError::Credential)
     }
 }

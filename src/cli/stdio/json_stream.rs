@@ -1,14 +1,16 @@
-//! A reader of JSON values in a stream with arbitrary text between them. Invalid text costs only itself: reading goes
-//! on at the next `{`. Each byte is scanned a fixed number of times, whatever the input. Messages never repeat input,
+//! A reader of JSON values in a stream with arbitrary text between them. After text between values, reading continues at
+//! the next `{`. After a malformed object it continues at the next line that begins with `{`, so that no part of the object
+//! is taken for a message. Each byte is scanned a fixed number of times, whatever the input. Messages never repeat input,
 //! since it may be a credential.
 
 mod scanner;
 
 use super::message::UnreadableId;
 use scanner::{Scanner, Step};
+use std::fmt;
 
-/// Maximum size of a value, 1 MiB: it bounds the buffer. Beyond it the value is an error, and the rest of its line is
-/// skipped.
+/// Maximum size of a value, 1 MiB: it bounds the buffer. Beyond it the value is an error, and is
+/// skipped as a malformed one.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// The unconsumed input of a stream.
@@ -20,10 +22,12 @@ pub(super) struct JsonStream {
     /// Scanned bytes of the current value.
     seen: usize,
     scanner: Scanner,
-    /// The last error reported, unless a value followed it.
-    reported: Option<StreamError>,
+    /// The line of the last error, unless a value followed it.
+    reported: Option<usize>,
     /// Consumed line ends.
     lines: usize,
+    /// Consumed characters of the current line.
+    columns: usize,
     skipping: Skipping,
     end: End,
 }
@@ -33,10 +37,12 @@ pub(super) struct JsonStream {
 enum Skipping {
     /// Blanks.
     Blanks,
-    /// The rest of something broken and reported, up to the next `{`.
-    Broken,
-    /// The rest of something broken and reported, up to the end of the line.
+    /// The rest of reported text between values, up to the next `{`.
+    Stray,
+    /// The rest of the line of a reported object, and then lines that do not begin with `{`.
     Line,
+    /// Blanks at the start of a line after a reported object.
+    LineStart,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +51,24 @@ enum End {
     Reached,
 }
 
-/// Invalid input, and its line.
+/// A place in the input, from 1. Columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StreamError {
+pub(super) struct Position {
     pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// Invalid input, and its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{at} of the input: {kind}")]
+pub(super) struct StreamError {
+    pub(super) at: Position,
     pub(super) kind: ErrorKind,
 }
 
@@ -57,11 +77,13 @@ pub(super) struct StreamError {
 pub(super) enum ErrorKind {
     #[error("this is not a JSON object; reading continues at the next one")]
     NoObject,
-    #[error("the JSON object that begins here is malformed; reading continues at the next one")]
-    Syntax,
+    #[error(
+        "the JSON object from {start} on is malformed here; write {expected}; reading continues at the next line that begins with `{{`"
+    )]
+    Syntax { start: Position, expected: &'static str },
     #[error("the JSON object that begins here is incomplete at the end of the input")]
     CutOff,
-    #[error("the JSON object that begins here is larger than {} MiB; reading continues in the next line", MAX_BYTES / 1024 / 1024)]
+    #[error("the JSON object that begins here is larger than {} MiB; reading continues at the next line that begins with `{{`", MAX_BYTES / 1024 / 1024)]
     TooLarge,
     #[error("the JSON object that begins here gets no reply: {0}")]
     NoReply(#[from] UnreadableId),
@@ -77,6 +99,7 @@ impl Default for JsonStream {
             scanner: Scanner::default(),
             reported: None,
             lines: 0,
+            columns: 0,
             skipping,
             end,
         }
@@ -96,18 +119,17 @@ impl JsonStream {
     }
 
     /// Returns the next value, parsed, or error; `None` if it needs more input. `parse` receives a well-formed JSON
-    /// object, whose texts may not be Unicode. Of consecutive errors of one kind on a line, only the first is returned.
+    /// object, whose texts may not be Unicode. Of consecutive errors on a line, only the first is returned: the others are
+    /// consequences of it.
     pub(super) fn next<T>(
         &mut self,
         parse: impl Fn(&[u8]) -> Result<T, UnreadableId>,
     ) -> Option<Result<T, StreamError>> {
         loop {
             let found = self.found(&parse)?;
-            let error = found.as_ref().err().copied();
-            let is_repeatable =
-                error.is_some_and(|error| matches!(error.kind, ErrorKind::NoObject | ErrorKind::Syntax));
-            if !is_repeatable || error != std::mem::replace(&mut self.reported, error) {
-                self.reported = error;
+            let line = found.as_ref().err().map(|error| error.at.line);
+            if line.is_none() || line != self.reported {
+                self.reported = line;
                 return Some(found);
             }
         }
@@ -119,15 +141,19 @@ impl JsonStream {
         {
             return Some(Err(broken));
         }
-        let line = self.line();
-        let error = |kind| Some(Err(StreamError { line, kind }));
+        let start = self.position();
+        let error = |kind| Some(Err(StreamError { at: start, kind }));
         while let Some(byte) = self.ahead().get(self.seen).copied() {
+            let expected = self.scanner.expected();
             match self.scanner.step(byte) {
                 // Consumes at least the beginning of this value: the next one begins later.
                 Step::Wrong => {
+                    let seen = self.ahead().get(..self.seen).unwrap_or_default();
+                    let is_line_start =
+                        seen.iter().rev().find(|byte| !is_blank(**byte) || **byte == b'\n') == Some(&b'\n');
                     self.leave(self.seen);
-                    self.skipping = Skipping::Broken;
-                    return error(ErrorKind::Syntax);
+                    self.skipping = if is_line_start { Skipping::LineStart } else { Skipping::Line };
+                    return Some(Err(StreamError { at: self.position(), kind: ErrorKind::Syntax { start, expected } }));
                 }
                 Step::On | Step::End if self.seen >= MAX_BYTES => {
                     self.leave(self.seen);
@@ -139,7 +165,7 @@ impl JsonStream {
                     let length = self.seen.saturating_add(1);
                     let value = parse(self.ahead().get(..length).unwrap_or_default());
                     self.leave(length);
-                    return Some(value.map_err(|error| StreamError { line, kind: error.into() }));
+                    return Some(value.map_err(|error| StreamError { at: start, kind: error.into() }));
                 }
             }
         }
@@ -152,29 +178,27 @@ impl JsonStream {
 
     /// Skips to the next value. Returns an error once if there is anything but blanks.
     fn skip(&mut self) -> Option<StreamError> {
-        if self.skipping == Skipping::Line {
-            let end = self.ahead().iter().position(|byte| *byte == b'\n');
-            self.leave(end.unwrap_or(usize::MAX));
-            end?;
-            self.skipping = Skipping::Blanks;
-        }
         let mut found = None;
         loop {
-            let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-            let blanks = self.ahead().iter().position(|byte| !blank(byte));
-            self.leave(blanks.unwrap_or(usize::MAX));
-            match self.ahead().first() {
-                Some(b'{') => {
+            let next = self.ahead().iter().position(|byte| match self.skipping {
+                Skipping::Blanks | Skipping::LineStart => !is_blank(*byte),
+                Skipping::Stray => *byte == b'{',
+                Skipping::Line => *byte == b'\n',
+            });
+            self.leave(next.unwrap_or(usize::MAX));
+            let Some(first) = self.ahead().first() else { return found };
+            self.skipping = match (self.skipping, first) {
+                (Skipping::Blanks | Skipping::LineStart, b'{') | (Skipping::Stray, _) => {
                     self.skipping = Skipping::Blanks;
                     return found;
                 }
-                None => return found,
-                Some(_) if self.skipping == Skipping::Broken => {}
-                Some(_) => found = Some(StreamError { line: self.line(), kind: ErrorKind::NoObject }),
-            }
-            self.skipping = Skipping::Broken;
-            let next = self.ahead().iter().position(|byte| *byte == b'{');
-            self.leave(next.unwrap_or(usize::MAX));
+                (Skipping::Blanks, _) => {
+                    found = Some(StreamError { at: self.position(), kind: ErrorKind::NoObject });
+                    Skipping::Stray
+                }
+                (Skipping::LineStart, _) => Skipping::Line,
+                (Skipping::Line, _) => Skipping::LineStart,
+            };
         }
     }
 
@@ -183,9 +207,9 @@ impl JsonStream {
         self.buffer.get(self.left..).unwrap_or_default()
     }
 
-    /// Returns the line of the next unconsumed byte, from 1.
-    const fn line(&self) -> usize {
-        self.lines.saturating_add(1)
+    /// Returns the place of the next unconsumed byte.
+    const fn position(&self) -> Position {
+        Position { line: self.lines.saturating_add(1), column: self.columns.saturating_add(1) }
     }
 
     /// Consumes `length` bytes, or all if there are fewer.
@@ -193,11 +217,19 @@ impl JsonStream {
         let ahead = self.ahead();
         let behind = ahead.get(..length).unwrap_or(ahead);
         let (length, lines) = (behind.len(), behind.split(|byte| *byte == b'\n').skip(1).count());
+        // The bytes of a character after its first one are 0x80 to 0xBF (RFC 3629 §3).
+        let columns = behind.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let columns = columns.iter().filter(|byte| !matches!(byte, 0x80..=0xbf)).count();
+        self.columns = if lines == 0 { self.columns.saturating_add(columns) } else { columns };
         self.left = self.left.saturating_add(length);
         self.lines = self.lines.saturating_add(lines);
         self.seen = 0;
         self.scanner = Scanner::default();
     }
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]

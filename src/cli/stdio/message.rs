@@ -57,6 +57,8 @@ pub(super) struct ApiRequest {
     /// Headers in their order, duplicates included.
     pub(super) headers: Vec<(String, String)>,
     pub(super) required_permission: Option<String>,
+    /// The place of these members, for errors.
+    pub(super) at: At,
 }
 
 /// The id of a message, which its reply repeats.
@@ -205,7 +207,7 @@ impl ApiRequest {
             let name = at.name(Some("required_permission"));
             return Err(MemberError::new(format!("{name} is empty; write {PERMISSION}")));
         }
-        Ok(Self { method, path, headers: headers.unwrap_or_default(), required_permission })
+        Ok(Self { method, path, headers: headers.unwrap_or_default(), required_permission, at })
     }
 }
 

@@ -2,11 +2,11 @@
 //! that one slow answer delays the replies after it, but not their lookups.
 
 use super::StdioError;
-use super::gateway::{Answer, Gateway, InitError};
-use super::json_stream::{JsonStream, StreamError};
+use super::gateway::{Answer, Answered, Gateway};
+use super::json_stream::JsonStream;
 use super::message::Message;
-use super::reply::Reply;
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::task::{Context, Poll, Waker};
 use tokio::sync::mpsc;
@@ -23,9 +23,9 @@ const AHEAD: usize = 1;
 
 /// A reply that is due, in its place in the order.
 enum Due {
-    Reply(Reply),
+    Reply(Answered),
     /// The evaluation waits for a lookup.
-    Evaluation(JoinHandle<Reply>),
+    Evaluation(JoinHandle<Answered>),
 }
 
 impl Due {
@@ -51,7 +51,7 @@ struct Queue(VecDeque<Due>);
 
 impl Queue {
     /// Returns the oldest reply once it is there, and never without one. Can be cancelled without a loss.
-    async fn next(&mut self) -> Result<Reply, StdioError> {
+    async fn next(&mut self) -> Result<Answered, StdioError> {
         let reply = match self.0.front_mut() {
             None => return std::future::pending().await,
             Some(Due::Reply(_)) => None,
@@ -82,23 +82,15 @@ pub(super) async fn run(
             match values.next(Message::parse) {
                 None => break,
                 Some(Ok(message)) if message.content.is_init() => init = Some(message),
-                Some(Ok(message)) => queue.0.push_back(Due::of(gateway.receive(message).await.0)),
-                Some(Err(StreamError { line, kind })) => {
-                    // A closed standard error is no reason to stop.
-                    let _ = writeln!(errors, "modgud: line {line} of the input: {kind}");
-                }
+                Some(Ok(message)) => queue.0.push_back(Due::of(gateway.receive(message).await)),
+                Some(Err(error)) => report(errors, error),
             }
         }
         if queue.0.is_empty()
             && let Some(message) = init.take()
         {
             // The requests before it were decided with the providers and keys of their time.
-            let (answer, error) = gateway.receive(message).await;
-            if let Some(InitError { id, error }) = error {
-                let _ =
-                    writeln!(errors, "modgud: the key of message {id} is invalid, so all tokens are rejected: {error}");
-            }
-            queue.0.push_back(Due::of(answer));
+            queue.0.push_back(Due::of(gateway.receive(message).await));
         }
         let is_waiting = init.is_some() || queue.0.len() >= MAX_PENDING;
         if !is_open && queue.0.is_empty() && !is_waiting {
@@ -107,9 +99,12 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             reply = queue.next() => {
+                let Answered { reply, report: line } = reply?;
+                if let Some(line) = line {
+                    report(errors, line);
+                }
                 // A client that waits for this reply must get it now.
-                let line = reply?.line();
-                output.write_all(&line).and_then(|()| output.flush()).map_err(StdioError::Write)?;
+                output.write_all(&reply.line()).and_then(|()| output.flush()).map_err(StdioError::Write)?;
             }
             piece = pieces.recv(), if is_open && !is_waiting => if let Some(piece) = piece {
                 values.push(&piece.map_err(StdioError::Read)?);
@@ -119,6 +114,12 @@ pub(super) async fn run(
             },
         }
     }
+}
+
+/// Writes a line for the operator, in one piece.
+fn report(errors: &mut impl Write, text: impl Display) {
+    // A closed standard error is no reason to stop.
+    let _ = errors.write_all(format!("modgud: {text}\n").as_bytes());
 }
 
 /// Reads in a thread of its own, since a read can wait as long as the client likes.

@@ -76,6 +76,23 @@ enum Number {
 }
 
 impl Scanner {
+    /// Returns what would be right next, for an error.
+    pub(super) fn expected(&self) -> &'static str {
+        match (self.state, self.open.last()) {
+            (State::Start, _) => "`{`",
+            (State::NameOrEnd, _) => "a name in double quotes, or `}`",
+            (State::Name, _) => "a name in double quotes",
+            (State::Colon, _) => "`:`",
+            (State::Value, _) => "a value",
+            (State::ValueOrEnd, _) => "a value, or `]`",
+            (State::CommaOrEnd | State::Number(_), Some(Inside::List)) => "`,` or `]`",
+            (State::CommaOrEnd | State::Number(_), _) => "`,` or `}`",
+            (State::Text(Text::Plain, _), _) => "no control character in a text",
+            (State::Text(_, _), _) => "a valid escape",
+            (State::Word(_), _) => "`true`, `false` or `null`",
+        }
+    }
+
     /// Scans the next byte.
     pub(super) fn step(&mut self, byte: u8) -> Step {
         let blank = matches!(byte, b' ' | b'\t' | b'\r' | b'\n');

@@ -1,7 +1,7 @@
 //! Streams that are cut, joined and broken.
 
 use super::scanner::{Scanner, Step};
-use super::{ErrorKind, JsonStream, MAX_BYTES, StreamError};
+use super::{ErrorKind, JsonStream, MAX_BYTES, Position, StreamError};
 use crate::cli::stdio::message::UnreadableId;
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
@@ -28,8 +28,14 @@ fn parse(object: &[u8]) -> Result<Value, UnreadableId> {
     serde_json::from_slice(object).map_err(|_| UnreadableId::Missing)
 }
 
-fn error(line: usize, kind: ErrorKind) -> Result<Value, StreamError> {
-    Err(StreamError { line, kind })
+fn error(line: usize, column: usize, kind: ErrorKind) -> Result<Value, StreamError> {
+    Err(StreamError { at: Position { line, column }, kind })
+}
+
+/// An error here, in the object that begins there.
+fn malformed(at: (usize, usize), start: (usize, usize), expected: &'static str) -> Result<Value, StreamError> {
+    let start = Position { line: start.0, column: start.1 };
+    error(at.0, at.1, ErrorKind::Syntax { start, expected })
 }
 
 #[test]
@@ -41,31 +47,33 @@ fn values_are_found_with_any_text_between_them() {
         (" \r\n\t ", vec![]),
         (r#"{"a":1}{"b":{"c":"}{"}}"#, vec![one(), two()]),
         ("{\n \"a\"\n:\n1}\n\n{\"b\":\n{\"c\":\"}{\"}} ", vec![one(), two()]),
-        ("{\"a\":1}\nrubbish\nand more\n{\"b\":{\"c\":\"}{\"}}", vec![one(), error(2, ErrorKind::NoObject), two()]),
-        ("[{\"a\":1}, 2]", vec![error(1, ErrorKind::NoObject), one(), error(1, ErrorKind::NoObject)]),
-        // Broken inside: reported once; the next value is read, on the same line or a later one.
-        ("{\"x\":} {\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
-        ("{\"x\": nul}\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
-        ("{\"x\": \"a\nb\"}\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
-        ("\n{'x': 1}\n{\"a\":1}", vec![error(2, ErrorKind::Syntax), one()]),
+        ("{\"a\":1}\nrubbish\nand more\n{\"b\":{\"c\":\"}{\"}}", vec![one(), error(2, 1, ErrorKind::NoObject), two()]),
+        ("[{\"a\":1}, 2]", vec![error(1, 1, ErrorKind::NoObject), one(), error(1, 9, ErrorKind::NoObject)]),
+        // One mistake is one error, and no part of the object is a value.
+        ("{\"x\": \"/é\" \"y\": {}}\n{\"a\":1}", vec![malformed((1, 12), (1, 1), "`,` or `}`"), one()]),
+        ("{\"x\":} {\"a\":1}\n{\"a\":1}", vec![malformed((1, 6), (1, 1), "a value"), one()]),
+        ("{\"x\": nul}\n{\"a\":1}", vec![malformed((1, 10), (1, 1), "`true`, `false` or `null`"), one()]),
+        ("{\"x\": \"a\nb\"}\n{\"a\":1}", vec![malformed((1, 9), (1, 1), "no control character in a text"), one()]),
+        ("{\"x\": \"\\y\"}\n{\"a\":1}", vec![malformed((1, 9), (1, 1), "a valid escape"), one()]),
+        ("\n{'x': 1}\n{\"a\":1}", vec![malformed((2, 2), (2, 1), "a name in double quotes, or `}`"), one()]),
+        ("{\"x\": [1 2]}\n  {\"a\":1}", vec![malformed((1, 10), (1, 1), "`,` or `]`"), one()]),
+        ("{\n \"x\": 1\n \"y\": {},\n \"z\": 2\n}\n{\"a\":1}", vec![malformed((3, 2), (1, 1), "`,` or `}`"), one()]),
         // Cut off, then another value.
-        ("{\"x\": 1\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
-        ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![error(1, ErrorKind::Syntax), two()]),
-        ("{\"x\"\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
-        ("{\n{\"a\":1}", vec![error(1, ErrorKind::Syntax), one()]),
-        // The same error again is reported once a line.
+        ("{\"x\": 1\n{\"a\":1}", vec![malformed((2, 1), (1, 1), "`,` or `}`"), one()]),
+        ("{\"x\": 1\n {\"a\":1}", vec![malformed((2, 2), (1, 1), "`,` or `}`"), one()]),
+        ("{\"x\":\n{\"a\":1}\n{\"b\":{\"c\":\"}{\"}}", vec![malformed((3, 1), (1, 1), "`,` or `}`"), two()]),
+        ("{\"x\"\n{\"a\":1}", vec![malformed((2, 1), (1, 1), "`:`"), one()]),
+        ("{\n{\"a\":1}", vec![malformed((2, 1), (1, 1), "a name in double quotes, or `}`"), one()]),
         (
             "{{{x{{\n{ {{\"a\":1}{{",
             vec![
-                error(1, ErrorKind::Syntax),
-                error(2, ErrorKind::Syntax),
-                one(),
-                error(2, ErrorKind::Syntax),
-                error(2, ErrorKind::CutOff),
+                malformed((1, 2), (1, 1), "a name in double quotes, or `}`"),
+                malformed((2, 3), (2, 1), "a name in double quotes, or `}`"),
             ],
         ),
-        ("{\"a\":1} {\"b\":", vec![one(), error(1, ErrorKind::CutOff)]),
-        ("{\"a\":1} \u{feff}{\"a\":1}", vec![one(), error(1, ErrorKind::NoObject), one()]),
+        ("rubbish {x}", vec![error(1, 1, ErrorKind::NoObject)]),
+        ("{\"a\":1} {\"b\":", vec![one(), error(1, 9, ErrorKind::CutOff)]),
+        ("{\"a\":1} \u{feff}{\"a\":1}", vec![one(), error(1, 9, ErrorKind::NoObject), one()]),
     ] {
         for piece in [1, 2, 3, 7, 1_000] {
             assert_eq!(read(text.as_bytes(), piece), expected, "{text:?} in pieces of {piece}");
@@ -74,7 +82,7 @@ fn values_are_found_with_any_text_between_them() {
     // Not UTF-8, between matching braces.
     assert_eq!(
         read(b"{\"x\": \"\xff\"} {\"a\":1}", 5),
-        [error(1, ErrorKind::NoReply(UnreadableId::Missing)), Ok(json!({"a": 1}))]
+        [error(1, 1, ErrorKind::NoReply(UnreadableId::Missing)), Ok(json!({"a": 1}))]
     );
 }
 
@@ -86,7 +94,7 @@ fn a_value_has_a_largest_size() {
         assert!(fits.len() == 1 && fits[0].is_ok());
         let stream = format!("{}{{\n{{\"a\":1}}", text(MAX_BYTES + 1));
         let found = read(stream.as_bytes(), piece);
-        assert_eq!(found.first(), Some(&error(1, ErrorKind::TooLarge)));
+        assert_eq!(found.first(), Some(&error(1, 1, ErrorKind::TooLarge)));
         assert_eq!(found.last(), Some(&Ok(json!({"a": 1}))));
     }
     // A value without an end takes no more than its maximum size.
@@ -167,7 +175,7 @@ fn values_end_as_in_another_parser() {
 /// Checks that endless runs without a value, and values byte by byte, take linear time.
 #[test]
 fn no_stream_is_read_twice() {
-    for (run, expected) in [("{", 2), ("[{\"a\":", 2), ("{\n", 0), ("{\"a\":[", 1)] {
+    for (run, expected) in [("{", 1), ("[{\"a\":", 1), ("{\n", 0), ("{\"a\":[", 1)] {
         let text = run.repeat(MAX_BYTES / run.len());
         let found = read(text.as_bytes(), 16);
         assert!(expected == 0 || found.len() == expected, "{run}: {} are told", found.len());
