@@ -7,6 +7,7 @@
 //! (Prometheus and probes must reach it).
 
 mod claims;
+mod correlation;
 mod modules;
 mod names;
 mod rules;
@@ -21,6 +22,7 @@ use crate::jwks::distrust;
 use crate::net::listen_addr::ListenAddr;
 use crate::yaml::Node;
 use modgud_core::authn::Authenticator;
+use modgud_core::authz::{Access, Fallback};
 use modgud_core::denial::OnError;
 use modgud_core::jose::{self, SkippedKey};
 use modgud_core::upstream::{OverrideHeader, StripPattern};
@@ -50,10 +52,24 @@ pub(super) fn find(
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
     modules::find(document, &mut diagnostics);
+    correlation::find(document, loader, &mut diagnostics);
+    unauthenticated(document, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);
     }
     diagnostics.located(root, &[])
+}
+
+/// Warns about requests that need a credential while no authenticator accepts one.
+fn unauthenticated(document: &Document, diagnostics: &mut Diagnostics) {
+    let needs_one = document.fallback == Some(Fallback::Authenticated)
+        || !document.modules.is_empty()
+        || document.rules.iter().any(|rule| !rule.shadow && matches!(rule.access, Access::Authenticated));
+    if document.authenticators.is_empty() && needs_one {
+        let message = "is empty, so every request is denied that no public rule matches";
+        let help = "name an authenticator, or write `fallback: denied` and only public rules";
+        diagnostics.add(Path::root("authenticators"), Issue::warning("authenticators-missing", message, help));
+    }
 }
 
 /// Warns about a check listener that other machines reach in plaintext.
