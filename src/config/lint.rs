@@ -22,7 +22,7 @@ use crate::jwks::distrust;
 use crate::net::listen_addr::ListenAddr;
 use crate::yaml::Node;
 use modgud_core::authn::Authenticator;
-use modgud_core::authz::{Access, Fallback};
+use modgud_core::authz::Fallback;
 use modgud_core::denial::OnError;
 use modgud_core::jose::{self, SkippedKey};
 use modgud_core::upstream::{OverrideHeader, StripPattern};
@@ -52,23 +52,22 @@ pub(super) fn find(
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
     modules::find(document, &mut diagnostics);
-    correlation::find(document, loader, &mut diagnostics);
-    unauthenticated(document, &mut diagnostics);
+    correlation::find(document, root, loader, &mut diagnostics);
+    unauthenticated(document, root, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);
     }
     diagnostics.located(root, &[])
 }
 
-/// Warns about requests that need a credential while no authenticator accepts one.
-fn unauthenticated(document: &Document, diagnostics: &mut Diagnostics) {
-    let needs_one = document.fallback == Some(Fallback::Authenticated)
-        || !document.modules.is_empty()
-        || document.rules.iter().any(|rule| !rule.shadow && matches!(rule.access, Access::Authenticated));
-    if document.authenticators.is_empty() && needs_one {
-        let message = "is empty, so every request is denied that no public rule matches";
-        let help = "name an authenticator, or write `fallback: denied` and only public rules";
-        diagnostics.add(Path::root("authenticators"), Issue::warning("authenticators-missing", message, help));
+/// Warns about a file without an authenticator that requires a credential of every request. A profile alone is not a mistake.
+fn unauthenticated(document: &Document, root: &Node, diagnostics: &mut Diagnostics) {
+    let at = Path::root("profile");
+    let requires_one = document.fallback == Some(Fallback::Authenticated) && document.authenticators.is_empty();
+    if requires_one && at.is_in_a_file(root) {
+        let message = "the profile has no authenticator, and neither has the file, so every request is denied that no public rule matches";
+        let help = "name one under `authenticators`, or write `fallback: denied`";
+        diagnostics.add(at, Issue::warning("authenticators-missing", message, help));
     }
 }
 

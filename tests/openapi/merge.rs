@@ -452,7 +452,7 @@ async fn modules_and_files_that_are_not_there_are_named() {
     write(folder.path(), &[("crm.json", &description(V3, "/a: { get: { OK } }", "")), ("modgud.yaml", modules)]);
     let missing = merge(folder.path(), &["--config", "modgud.yaml"]).await;
     let error =
-        "modgud: modgud.yaml:3:60: modules[0].openapi: the description of the module `crm`: none.json: No such file";
+        "modgud: modgud.yaml:3:61: modules[0].openapi: the description of the module `crm`: none.json: No such file";
     assert_eq!(missing.code, Some(1));
     assert!(missing.err.starts_with(error), "{}", missing.err);
     for (name, help) in [("crn", "; did you mean `crm`?"), ("warehouse", "")] {

@@ -5,14 +5,18 @@ use crate::config::path::Path;
 use crate::config::raw::Document;
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::Issue;
+use crate::yaml::Node;
 use modgud_core::upstream::SigningSecret;
 
-pub(super) fn find(document: &Document, loader: &SecretLoader, diagnostics: &mut Diagnostics) {
+pub(super) fn find(document: &Document, root: &Node, loader: &SecretLoader, diagnostics: &mut Diagnostics) {
     let Some(correlation) = &document.correlation else { return };
     let at = Path::root("correlation");
     let instance = &correlation.process_instance;
     match &correlation.key {
-        None if instance.header.is_some() || !instance.paths.is_empty() => {
+        // A profile alone is not a mistake.
+        None if at.key("process_instance").is_in_a_file(root)
+            && (instance.header.is_some() || !instance.paths.is_empty()) =>
+        {
             let message = "has no effect on signatures without `correlation.key`: modgud signs no correlation, and workers can verify none";
             let help = "write the secret that workers share, such as `key: { env: IDENTITY_SIGNING_KEY }`";
             diagnostics.add(at.key("process_instance"), Issue::warning("correlation-unsigned", message, help));
