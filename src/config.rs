@@ -17,9 +17,10 @@ mod summary;
 mod validate;
 mod watcher;
 
+pub(crate) use de::error::nearest;
 pub use diagnostic::ConfigError;
 pub use environment::{Environment, EphemeralKeys};
-pub use load::{LoadOccasion, Loaded, Overrides, load, load_watched, load_with_keys, read_document};
+pub use load::{LoadOccasion, Loaded, Overrides, load, load_watched, load_with_keys, read_api_key_ids, read_document};
 pub use raw::{LogFormat, ProfileName};
 pub use reference::{reference, schema};
 pub use revocations::timestamp;

@@ -1,5 +1,7 @@
 //! `modgud apikey`: generates API keys, which are stored as digests only.
 
+mod table;
+
 use super::{Exit, print_error, print_line};
 use crate::clock::Clock;
 use aws_lc_rs::rand;
@@ -7,9 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud_core::authn::ApiKeyDigest;
 use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// Random bytes of a key: 256 bits, which are beyond guessing.
 const KEY_BYTES: usize = 32;
@@ -54,7 +55,7 @@ pub(super) struct New {
     /// The time from which the key is rejected: `2027-06-30T12:00:00Z`, or a date, which begins at midnight UTC
     #[arg(long, value_name = "TIME", value_parser = expires)]
     expires: Option<String>,
-    /// Append the line to this file (a YAML list), instead of standard error
+    /// Append the line to this file (a table of API keys, or a new file), instead of standard error
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
 }
@@ -74,7 +75,7 @@ fn expires(text: &str) -> Result<String, String> {
 
 pub(super) fn run(command: Command) -> Exit {
     let Command::New(new) = command;
-    let table = new.table.clone();
+    let (table, id) = (new.table.clone(), new.id.clone());
     let mut bytes = [0; KEY_BYTES];
     if rand::fill(&mut bytes).is_err() {
         return print_error("the system provides no random numbers");
@@ -83,28 +84,16 @@ pub(super) fn run(command: Command) -> Exit {
     let entry = new.entry(&key);
     // The line is stored before the key is shown: a key without its line would be of no use.
     let stored = match &table {
-        Some(file) => append(file, &format!("- {entry}\n")),
+        Some(file) => table::append(file, &id, &entry.to_string()).map_err(|error| error.to_string()),
         // A comment, so that the whole text is YAML too.
-        None => write!(io::stderr().lock(), "# a line for the table that `api_key: {{ file: … }}` names:\n- {entry}\n"),
+        None => write!(io::stderr().lock(), "# a line for the table that `api_key: {{ file: … }}` names:\n- {entry}\n")
+            .map_err(|error| format!("standard error can't be written: {error}")),
     };
     if let Err(error) = stored {
-        let file = table.as_deref().unwrap_or(Path::new("standard error"));
-        return print_error(format_args!("{} can't be written: {error}", file.display()));
+        return print_error(error);
     }
     print_line(key);
     Exit::Done
-}
-
-/// Appends a line to a file, after a line break if the file lacks its last one.
-fn append(file: &Path, line: &str) -> io::Result<()> {
-    let mut file = File::options().create(true).append(true).read(true).open(file)?;
-    let mut last = [b'\n'];
-    if file.metadata()?.len() > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-    }
-    let separator = if last == [b'\n'] { "" } else { "\n" };
-    file.write_all(format!("{separator}{line}").as_bytes())
 }
 
 impl New {

@@ -2,6 +2,7 @@
 
 use super::{Exit, input, print_error, print_line};
 use crate::clock::Clock;
+use modgud_core::jose::KeyError;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{
     CorrelationField, IdentityCorrelation, MAX_CLOCK_SKEW, ReadError, SignError, SigningSecret, VerifyError,
@@ -76,6 +77,8 @@ enum CommandError {
     Unreadable { file: String, error: io::Error },
     #[error("{0} contains no secret")]
     NoSecret(String),
+    #[error("{file} does not hold a usable key: {error}")]
+    Unusable { file: String, error: KeyError },
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -158,7 +161,7 @@ fn secret(key: &Path) -> Result<SigningSecret, CommandError> {
     if text.is_empty() {
         return Err(CommandError::NoSecret(key.display().to_string()));
     }
-    Ok(SigningSecret::new(text))
+    SigningSecret::parse(text).map_err(|error| CommandError::Unusable { file: key.display().to_string(), error })
 }
 
 fn read(file: &Path) -> Result<String, CommandError> {

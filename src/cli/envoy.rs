@@ -3,6 +3,7 @@
 use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
 use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CertificateFiles, CheckCluster, Docs, UpstreamTls};
+use crate::net::listen_addr::ListenAddr;
 use clap::builder::NonEmptyStringValueParser;
 use modgud_core::authz::Access;
 use modgud_core::decide::Snapshot;
@@ -28,10 +29,10 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
     /// The address on which Envoy listens for clients; `[::]:PORT` serves IPv4, too
-    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8000")]
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8000", value_parser = listener)]
     listen: SocketAddr,
     /// The address of Envoy's own admin interface: it can end the process, so keep it on this machine
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901", value_parser = listener)]
     admin: SocketAddr,
     /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS")]
@@ -61,6 +62,50 @@ struct Https {
     /// The path of its private key (PEM)
     #[arg(long = "tls-key", value_name = "FILE", requires = "https_cert", id = "https_key", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
+}
+
+/// Parses an address and a port. Of a port alone, or with a name, the error has the address that was probably meant.
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = |port: &str| port.parse::<u16>().ok();
+        let meant = match text.rsplit_once(':') {
+            Some(("", number)) => port(number).map(|port| format!("0.0.0.0:{port}")),
+            Some(("localhost", number)) => port(number).map(|port| format!("127.0.0.1:{port}")),
+            Some(_) => None,
+            None => port(text).map(|port| format!("0.0.0.0:{port}")),
+        };
+        match meant {
+            Some(meant) => format!("write `{meant}`"),
+            None => "write an IP address and a port, such as `0.0.0.0:8443` or `[::]:8443`".to_owned(),
+        }
+    })
+}
+
+/// Returns true if two listeners can't be open on one machine.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = |address: SocketAddr| address.ip().to_canonical().is_unspecified();
+    let same = one.ip().to_canonical() == other.ip().to_canonical();
+    one.port() != 0 && one.port() == other.port() && (same || any(one) || any(other))
+}
+
+/// Checks that the listeners of Envoy have addresses of their own. modgud's count if it is on the same machine.
+fn check_listeners(args: &Args, server: &ServerConfig) -> Result<(), EnvoyError> {
+    let Args { listen, admin, modgud, .. } = args;
+    let envoy = [("--listen", *listen), ("--admin", *admin)];
+    if collide(*listen, *admin) {
+        return Err(EnvoyError::Collision { option: "--listen", address: *listen, other: "--admin", taken: *admin });
+    }
+    let grpc = match &server.grpc {
+        ListenAddr::Tcp(address) => Some(("`server.grpc`", *address)),
+        ListenAddr::Unix(_) => None,
+    };
+    let own = grpc.into_iter().chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
+    for (other, taken) in own {
+        if let Some((option, address)) = envoy.into_iter().find(|(_, address)| collide(*address, taken)) {
+            return Err(EnvoyError::Collision { option, address, other, taken });
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the text can be the value of a header.
@@ -96,6 +141,8 @@ enum EnvoyError {
         "`server.grpc` has port 0, which is any free port; use --modgud with the address at which Envoy reaches modgud"
     )]
     AnyPort,
+    #[error("{option} {address} is the address of {other} ({taken}) too; use another port")]
+    Collision { option: &'static str, address: SocketAddr, other: &'static str, taken: SocketAddr },
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
 }
@@ -117,6 +164,7 @@ pub(super) fn run(args: Args) -> Exit {
 }
 
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
+    check_listeners(&args, &config.server)?;
     let Args { config: _, profile: _, listen: listener, admin, modgud, server_name, docs, docs_page, https, tls } =
         args;
     let Config { server: ServerConfig { grpc, max_in_flight, .. }, snapshot, gateway, .. } = config;

@@ -62,19 +62,14 @@ fn pair(algorithm: Algorithm, private: Option<PathBuf>, public: Option<PathBuf>)
         let _ = std::fs::remove_file(&private);
     })?;
     print_line(format_args!("{}: the private key; it signs, keep it secret", private.display()));
-    match algorithm {
-        Algorithm::Rs256 => {
-            print_line(format_args!(
-                "{}: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text",
-                public.display()
-            ));
-        }
-        other => print_line(format_args!(
-            "{}: the public key; add it to `keys` of an authenticator with {} in `algorithms`",
-            public.display(),
-            other.name()
-        )),
-    }
+    let (of_bifrost, named) = match algorithm {
+        Algorithm::Rs256 => (" (profile bifrost: JWT_PUBLIC_KEY_RSA_BIFROST)", String::new()),
+        other => ("", format!(" with {} in `algorithms`", other.name())),
+    };
+    print_line(format_args!(
+        "{}: the public key; add it to `keys` of an authenticator{named}{of_bifrost}",
+        public.display()
+    ));
     next(algorithm, &private);
     Ok(())
 }

@@ -4,8 +4,10 @@ mod merge;
 mod page;
 
 use super::{Exit, counted, print_error, print_line, print_warnings_error};
-use crate::config::{Config, ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
-use crate::diagnostic::Located;
+use crate::config::{
+    Config, ConfigError, Environment, EphemeralKeys, Keys, Loaded, Overrides, ProfileName, load_with_keys,
+};
+use crate::diagnostic::{Diagnostic, Located};
 use crate::openapi::{Api, MAX_BYTES, MergeErrors, Module, Mount, PageError, Report, Rules, Unreadable, check, rules};
 use crate::read_limit::read_file_to_limit;
 use modgud_core::authz::ModulePrefix;
@@ -109,6 +111,10 @@ enum OpenApiError {
     NoModule,
     #[error("the document can't be written: {0}")]
     Write(io::Error),
+    #[error("--output {} is {used}; write another file", .file.display())]
+    OutputIsInput { file: PathBuf, used: String },
+    #[error("{0}")]
+    Description(Diagnostic),
     #[error("{}: the file can't be written: {error}", .file.display())]
     WriteFile { file: PathBuf, error: io::Error },
 }
@@ -126,10 +132,15 @@ pub(super) fn run(command: &Command) -> Exit {
 impl Gateway {
     /// Loads the configuration without its keys.
     fn load(&self) -> Result<Config, OpenApiError> {
+        Ok(self.load_with_locations()?.config)
+    }
+
+    /// Loads the configuration without its keys, with the locations of its values.
+    fn load_with_locations(&self) -> Result<Loaded, OpenApiError> {
         let Self { config, profile } = self;
         let overrides = Overrides { profile: *profile, ..Overrides::default() };
         let keys = Keys::Replaced(EphemeralKeys::default());
-        Ok(load_with_keys(config.as_deref(), &overrides, &Environment::process(), keys)?.config)
+        Ok(load_with_keys(config.as_deref(), &overrides, &Environment::process(), keys)?)
     }
 }
 
@@ -151,6 +162,21 @@ fn read_text(file: &Path) -> Result<String, OpenApiError> {
         .map_err(|error| OpenApiError::Read { file: file.to_path_buf(), error })?
         .ok_or_else(|| OpenApiError::TooLarge(file.to_path_buf()))?;
     String::from_utf8(content).map_err(|_| OpenApiError::NotText(file.to_path_buf()))
+}
+
+/// Checks that the output replaces none of the files that the command reads. Each has its use in words.
+fn check_output<'f>(
+    output: Option<&Path>,
+    inputs: impl IntoIterator<Item = (&'f Path, String)>,
+) -> Result<(), OpenApiError> {
+    let Some(file) = output else { return Ok(()) };
+    // A file that does not exist yet is no input.
+    let Ok(target) = file.canonicalize() else { return Ok(()) };
+    let same = |(input, _): &(&Path, String)| input.canonicalize().is_ok_and(|input| input == target);
+    match inputs.into_iter().find(same) {
+        Some((_, used)) => Err(OpenApiError::OutputIsInput { file: file.to_path_buf(), used }),
+        None => Ok(()),
+    }
 }
 
 /// Writes a text into a file, which it replaces, or on standard output.

@@ -7,6 +7,7 @@
 //! (Prometheus and probes must reach it).
 
 mod claims;
+mod correlation;
 mod names;
 mod rules;
 
@@ -20,6 +21,7 @@ use crate::jwks::distrust;
 use crate::net::listen_addr::ListenAddr;
 use crate::yaml::Node;
 use modgud_core::authn::Authenticator;
+use modgud_core::authz::Fallback;
 use modgud_core::denial::OnError;
 use modgud_core::jose::{self, SkippedKey};
 use modgud_core::upstream::{OverrideHeader, StripPattern};
@@ -48,10 +50,23 @@ pub(super) fn find(
     claims::find(document, &mut diagnostics);
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
+    correlation::find(document, root, loader, &mut diagnostics);
+    unauthenticated(document, root, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);
     }
     diagnostics.located(root, &[])
+}
+
+/// Warns about a file without an authenticator that requires a credential of every request. A profile alone is not a mistake.
+fn unauthenticated(document: &Document, root: &Node, diagnostics: &mut Diagnostics) {
+    let at = Path::root("profile");
+    let requires_one = document.fallback == Some(Fallback::Authenticated) && document.authenticators.is_empty();
+    if requires_one && at.is_in_a_file(root) {
+        let message = "the profile has no authenticator, and neither has the file, so every request is denied that no public rule matches";
+        let help = "name one under `authenticators`, or write `fallback: denied`";
+        diagnostics.add(at, Issue::warning("authenticators-missing", message, help));
+    }
 }
 
 /// Warns about a check listener that other machines reach in plaintext.

@@ -73,6 +73,13 @@ impl Loaded {
         render::yaml(&self.effective)
     }
 
+    /// Returns the error of reading the API description of a module, at the place of its `openapi` in the file.
+    #[must_use]
+    pub fn unreadable_openapi(&self, module: usize, error: impl std::fmt::Display) -> Diagnostic {
+        let path = Path::root("modules").position(module).key("openapi");
+        path.diagnostic(&self.effective, Issue::error("file-unreadable", error.to_string(), ""))
+    }
+
     /// Returns the warnings in the order of the file. Those about the dates of certificates depend on the time.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Diagnostic> {
@@ -158,6 +165,14 @@ pub fn read_document<T: DeserializeOwned>(origin: &str, content: Vec<u8>) -> Res
         Some(document) if form.is_empty() => Ok(document),
         Some(_) | None => Err(ConfigError(form.into_iter().map(Diagnostic::from).collect())),
     }
+}
+
+/// Checks the text of a table of API keys, and returns the `id` of each entry.
+///
+/// # Errors
+/// All errors at once, each with its location and path.
+pub fn read_api_key_ids(origin: &str, text: &str) -> Result<Vec<String>, ConfigError> {
+    validate::api_key_ids(origin, text).map_err(ConfigError)
 }
 
 /// Creates the loader. Relative paths in a file start from its folder.

@@ -75,6 +75,12 @@ impl Path {
         self.find(root).is_some()
     }
 
+    /// Returns true if the value comes from a file: neither from a profile or the defaults, nor from the command line.
+    pub(super) fn is_in_a_file(&self, root: &Node) -> bool {
+        let Location { origin, position } = self.location(root);
+        self.exists(root) && position.is_some() && **origin != *"default" && !origin.starts_with("profile ")
+    }
+
     fn find<'n>(&self, root: &'n Node) -> Option<&'n Node> {
         self.0.iter().try_fold(root, |node, step| node.step(step))
     }

@@ -96,8 +96,11 @@ impl Reference<'_> {
 
     /// Adds the rows of the keys inside a list, a map, or one of several forms.
     fn add_inner(&self, path: &str, schema: &Map<String, Value>, keys: &mut Vec<Key>) {
+        let example = schema.get("examples").and_then(|examples| examples.get(0));
         if let Some(items) = schema.get("items") {
-            return self.add_inner(&format!("{path}[]"), &self.resolve(items), keys);
+            let items =
+                with_example(self.resolve(items), example.and_then(|list| list.get(0)).filter(|item| item.is_object()));
+            return self.add_inner(&format!("{path}[]"), &items, keys);
         }
         if let Some(values) = schema.get("additionalProperties").filter(|values| values.is_object()) {
             return self.add_inner(&format!("{path}.NAME"), &self.resolve(values), keys);
@@ -109,7 +112,9 @@ impl Reference<'_> {
             let required = map.get("required").and_then(Value::as_array);
             for (name, member) in map.get("properties").and_then(Value::as_object).into_iter().flatten() {
                 let required = !is_choice && required.is_some_and(|names| names.iter().any(|one| one == name));
-                self.add(&format!("{path}.{name}"), member, required, &outer, keys);
+                let member = member.as_object().cloned().unwrap_or_default();
+                let member = with_example(member, example.and_then(|map| map.get(name)));
+                self.add(&format!("{path}.{name}"), &Value::Object(member), required, &outer, keys);
             }
         }
     }
@@ -191,6 +196,14 @@ impl Reference<'_> {
     }
 }
 
+/// Returns the schema with a part of the outer value's example, if there is one.
+fn with_example(mut schema: Map<String, Value>, example: Option<&Value>) -> Map<String, Value> {
+    if let Some(example) = example {
+        schema.insert("examples".to_owned(), Value::Array(vec![example.clone()]));
+    }
+    schema
+}
+
 /// Returns the description in one line.
 fn description(schema: &Map<String, Value>) -> String {
     schema.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ")
@@ -256,6 +269,10 @@ fn flow(value: &Value) -> String {
     match value {
         Value::String(text) => plain(text),
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) if !entries.is_empty() => {
+            let entries = entries.iter().map(|(key, value)| format!("{key}: {}", flow(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }

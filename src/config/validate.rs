@@ -11,6 +11,7 @@ pub(super) mod rules;
 mod server;
 mod upstream;
 
+pub(super) use authenticators::api_key_ids;
 pub(super) use principal::claim_path;
 
 use super::Config;

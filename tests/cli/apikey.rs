@@ -5,6 +5,7 @@ use crate::support::KEY;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 const CONFIGURATION: &str = "\
 profile: bifrost
@@ -117,4 +118,67 @@ async fn the_line_can_be_appended_to_a_table() {
     assert_eq!(ids, ["a", "b"], "{text}");
     let output = run_in(folder.path(), &[], &["apikey", "new", "--id", "c", "--table", "nope/keys.yaml"]).await;
     assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "a key without its line is of no use: {output:?}");
+}
+
+/// A table that would be invalid, or is none, stays as it is, and no key is shown.
+#[tokio::test]
+async fn a_table_is_never_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = |id: &str, digit: &str| format!("{{ id: {id}, sha256: \"{}\" }}", digit.repeat(64));
+    let flow = format!("[{}]\n", entry("a", "1"));
+    let used = format!("- {}\n", entry("partner-a", "1"));
+    let twice = format!("{used}{used}");
+    for (text, expected) in [
+        (used.as_str(), "`partner-a` is in table.yaml already; write another `--id`\n"),
+        (
+            "profile: bifrost\nfallback: denied\n",
+            "table.yaml is not a table of API keys, and was not changed:\ntable.yaml:",
+        ),
+        ("- id: [\n", "table.yaml is not a table of API keys, and was not changed:\ntable.yaml:"),
+        (&twice, "[name-duplicate]"),
+        (
+            &flow,
+            "a line can't be appended to table.yaml, which was not changed; write one entry per line, each after `- `\n",
+        ),
+    ] {
+        let table = folder.path().join("table.yaml");
+        fs::write(&table, text).unwrap();
+        let arguments = ["apikey", "new", "--id", "partner-a", "--table", "table.yaml"];
+        let output = run_in(folder.path(), &[], &arguments).await;
+        assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{text}");
+        assert!(output.err.contains(expected), "{expected} is not in\n{}", output.err);
+        assert_eq!(fs::read_to_string(&table).unwrap(), text);
+    }
+    let files = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 1, "a temporary file is left behind");
+}
+
+/// Permissions, symbolic links, comments and indentation stay; `[]` is an empty table.
+#[tokio::test]
+async fn a_table_keeps_its_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = format!("{{ id: a, sha256: \"{}\" }}", "1".repeat(64));
+    for (number, (text, start)) in [
+        ("# none yet\n[]\n".to_owned(), "# none yet\n- {"),
+        (format!("# ours\n  - {entry} # the first\n"), "# ours\n  - {"),
+        ("\n".to_owned(), "\n- {"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (table, link) =
+            (folder.path().join(format!("{number}.yaml")), folder.path().join(format!("{number}.link")));
+        fs::write(&table, &text).unwrap();
+        fs::set_permissions(&table, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&table, &link).unwrap();
+        let arguments = ["apikey", "new", "--id", "b", "--table", link.to_str().unwrap()];
+        let output = run_in(folder.path(), &[], &arguments).await;
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{text}");
+        let written = fs::read_to_string(&table).unwrap();
+        assert!(written.starts_with(start) && (text.contains("[]") || written.starts_with(&text)), "{written}");
+        let entries: Vec<Value> = serde_saphyr::from_str(&written).unwrap();
+        assert_eq!(entries.last().unwrap()["id"], "b", "{written}");
+        assert_eq!(fs::metadata(&table).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
 }

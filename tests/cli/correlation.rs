@@ -1,7 +1,7 @@
 //! `modgud correlation verify` and `modgud correlation sign`.
 
 use super::process::{run_in, run_with_input};
-use crate::support::program;
+use crate::support::{KEY, program};
 use modgud::clock::Clock;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{CorrelationField, IdentityCorrelation, SigningSecret};
@@ -157,5 +157,25 @@ async fn what_can_not_be_signed_is_refused() {
         let output = run_with_input(folder.path(), &[], &arguments, text).await;
         assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{text} {instance}");
         assert_eq!(output.err, format!("modgud: {error}\n"), "{text} {instance}");
+    }
+}
+
+/// Every holder of a public key could sign with it.
+#[tokio::test]
+async fn a_pem_is_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("public"), KEY.public_pem().unwrap()).unwrap();
+    fs::write(folder.path().join("private"), KEY.private_text().unwrap().expose_secret()).unwrap();
+    let plain = r#"{"username":"testuser","issuedAt":1701234567890}"#;
+    for key in ["public", "private"] {
+        for (command, text) in [("sign", plain), ("verify", SIGNED)] {
+            let arguments = ["correlation", command, "--key", key, "--process-instance", "process-123", "-"];
+            let output = run_with_input(folder.path(), &[], &arguments, text).await;
+            let error = format!(
+                "modgud: {key} does not hold a usable key: the secret is a PEM block, which is a key of another kind; use random bytes \
+                 that only signer and verifier know\n"
+            );
+            assert_eq!((output.code, output.out, output.err), (Some(1), String::new(), error), "{command}");
+        }
     }
 }

@@ -22,7 +22,8 @@ async fn a_pair_is_written_once() {
     let (private, public) = (folder.path().join("modgud-dev.key.pem"), folder.path().join("modgud-dev.pub.pem"));
     let output = run_in(folder.path(), &[], &["keygen"]).await;
     let expected = "modgud-dev.key.pem: the private key; it signs, keep it secret\n\
-                    modgud-dev.pub.pem: the public key; set JWT_PUBLIC_KEY_RSA_BIFROST to its text\n\
+                    modgud-dev.pub.pem: the public key; add it to `keys` of an authenticator (profile bifrost: \
+                    JWT_PUBLIC_KEY_RSA_BIFROST)\n\
                     next: modgud token mint --key modgud-dev.key.pem\n";
     assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""));
     let (private_pem, public_pem) = (fs::read_to_string(&private).unwrap(), fs::read_to_string(&public).unwrap());

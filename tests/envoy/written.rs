@@ -229,11 +229,62 @@ async fn what_can_not_be_written_is_an_error() {
             "modgud: modgud.yaml:1:52: modules[0].prefix: `admin` is reserved for the core service; write a first segment \
              other than `admin` [prefix-reserved]\n",
         ),
+        (
+            "{ profile: bifrost, core: { upstream: 'core:1' } }",
+            &["--listen", "0.0.0.0:9901"],
+            "modgud: --listen 0.0.0.0:9901 is the address of --admin (127.0.0.1:9901) too; use another port\n",
+        ),
+        (
+            "{ profile: bifrost, core: { upstream: 'core:1' } }",
+            &["--listen", "[::]:9191"],
+            "modgud: --listen [::]:9191 is the address of `server.grpc` (127.0.0.1:9191) too; use another port\n",
+        ),
+        (
+            "{ profile: bifrost, core: { upstream: 'core:1' }, server: { admin: '127.0.0.1:9901' } }",
+            &[],
+            "modgud: --admin 127.0.0.1:9901 is the address of `server.admin` (127.0.0.1:9901) too; use another port\n",
+        ),
     ] {
         fs::write(folder.path().join("modgud.yaml"), configuration).unwrap();
         let arguments = [["--config", "modgud.yaml"].as_slice(), arguments].concat();
         assert_eq!(envoy(folder.path(), &arguments).await, (Some(1), String::new(), expected.to_owned()));
     }
+}
+
+/// Another machine's modgud, another address of this machine, and any free port are no collision.
+#[tokio::test]
+async fn listeners_of_their_own_are_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    write_core(folder.path());
+    for arguments in [
+        &["--listen", "0.0.0.0:9191", "--modgud", "modgud:9191"][..],
+        &["--listen", "127.0.0.2:9901"],
+        &["--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"],
+    ] {
+        let (code, _, err) = envoy(folder.path(), &[["--config", "modgud.yaml"].as_slice(), arguments].concat()).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_without_an_ip_is_corrected() {
+    let folder = tempfile::tempdir().unwrap();
+    write_core(folder.path());
+    for (option, address, help) in [
+        ("--listen", ":8443", "write `0.0.0.0:8443`"),
+        ("--listen", "8443", "write `0.0.0.0:8443`"),
+        ("--listen", "localhost:8443", "write `127.0.0.1:8443`"),
+        ("--listen", "example.com:8443", "write an IP address and a port, such as `0.0.0.0:8443` or `[::]:8443`"),
+        ("--admin", ":65536", "write an IP address and a port, such as `0.0.0.0:8443` or `[::]:8443`"),
+    ] {
+        let (code, out, err) = envoy(folder.path(), &["--config", "modgud.yaml", option, address]).await;
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{address}: {err}");
+        assert!(err.contains(help) && !err.contains("socket address"), "{address}: {err}");
+    }
+}
+
+fn write_core(folder: &Path) {
+    fs::write(folder.join("modgud.yaml"), "{ profile: bifrost, core: { upstream: 'core:1' } }").unwrap();
 }
 
 /// Half of a pair, an empty path, and the options of before are errors of the command line.

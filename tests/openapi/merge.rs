@@ -439,3 +439,57 @@ authenticators: [{ name: mesh, mtls: { principals: ['api.example.com'] } }]
     assert_eq!(extended["paths"]["/b/a"]["additionalOperations"]["PURGE"]["operationId"], "b_purge");
     assert!(extended["paths"]["/b/a"]["query"]["responses"]["401"].is_object(), "{extended}");
 }
+
+/// `--output` never replaces a file that the command reads, whatever the spelling of its path.
+#[tokio::test]
+async fn the_output_is_no_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = description(V3, "/a: { get: { OK } }", "");
+    let modules =
+        "profile: bifrost\nmodules: [{ name: shop, prefix: /shop, upstream: 'shop:80', openapi: shop.json }]\n";
+    write(folder.path(), &[("crm.json", &text), ("shop.json", &text), ("modgud.yaml", modules)]);
+    let config = ["--config", "modgud.yaml"];
+    for (arguments, output, used) in [
+        (&["crm=crm.json"][..], "./crm.json", "the description of the module `crm`"),
+        (&config, "shop.json", "the description of the module `shop`"),
+        (&config, "modgud.yaml", "the configuration"),
+    ] {
+        let before = fs::read_to_string(folder.path().join(output)).unwrap();
+        let merged = merge(folder.path(), &[arguments, &["--output", output]].concat()).await;
+        let error = format!("modgud: --output {output} is {used}; write another file\n");
+        assert_eq!((merged.code, merged.out, merged.err), (Some(1), String::new(), error));
+        assert_eq!(fs::read_to_string(folder.path().join(output)).unwrap(), before);
+    }
+    let (script, style) = ("swagger-ui-bundle.js", "swagger-ui.css");
+    write(folder.path(), &[(script, "let a;"), (style, "a {}")]);
+    let arguments = ["page", "--swagger-ui", ".", "--output", "swagger-ui.css"];
+    let page = openapi(folder.path(), &arguments).await;
+    let error = "modgud: --output swagger-ui.css is a file of Swagger UI; write another file\n";
+    assert_eq!((page.code, page.err.as_str()), (Some(1), error));
+    // A file that the command does not read is replaced.
+    let merged = merge(folder.path(), &["crm=crm.json", "--output", "shop.json"]).await;
+    assert_eq!((merged.code, merged.err.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn modules_and_files_that_are_not_there_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let modules =
+        "profile: bifrost\nmodules:\n  - { name: crm, prefix: /crm, upstream: 'crm:80', openapi: none.json }\n";
+    write(folder.path(), &[("crm.json", &description(V3, "/a: { get: { OK } }", "")), ("modgud.yaml", modules)]);
+    let missing = merge(folder.path(), &["--config", "modgud.yaml"]).await;
+    let error =
+        "modgud: modgud.yaml:3:61: modules[0].openapi: the description of the module `crm`: none.json: No such file";
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.err.starts_with(error), "{}", missing.err);
+    for (name, help) in [("crn", "; did you mean `crm`?"), ("warehouse", "")] {
+        let (own, other) = ("crm=crm.json", format!("{name}=crm.json"));
+        let merged = merge(folder.path(), &[own, &other, "--config", "modgud.yaml"]).await;
+        let warning = format!(
+            "modgud: warning: modgud.yaml has no module `{name}`; its paths begin with `/{name}`, which `modgud envoy` does not route{help}\n"
+        );
+        assert_eq!((merged.code, merged.err), (Some(0), warning));
+    }
+    let merged = merge(folder.path(), &["crn=crm.json"]).await;
+    assert_eq!((merged.code, merged.err.as_str()), (Some(0), ""), "without a configuration there are no routes");
+}

@@ -44,6 +44,7 @@ pub use identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
 pub use json::{JsonError, holds_beyond_64_bits, is_beyond_64_bits, read_json};
 pub use jwk::{JwkError, SafeToken};
 pub use jwks::{Jwks, JwksError, KeySet, KeySetError, SkippedKey};
+pub(crate) use key::holds_pem;
 pub use key::{VerificationKey, Verifier};
 pub use published::PublicJwk;
 pub use sign::{SecretString, SigningError, SigningKey};

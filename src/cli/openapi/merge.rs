@@ -2,6 +2,7 @@
 
 use super::{Gateway, OpenApiError, print_warnings, read_text};
 use crate::cli::{Exit, counted};
+use crate::config::nearest;
 use crate::envoy::bootstrap::Module as GatewayModule;
 use crate::openapi::{self, Merged, ModuleApi, Source};
 use modgud_core::authz::{ModulePrefix, ModuleReading};
@@ -60,14 +61,26 @@ fn server(text: &str) -> Result<String, String> {
 
 pub(super) fn run(args: &MergeArgs) -> Result<Exit, OpenApiError> {
     let MergeArgs { modules: named, gateway, server, title, api_version, output } = args;
-    let config = gateway.load()?;
+    let loaded = gateway.load_with_locations()?;
+    let config = &loaded.config;
     let configured = &config.gateway.modules;
+    check_output(args, configured)?;
     let mut modules = Vec::new();
-    for GatewayModule { name, openapi, .. } in configured {
+    for (number, GatewayModule { name, openapi, .. }) in configured.iter().enumerate() {
         let file = named.iter().find(|(other, _)| other == name.as_str()).map(|(_, file)| file);
-        match file.or(openapi.as_ref()) {
-            Some(file) => modules.push(described(name.as_str(), file, configured)?),
-            None => warn(&format!("the module `{name}` has no `openapi`, so the document lacks it")),
+        match (file, openapi) {
+            (Some(file), _) => modules.push(described(name.as_str(), file, configured)?),
+            (None, Some(file)) => {
+                let read = described(name.as_str(), file, configured);
+                modules.push(read.map_err(|error| match error {
+                    OpenApiError::Read { .. } | OpenApiError::TooLarge(_) | OpenApiError::NotText(_) => {
+                        let text = format!("the description of the module `{name}`: {error}");
+                        OpenApiError::Description(loaded.unreadable_openapi(number, text))
+                    }
+                    other => other,
+                })?);
+            }
+            (None, None) => warn(&format!("the module `{name}` has no `openapi`, so the document lacks it")),
         }
     }
     let mut known = HashSet::new();
@@ -76,6 +89,9 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, OpenApiError> {
             return Err(OpenApiError::Repeated(name.clone()));
         }
         if configured.iter().all(|module| module.name.as_str() != name) {
+            if let Some(file) = &gateway.config {
+                warn(&unrouted(file, name, configured));
+            }
             modules.push(described(name, file, configured)?);
         }
     }
@@ -103,6 +119,27 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, OpenApiError> {
         crate::cli::print_line(format_args!("{}: OpenAPI {version}, {modules}, {operations}", file.display()));
     }
     Ok(exit)
+}
+
+/// Checks that the output is none of the files that are read.
+fn check_output(args: &MergeArgs, configured: &[GatewayModule]) -> Result<(), OpenApiError> {
+    let describes = |name: &str| format!("the description of the module `{name}`");
+    let named = args.modules.iter().map(|(name, file)| (file.as_path(), describes(name)));
+    let described = configured.iter().filter_map(|module| module.openapi.as_deref().zip(Some(&module.name)));
+    let described = described.map(|(file, name)| (file, describes(name.as_str())));
+    let config = args.gateway.config.as_deref().map(|file| (file, "the configuration".to_owned()));
+    super::check_output(args.output.as_deref(), named.chain(described).chain(config))
+}
+
+/// Returns the warning about a module that the configuration does not have.
+fn unrouted(config: &Path, name: &str, configured: &[GatewayModule]) -> String {
+    let names: Vec<&str> = configured.iter().map(|module| module.name.as_str()).collect();
+    let help = match nearest(name, &names) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => String::new(),
+    };
+    let file = config.display();
+    format!("{file} has no module `{name}`; its paths begin with `/{name}`, which `modgud envoy` does not route{help}")
 }
 
 /// Writes a warning on standard error. A closed one is no reason to stop.

@@ -34,8 +34,10 @@ pub(in crate::cli) struct PageArgs {
 
 pub(super) fn run(args: &PageArgs) -> Result<Exit, OpenApiError> {
     let PageArgs { swagger_ui, output, title, document } = args;
-    let script = part(&swagger_ui.join("swagger-ui-bundle.js"))?;
-    let style = part(&swagger_ui.join("swagger-ui.css"))?;
+    let (script, style) = (swagger_ui.join("swagger-ui-bundle.js"), swagger_ui.join("swagger-ui.css"));
+    let inputs = [&script, &style].map(|file| (file.as_path(), "a file of Swagger UI".to_owned()));
+    super::check_output(output.as_deref(), inputs)?;
+    let (script, style) = (part(&script)?, part(&style)?);
     let html = Page { script: &script, style: &style, title, document }.html()?;
     super::write(output.as_deref(), &html)
 }

@@ -175,7 +175,7 @@ impl fmt::Display for Seen {
 }
 
 /// Returns the known word that was probably meant. `None` if none is similar.
-pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // Known words are short, so a text longer than any of them is not compared.
     const LONGEST: usize = 64;
     if word.len() > LONGEST {

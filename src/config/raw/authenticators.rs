@@ -1,6 +1,6 @@
 //! `authenticators`, as written.
 
-use super::keys::{Key, SecretSource};
+use super::keys::{Key, SecretSource, variable};
 use crate::introspection::ClientAuthentication;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -189,6 +189,7 @@ pub(in crate::config) struct Introspection {
     #[schemars(example = &"modgud")]
     pub(in crate::config) client_id: String,
     /// The secret of that client. Spaces and line ends around it are ignored.
+    #[schemars(example = variable("INTROSPECTION_SECRET"))]
     pub(in crate::config) client_secret: SecretSource,
     /// The client authentication (RFC 6749 §2.3.1): `basic` in a header, `post` in the form. Default: `basic`.
     pub(in crate::config) client_authentication: Option<ClientAuthentication>,

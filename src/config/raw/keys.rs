@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// The name by which serde requests a [`SecretSource`], whose content is never repeated.
@@ -23,12 +23,17 @@ impl std::fmt::Debug for Text {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum SecretSource {
-    /// The name of the environment variable that holds it, such as `JWT_PUBLIC_KEY_RSA_BIFROST`.
+    /// The name of the environment variable that holds it.
     Env(String),
     /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
     File(#[schemars(example = &"/run/secrets/modgud/key.pem")] PathBuf),
     /// The text itself. `modgud config` does not show it.
     Value(#[schemars(example = &"the text of the key")] Text),
+}
+
+/// Returns an example of a [`SecretSource`]: the environment variable of this name.
+pub(super) fn variable(name: &str) -> Value {
+    json!({ "env": name })
 }
 
 /// The name by which serde requests a [`Key`]. A text there may be a secret, and is not repeated.
@@ -40,10 +45,10 @@ pub(in crate::config) const KEY: &str = "Key";
 pub(in crate::config) enum Key {
     /// A public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`): RSA of 2048 to 8192 bits, EC on P-256 or P-384, or
     /// Ed25519. It must support one of `algorithms`.
-    Pem(SecretSource),
+    Pem(#[schemars(example = variable("JWT_PUBLIC_KEY_RSA_BIFROST"))] SecretSource),
     /// A secret that the issuer and modgud share, for `HS256` (32 bytes or more), `HS384` (48) and `HS512` (64). Its bytes are those of the
     /// text, without spaces and line ends around it.
-    Secret(SecretSource),
+    Secret(#[schemars(example = variable("LOGIN_SECRET"))] SecretSource),
     /// A JWKS (RFC 7517): a file, or a URL at which the issuer publishes it.
     Jwks(Jwks),
     /// An OpenID provider: its issuer, such as `https://login.example.com`, whose discovery document names the URL of its JWKS. It must be

@@ -4,7 +4,10 @@ use modgud_core::authz::{Access, Case};
 use modgud_core::denial::{BodyStyle, OnError};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// A rule: which requests match, and what they require.
@@ -218,16 +221,38 @@ pub(in crate::config) struct ModuleAccess {
 }
 
 /// The rights of callers in a module.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "is not a list of rights; write a list of `create`, `read`, `update` and `delete`, or BiFrost's mask, a number from 0 to 15"
-)]
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
 pub(in crate::config) enum Allow {
     /// `BiFrost`'s mask, from 0 to 15: the sum of create 8, read 4, update 2, delete 1.
     Mask(#[schemars(range(max = 15))] u64),
     /// The rights as words.
     Rights(Vec<AnyRight>),
+}
+
+/// Unlike the derived one of an untagged enum, its errors name the wrong word.
+impl<'de> Deserialize<'de> for Allow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AllowVisitor)
+    }
+}
+
+struct AllowVisitor;
+
+impl<'de> Visitor<'de> for AllowVisitor {
+    type Value = Allow;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of `create`, `read`, `update` and `delete`, or BiFrost's mask, a number from 0 to 15")
+    }
+
+    fn visit_u64<E: de::Error>(self, mask: u64) -> Result<Allow, E> {
+        Ok(Allow::Mask(mask))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Allow, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Allow::Rights)
+    }
 }
 
 /// A right of callers in a module.

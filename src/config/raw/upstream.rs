@@ -2,7 +2,7 @@
 
 use super::Size;
 use super::authenticators::Claim;
-use super::keys::{SecretSource, Text};
+use super::keys::{SecretSource, Text, variable};
 use modgud_core::upstream::{IssuedAt, OmittableClaim, PrincipalField};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -142,10 +142,12 @@ pub(in crate::config) struct Mint {
     /// of them could sign as modgud.
     pub(in crate::config) algorithm: String,
     /// The private key (PEM), as `modgud keygen` writes one, or the secret. modgud reads its file again when it changes.
+    #[schemars(example = variable("MINT_KEY"))]
     pub(in crate::config) key: SecretSource,
     /// Public keys (PEM) that are published in addition to that of `key`. They are the next one, before it signs, and the last one, as long
     /// as its tokens live. Repeating that of `key` has no effect.
     #[serde(default)]
+    #[schemars(example = [variable("NEXT_PUBLIC_KEY")])]
     pub(in crate::config) also_published: Vec<SecretSource>,
     /// The `iss` of the tokens.
     #[schemars(example = &"https://gateway.example.com")]
@@ -218,6 +220,7 @@ pub(in crate::config) struct Correlation {
     /// The claim that holds the user's email address. Default: `email`.
     pub(in crate::config) email: Option<Claim>,
     /// The secret that signs it, which workers share. Default: none, which leaves it unsigned.
+    #[schemars(example = variable("IDENTITY_SIGNING_KEY"))]
     pub(in crate::config) key: Option<SecretSource>,
     /// The source of `issuedAt`: `decision`, the time of the check, or `token`, the token's `iat`. With `token`, a caller whose credential has
     /// no `iat` is denied. Default: `decision`.

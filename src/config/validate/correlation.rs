@@ -1,5 +1,6 @@
 //! Validates `correlation`: its headers have no other use, and its key can sign.
 
+use super::authenticators::unusable_key;
 use super::principal::claim_path;
 use super::rules::path_pattern;
 use super::{header_name, upstream};
@@ -38,15 +39,13 @@ pub(super) fn check(
     let secret = match key {
         // A policy test tolerates that the secret of the production machine is missing.
         Some(source) if !loader.replaces_keys() => {
-            let secret = loader.read_secret(source).map(|(secret, _)| secret);
-            let secret = secret.and_then(|secret| {
+            let secret = loader.read_secret(source).and_then(|(secret, origin)| {
                 if secret.is_empty() {
-                    Err(Issue::error("empty", "is empty", "write the secret that workers share"))
-                } else {
-                    Ok(secret)
+                    return Err(Issue::error("empty", "is empty", "write the secret that workers share"));
                 }
+                SigningSecret::parse(&secret).map_err(|error| unusable_key(&origin, &error))
             });
-            diagnostics.ok_or_report(&at.key("key"), secret).map(|secret| SigningSecret::new(&secret))
+            diagnostics.ok_or_report(&at.key("key"), secret)
         }
         Some(_) | None => None,
     };

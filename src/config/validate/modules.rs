@@ -133,8 +133,14 @@ fn endpoint(at: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<Host
 
 fn prefix(at: &Path, text: &str, core: &CoreService, diagnostics: &mut Diagnostics) -> Option<ModulePrefix> {
     let at = at.key("prefix");
-    let read = ModulePrefix::parse(text)
-        .map_err(|error| Issue::parse("prefix-invalid", format!("{} is not a prefix: {error}", Quoted::new(text))));
+    let read = ModulePrefix::parse(text).map_err(|error| {
+        let slashed = format!("/{text}");
+        let help = match ModulePrefix::parse(&slashed) {
+            Ok(_) if !text.starts_with('/') => format!("; write {}", Quoted::new(&slashed)),
+            Ok(_) | Err(_) => String::new(),
+        };
+        Issue::parse("prefix-invalid", format!("{} is not a prefix: {error}{help}", Quoted::new(text)))
+    });
     let prefix = diagnostics.ok_or_report(&at, read)?;
     if core.reserves(prefix.first()) {
         let message = format!("{} is reserved for the core service", Quoted::new(prefix.first()));

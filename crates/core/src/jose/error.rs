@@ -54,7 +54,7 @@ pub enum TokenError {
     #[error("the token has five parts, so it is encrypted (JWE); only signed tokens (JWS) are supported")]
     Encrypted,
     /// A token with any other number of parts than three.
-    #[error("the token has {found} parts, and a signed token has three")]
+    #[error("the token has {found} part{}, and a signed token has three", if *found == 1 { "" } else { "s" })]
     PartCount {
         /// The number of parts.
         found: usize,

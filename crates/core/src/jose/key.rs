@@ -20,6 +20,11 @@ use crate::jose::identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
 /// The start of every PEM block, and of no secret.
 const PEM_BEGIN: &[u8] = b"-----BEGIN";
 
+/// Returns true if the text holds a PEM block: a key of another kind, which may be public, and no secret (RFC 8725 §2.1).
+pub(crate) fn holds_pem(text: &[u8]) -> bool {
+    text.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN)
+}
+
 /// A public key or a shared secret, parsed once and ready for use.
 pub struct VerificationKey {
     id: Option<KeyId>,
@@ -51,7 +56,7 @@ impl VerificationKey {
     /// # Errors
     /// [`KeyError::SecretTooShort`], or [`KeyError::SecretIsPem`]: a public text is no secret (RFC 8725 §2.1).
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeyError> {
-        if secret.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
+        if holds_pem(secret) {
             return Err(KeyError::SecretIsPem);
         }
         if secret.len() < MIN_SECRET_BYTES {

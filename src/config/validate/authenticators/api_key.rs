@@ -7,9 +7,9 @@ use crate::config::path::Path;
 use crate::config::raw::{self, ApiKeyEntry};
 use crate::config::revocations::{TIME_HELP, timestamp};
 use crate::config::secret_source::SecretLoader;
-use crate::diagnostic::{Issue, Quoted};
+use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryError, ApiKeys};
-use modgud_core::principal::{AuthenticatorName, ClaimMapping};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping, RolePermissions};
 use modgud_core::time::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -38,12 +38,40 @@ fn keys(
     identity: &Arc<ClaimMapping>,
     diagnostics: &mut Diagnostics,
 ) -> ApiKeys {
+    let (keys, errors) = read(origin, text, name, identity);
+    diagnostics.extend_included(errors);
+    keys
+}
+
+/// Checks a table, as every authenticator does, and returns the `id` of each entry.
+pub(in crate::config) fn ids(origin: &str, text: &str) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let identity = ClaimMapping {
+        subject: None,
+        organization: None,
+        roles: Vec::new(),
+        permissions: Vec::new(),
+        scopes: Vec::new(),
+        grants: RolePermissions::default(),
+        null_strings: Arc::default(),
+    };
+    let (_, errors) = read(origin, text, &AuthenticatorName::new("table"), &Arc::new(identity));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let table = IncludedDocument::<Vec<ApiKeyEntry>>::read(origin, text).map_err(|error| vec![*error])?;
+    Ok(table.document.into_iter().map(|entry| entry.id).collect())
+}
+
+/// Reads a table, and returns its keys and all errors.
+fn read(
+    origin: &str,
+    text: &str,
+    name: &AuthenticatorName,
+    identity: &Arc<ClaimMapping>,
+) -> (ApiKeys, Vec<Diagnostic>) {
     let table = match IncludedDocument::<Vec<ApiKeyEntry>>::read(origin, text) {
         Ok(table) => table,
-        Err(diagnostic) => {
-            diagnostics.extend_included([*diagnostic]);
-            return ApiKeys::default();
-        }
+        Err(diagnostic) => return (ApiKeys::default(), vec![*diagnostic]),
     };
     let mut keys = ApiKeys::default();
     let mut found = Diagnostics::default();
@@ -79,8 +107,7 @@ fn keys(
             found.add(at.key("sha256"), Issue::error("digest-duplicate", message, "write one entry for each key"));
         }
     }
-    diagnostics.extend_included(table.located(found));
-    keys
+    (keys, table.located(found))
 }
 
 /// Returns the error of an entry, and the key that it concerns.

@@ -2,7 +2,7 @@
 //!
 //! The fields of the signed text are joined by `|` without escaping, so none may contain one.
 
-use crate::jose::{Claims, JsonError};
+use crate::jose::{Claims, JsonError, KeyError, holds_pem};
 use crate::time::Timestamp;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
@@ -78,7 +78,18 @@ impl CorrelationField {
 pub struct SigningSecret(hmac::Key);
 
 impl SigningSecret {
-    /// Builds the secret from the bytes of the text.
+    /// The length of the signature's hash in bytes. A shorter secret is easier to guess than the hash (RFC 2104 §3).
+    pub const RECOMMENDED_BYTES: usize = 32;
+
+    /// Builds the secret from the bytes of a text that an operator wrote.
+    ///
+    /// # Errors
+    /// [`KeyError::SecretIsPem`]: every holder of a public key could sign.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        if holds_pem(text.as_bytes()) { Err(KeyError::SecretIsPem) } else { Ok(Self::new(text)) }
+    }
+
+    /// Builds the secret from the bytes of the text, whatever they are.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(hmac::Key::new(HMAC_SHA256, text.as_bytes()))
