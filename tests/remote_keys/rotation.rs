@@ -103,7 +103,7 @@ async fn an_unknown_kid_does_not_spend_the_fetch_that_a_rotation_needs() {
     let idp = Idp::of(&[&old]).await;
     let mut asked = Asked::ready(&rarely(&idp)).await;
     let source = idp.url("/jwks");
-    let fetched = format!("modgud_key_fetches_total{{authenticator=\"idp\",source=\"{source}\",outcome=\"success\"}}");
+    let successes = format!("modgud_key_fetches_total{{authenticator=\"idp\",source=\"{source}\",outcome=\"success\"}}");
     let mut fetches = 1;
     for round in 1..=3 {
         let at = round * 10;
@@ -125,7 +125,7 @@ async fn an_unknown_kid_does_not_spend_the_fetch_that_a_rotation_needs() {
         fetches += 1;
         idp.wait_for_requests("/jwks", fetches).await;
         // A check joins a fetch under way, and its answer is as of the fetch's beginning.
-        asked.metric(&fetched, fetches).await;
+        asked.metric(&successes, fetches).await;
     }
     for number in 0..3 {
         assert_eq!(asked.ask(&token(&new, NOW + 20, number)).await, "allowed");
