@@ -114,7 +114,7 @@ enum OpenApiError {
     #[error("--output {} is {used}; write another file", .file.display())]
     OutputIsInput { file: PathBuf, used: String },
     #[error("{0}")]
-    Description(Diagnostic),
+    Description(Box<Diagnostic>),
     #[error("{}: the file can't be written: {error}", .file.display())]
     WriteFile { file: PathBuf, error: io::Error },
 }

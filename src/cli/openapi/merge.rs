@@ -75,7 +75,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, OpenApiError> {
                 modules.push(read.map_err(|error| match error {
                     OpenApiError::Read { .. } | OpenApiError::TooLarge(_) | OpenApiError::NotText(_) => {
                         let text = format!("the description of the module `{name}`: {error}");
-                        OpenApiError::Description(loaded.unreadable_openapi(number, text))
+                        OpenApiError::Description(Box::new(loaded.unreadable_openapi(number, text)))
                     }
                     other => other,
                 })?);
@@ -125,10 +125,10 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, OpenApiError> {
 fn check_output(args: &MergeArgs, configured: &[GatewayModule]) -> Result<(), OpenApiError> {
     let describes = |name: &str| format!("the description of the module `{name}`");
     let named = args.modules.iter().map(|(name, file)| (file.as_path(), describes(name)));
-    let described = configured.iter().filter_map(|module| module.openapi.as_deref().zip(Some(&module.name)));
-    let described = described.map(|(file, name)| (file, describes(name.as_str())));
+    let own = configured.iter().filter_map(|module| module.openapi.as_deref().zip(Some(&module.name)));
+    let own = own.map(|(file, name)| (file, describes(name.as_str())));
     let config = args.gateway.config.as_deref().map(|file| (file, "the configuration".to_owned()));
-    super::check_output(args.output.as_deref(), named.chain(described).chain(config))
+    super::check_output(args.output.as_deref(), named.chain(own).chain(config))
 }
 
 /// Returns the warning about a module that the configuration does not have.
