@@ -103,7 +103,8 @@ async fn an_unknown_kid_does_not_spend_the_fetch_that_a_rotation_needs() {
     let idp = Idp::of(&[&old]).await;
     let mut asked = Asked::ready(&rarely(&idp)).await;
     let source = idp.url("/jwks");
-    let successes = format!("modgud_key_fetches_total{{authenticator=\"idp\",source=\"{source}\",outcome=\"success\"}}");
+    let successes =
+        format!("modgud_key_fetches_total{{authenticator=\"idp\",source=\"{source}\",outcome=\"success\"}}");
     let mut fetches = 1;
     for round in 1..=3 {
         let at = round * 10;
