@@ -196,7 +196,7 @@ impl Connection {
         Self { stream, has_flusher: false, deadline, slot, preface, frames, budget }
     }
 
-    /// Returns the flusher. From now on nobody else sends what is written, unless the write buffer is full or the connection shuts down.
+    /// Returns the flusher. From now on only it sends what is written, unless the write buffer is full or the connection shuts down.
     pub(super) fn flusher(&mut self) -> Flusher {
         self.has_flusher = true;
         Flusher { stream: Arc::clone(&self.stream), budget: self.budget() }

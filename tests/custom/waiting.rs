@@ -143,7 +143,7 @@ async fn each_answer_has_its_reason_and_its_text() {
     }
 }
 
-/// The limit of calls in progress, and the share of the deadline: others are decided as if nobody called it.
+/// The limit of calls in progress, and the share of the deadline: other checks are decided as usual.
 #[tokio::test]
 async fn an_authenticator_that_never_answers_harms_no_other_check() {
     for input in [CustomInput::Credential, CustomInput::Request] {

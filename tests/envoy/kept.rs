@@ -3,11 +3,11 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign, with};
+use super::written::Row;
 use super::{ask, table, testbed};
 use crate::cli::process::{KEY_VARIABLE, run_in};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{EnvoyYaml, Setup};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
@@ -25,21 +25,6 @@ rules:
   - { name: closed, match: { paths: ['/api/users/{id}/secret'] }, access: denied }
   - { name: by-path, match: { paths: ['/api/when/{*rest}'] }, when: request.path == '/api/when/a' }
 ";
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    sent: String,
-    #[serde(default = "get")]
-    method: String,
-    status: u16,
-    by: Option<String>,
-    sees: Option<String>,
-}
-
-fn get() -> String {
-    "GET".to_owned()
-}
 
 #[tokio::test]
 async fn each_path_reaches_its_own_module_whole() {

@@ -25,15 +25,16 @@ upstream:
   strip: [x-core-*, x-organization-*, x-secret]
 ";
 
+/// A request, and what becomes of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
-    sent: String,
+pub(super) struct Row {
+    pub(super) sent: String,
     #[serde(default = "get")]
-    method: String,
-    status: u16,
-    by: Option<String>,
-    sees: Option<String>,
+    pub(super) method: String,
+    pub(super) status: u16,
+    pub(super) by: Option<String>,
+    pub(super) sees: Option<String>,
 }
 
 fn get() -> String {

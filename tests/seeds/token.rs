@@ -1,6 +1,6 @@
-//! What documents 1 and 2 both say of the token that reaches a module, whoever signed it.
+//! What documents 1 and 2 both say of modules, and of the token that reaches them from either issuer.
 
-use super::{denied, get, only, python};
+use super::{denied, get, only, python, send};
 use crate::cli::process::KEY_VARIABLE;
 use crate::envoy::seen::Seen;
 use crate::envoy::tokens::{Tokens, claims, jwt, sign};
@@ -64,4 +64,16 @@ pub(super) fn authorization(seen: &Seen) -> &str {
     let token = value.strip_prefix("JWT ").unwrap_or_else(|| panic!("not `JWT {{token}}`: {value}"));
     assert_eq!(token.split('.').count(), 3, "{value}");
     value
+}
+
+/// Each module, and the core service, is reached below its prefix by every method.
+pub(super) async fn every_module_is_reached(gateway: &Testbed, caller: &str) {
+    for (path, module, below) in
+        [("/crm/a/1/?x=2", "crm", "/a/1/?x=2"), ("/documents/a", "documents", "/a"), ("/user/1/", "core", "/user/1/")]
+    {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            let seen = Seen::of(&send(gateway, method, path, &[caller]).await);
+            assert_eq!((seen.module.as_str(), seen.method.as_str(), seen.path.as_str()), (module, method, below));
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub(super) enum Json<'a> {
     Object(Piece<'a>),
 }
 
-/// The first thing that is wrong with a message, as its sender is told.
+/// The first error of a message, as its reply names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MemberError(String);
 

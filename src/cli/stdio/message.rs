@@ -1,6 +1,6 @@
 //! Messages: `init` and `api_request`, each bare or in an envelope (`src`, `dest`, `body`).
 //!
-//! Only the id has to be readable: whatever else is wrong with a message, its sender is told so in a reply, and nothing
+//! Only the id has to be readable: a reply names any other error of the message, and nothing
 //! is allowed. An unknown member in a request or in its envelope is wrong, since the sender may mean it as a further
 //! restriction. So is a member that is there twice, since two readers could take two different ones.
 

@@ -258,7 +258,7 @@ impl Correlation {
             Some(text) => field(member, &text).map(Some),
         };
         let CorrelationValues { username, email, impersonated, issued_at, process_instance } = values;
-        // A configured permission counts for everyone who is named, whoever names them.
+        // A configured permission counts for every person who is named, by modgud or by the authenticator.
         if let (Some(impersonation), Some(_)) = (&self.impersonation, &impersonated)
             && impersonated != given.impersonated
             && !principal.identity().has_permission(&impersonation.permission)
