@@ -1,9 +1,8 @@
 """Writes the JSON schemas that `make deploy-check` validates manifests with, as kubeconform reads them.
 
-    kubernetes_schemas.py FOLDER WHEEL ZIP...
+    kubernetes_schemas.py FOLDER GO
 
-WHEEL is the package kubernetes-validate, which has Kubernetes' own schemas. Each ZIP is a Go module with custom resource definitions.
-Both are read as they are, so nothing of them is installed or run. FOLDER gets
+They come from a package of PyPI and, for custom resources, from modules of Go. Nothing of these is installed or run. FOLDER gets
 
     v1.37.0-strict/deployment-apps-v1.json               one folder for each version of Kubernetes
     custom/cert-manager.io/certificate_v1.json           the kinds of others, which no version changes
@@ -12,10 +11,22 @@ Both are read as they are, so nothing of them is installed or run. FOLDER gets
 import json
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 import zipfile
 
 import yaml
+
+PACKAGE = "kubernetes-validate==1.37.0"
+
+MODULES = [
+    "github.com/cert-manager/cert-manager@v1.21.2",
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0",
+    "sigs.k8s.io/gateway-api@v1.6.3",
+    "github.com/envoyproxy/gateway@v1.9.1",
+    "istio.io/api@v1.32.0",
+]
 
 # The versions of Kubernetes that the manifests are for: the `-strict` schemas know every key and refuse others.
 VERSIONS = re.compile(r"kubernetes-json-schema/v1\.(29|3[0-7])\.0-local-strict/([^/]+\.json)$")
@@ -117,13 +128,29 @@ def custom(module, folder):
     return count
 
 
+def download(go, folder):
+    """Returns the file of the package, and those of the modules, which Go compares with its checksum database."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*pip, "--dest", folder, PACKAGE], check=True)
+    answer = subprocess.run([go, "mod", "download", "-json", *MODULES], check=True, stdout=subprocess.PIPE, cwd=folder).stdout
+    modules, rest = [], answer.decode().strip()
+    while rest:
+        module, end = json.JSONDecoder().raw_decode(rest)
+        modules.append(module["Zip"])
+        rest = rest[end:].lstrip()
+    return next(pathlib.Path(folder).glob("*.whl")), modules
+
+
 def main():
-    folder, wheel, *modules = sys.argv[1:]
-    folder = pathlib.Path(folder)
-    counts = {wheel: kubernetes(wheel, folder)} | {module: custom(module, folder) for module in modules}
+    target, go = pathlib.Path(sys.argv[1]), sys.argv[2]
+    with tempfile.TemporaryDirectory() as folder:
+        wheel, modules = download(go, folder)
+        counts = {wheel: kubernetes(wheel, target)} | {module: custom(module, target) for module in modules}
     for source, count in counts.items():
         if count == 0:
             sys.exit(f"modgud: {source} has no schemas; its layout has changed: see tools/kubernetes_schemas.py")
+    if len(counts) != 1 + len(MODULES):
+        sys.exit(f"modgud: `go mod download` answered for {len(counts) - 1} of {len(MODULES)} modules")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ struct Tls {
 enum Expectation {
     Allowed,
     Denied,
-    Status(u32),
+    Status(i32),
 }
 
 impl FromStr for Expectation {
@@ -112,7 +112,7 @@ impl fmt::Display for Expectation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Allowed,
-    Denied { status: u32 },
+    Denied { status: i32 },
 }
 
 impl Outcome {

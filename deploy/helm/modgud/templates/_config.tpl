@@ -23,6 +23,11 @@
 {{- if include "modgud.clientCa" . -}}{{- $_ := set $tls "client_ca" "/etc/modgud/tls/client-ca.crt" -}}{{- end -}}
 {{- $_ := set $server "tls" $tls -}}
 {{- else -}}
+{{- range $key, $set := dict "secretName" .Values.tls.secretName "certManager.enabled" .Values.tls.certManager.enabled "clientCa" (include "modgud.clientCa" .) -}}
+{{- if $set -}}
+{{- fail (printf "tls.%s: TLS is off; set `tls.enabled` too" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- $_ := set $server "insecure_plaintext" true -}}
 {{- end -}}
 {{- $_ := set $config "server" $server -}}
