@@ -49,6 +49,7 @@ pub(crate) mod tokens;
 mod transport;
 mod undecided;
 mod written;
+mod xds;
 
 use crate::support::program;
 use modgud_testbed::http::Exchange;

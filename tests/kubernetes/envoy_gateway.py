@@ -1,0 +1,159 @@
+"""`deploy/gateways/envoy-gateway` with the real Envoy Gateway, installed by its own chart: the table of requests, that it fails closed, and
+that a patch that does not apply is visible."""
+
+import json
+import shutil
+
+import central
+import images
+import oci_image
+import programs
+import requests
+from failure import Failure, wait_until
+
+PROGRAMS = ["helm", "envoy-gateway"]
+FOLDER = images.ROOT / "deploy/gateways/envoy-gateway"
+NAMESPACE = "envoy-gateway-system"
+API = central.MODULES
+
+# Small pods: the node of the checks is a part of one machine.
+SMALL = {
+    "target": {"kind": "EnvoyProxy"},
+    "patch": json.dumps(
+        [
+            {
+                "op": "add",
+                "path": "/spec/provider/kubernetes",
+                "value": {
+                    "envoyService": {"type": "ClusterIP"},
+                    "envoyDeployment": {"replicas": 1, "container": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}},
+                },
+            },
+            {"op": "add", "path": "/spec/concurrency", "value": 1},
+        ]
+    ),
+}
+
+
+def start(run):
+    """The controller, from the chart in its module's sources."""
+    seen = central.start(run)
+    image = run.folder / "images/envoy-gateway.tar"
+    oci_image.write_program(image, images.ENVOY_GATEWAY, run.programs.envoy_gateway, "/usr/local/bin/envoy-gateway", [], None)
+    run.cluster.load(image)
+    chart = run.folder / "envoy-gateway"
+    source = run.programs.modules() / f"github.com/envoyproxy/gateway@{programs.ENVOY_GATEWAY_VERSION}/charts/gateway-helm"
+    shutil.copytree(source, chart)
+    for folder in [chart, *(path for path in chart.rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)
+    # A release of the chart has these two filled in.
+    template = (chart / "values.tmpl.yaml").read_text()
+    filled = template.replace("${GatewayImage}", images.ENVOY_GATEWAY).replace("${GatewayImagePullPolicy}", "IfNotPresent")
+    (chart / "values.yaml").write_text(filled)
+    options = {
+        "config.envoyGateway.extensionApis.enableEnvoyPatchPolicy": "true",
+        "global.images.envoyProxy.image": images.ENVOY,
+        "deployment.envoyGateway.resources.requests.cpu": "20m",
+    }
+    sets = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
+    run.cluster.helm("install", "eg", chart, "--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=120s", *sets, seconds=150)
+    return f"{seen}; Envoy Gateway {programs.ENVOY_GATEWAY_VERSION}"
+
+
+def apply(run):
+    """The kustomization, and that each policy says that it is accepted."""
+    run.cluster.apply(run.cluster.kustomize(FOLDER, {}, [SMALL]), "--server-side")
+    for kind in ("gateway/api", "envoypatchpolicy/modgud"):
+        wait_until(f"{kind} is programmed", 60, lambda kind=kind: condition(run, kind, "Programmed")[0] == "True")
+    for kind in ("securitypolicy/modgud", "clienttrafficpolicy/api", "envoypatchpolicy/modgud"):
+        found = condition(run, kind, "Accepted")
+        if found[0] != "True":
+            raise Failure(f"{kind} is not accepted: {found}")
+    run.gateway = f"http://{address(run)}"
+    central.serves(run, run.gateway)
+    return "Gateway and patch programmed, policies accepted"
+
+
+def condition(run, name, kind):
+    """Status and message of a condition, of a Gateway or of a policy."""
+    status = run.cluster.get(API, name).get("status", {})
+    conditions = status.get("conditions") or [one for ancestor in status.get("ancestors", []) for one in ancestor["conditions"]]
+    found = next((one for one in conditions if one["type"] == kind), {})
+    return found.get("status", ""), found.get("message", "")
+
+
+def address(run):
+    """The address of the Service of the Gateway's Envoys."""
+    selector = "--selector=gateway.envoyproxy.io/owning-gateway-name=api"
+    wait_until("the Gateway's Service", 30, lambda: run.cluster.get(NAMESPACE, "service", selector)["items"])
+    return run.cluster.get(NAMESPACE, "service", selector)["items"][0]["spec"]["clusterIP"]
+
+
+def table(run):
+    return requests.ask_all(run, run.gateway)
+
+
+def logged(run):
+    """The access log of Envoy names modgud's reason of a denial."""
+    marker = "/crm/logged/"
+    run.cluster.http(f"{run.gateway}{marker}?secret=1", "--header", f"host: {central.HOST}")
+
+    def line():
+        written = run.cluster.kubectl("--namespace", NAMESPACE, "logs", "--selector=app.kubernetes.io/component=proxy", "--container=envoy", "--tail=200")
+        return next((json.loads(one) for one in written.splitlines() if marker in one), None)
+
+    found = wait_until("a line in the access log", 20, line)
+    if (found.get("decision"), found.get("reason"), found.get("path")) != ("denied", "credential_missing", marker):
+        raise Failure(f"the access log has {found}")
+    return f"decision {found['decision']}, reason {found['reason']}"
+
+
+def fails_closed(run):
+    return central.fails_closed(run, run.gateway)
+
+
+def restarts(run):
+    return central.restarts_unnoticed(run, run.gateway)
+
+
+def broken_patch(run):
+    """A patch for a listener that does not exist: the Gateway goes on without it, modgud still decides, and the policy says so."""
+    change = json.dumps([{"op": "replace", "path": f"/spec/jsonPatches/{number}/name", "value": "api/api/https"} for number in range(4)])
+    run.cluster.kubectl("--namespace", API, "patch", "envoypatchpolicy/modgud", "--type=json", f"--patch={change}")
+    wait_until("the policy reports the patch", 30, lambda: condition(run, "envoypatchpolicy/modgud", "Programmed")[0] == "False")
+    message = condition(run, "envoypatchpolicy/modgud", "Programmed")[1]
+    seen = requests.ask_all(run, run.gateway)
+    central.signal_modgud(run, "STOP")
+    try:
+        found = central.status(run, run.gateway)
+    finally:
+        central.signal_modgud(run, "CONT")
+    if found != 503:
+        raise Failure(f"modgud is frozen, and the Gateway without the patch answers with {found}")
+    central.serves(run, run.gateway)
+    return f"Programmed=False ({message.partition(':')[0]}); still {seen}; frozen: {found}"
+
+
+def missing_service(run):
+    """A reference to a modgud that is not there: no request passes."""
+    run.cluster.kubectl("--namespace", central.NAMESPACE, "delete", "referencegrant", "gateway-api")
+    wait_until("no request passes", 30, lambda: central.status(run, run.gateway) != 200)
+    found = {path: central.status(run, run.gateway, path) for path in ("/crm/", "/crm/public/")}
+    if any(status < 500 for status in found.values()):
+        raise Failure(f"without a ReferenceGrant the Gateway answers with {found}")
+    accepted = condition(run, "securitypolicy/modgud", "Accepted")
+    if accepted[0] != "False":
+        raise Failure(f"the SecurityPolicy is accepted without the grant: {accepted}")
+    return f"{sorted(set(found.values()))}, and Accepted=False"
+
+
+CHECKS = [
+    ("Envoy Gateway: modgud by its chart, and the controller", start),
+    ("deploy/gateways/envoy-gateway is accepted", apply),
+    ("Envoy Gateway: the table of requests", table),
+    ("Envoy Gateway: the access log has modgud's reason", logged),
+    ("Envoy Gateway: fails closed", fails_closed),
+    ("Envoy Gateway: modgud restarts under load", restarts),
+    ("Envoy Gateway: a patch that does not apply is visible, and modgud still decides", broken_patch),
+    ("Envoy Gateway: without the ReferenceGrant no request passes", missing_service),
+]
