@@ -2,7 +2,8 @@
 
 use super::manifests::{Found, config_files, key, kubeconform, objects, unrestricted, validate};
 use super::samples::check_configuration;
-use super::{chart_folder, run, table};
+use super::{chart_folder, root, run, table};
+use crate::readme::{Block, blocks};
 use crate::support::program;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -79,7 +80,7 @@ fn what_kubernetes_would_refuse_is_found() {
     let all = table::<Case>("chart.yaml");
     let yaml = rendered(all.iter().find(|case| case.name == "everything").unwrap(), 37);
     for (name, from, to) in [
-        ("key", "enableServiceLinks:", "enableServiceLink:"),
+        ("key", "revisionHistoryLimit:", "revisionHistoryLimits:"),
         ("type", "minReadySeconds: 0", "minReadySeconds: none"),
         ("custom", "podMetricsEndpoints:", "podMetricEndpoints:"),
         ("kind", "kind: NetworkPolicy", "kind: NetworkPolice"),
@@ -123,6 +124,32 @@ async fn modgud_accepts_each_rendered_configuration() {
         let [files] = maps.as_slice() else { panic!("{}: {maps:?}", case.name) };
         check_configuration(&format!("the chart, {}", case.name), files).await;
     }
+}
+
+/// The blocks of this kind in the chart's page.
+fn shown(info: &str) -> Vec<Block> {
+    let page = fs::read_to_string(root().join("docs/deploy/helm.md")).unwrap();
+    let shown: Vec<Block> = blocks(&page).into_iter().filter(|block| block.info == info).collect();
+    assert!(!shown.is_empty(), "docs/deploy/helm.md has no block `{info}`");
+    shown
+}
+
+/// Values that the page shows render, and modgud accepts their configuration. Its manifests are Kubernetes' and the gateways'.
+#[tokio::test]
+async fn what_the_page_shows_is_accepted() {
+    let helm = Helm::new();
+    let mut manifests = BTreeMap::new();
+    for Block { text, line, .. } in shown("yaml values") {
+        let mut values = json!({ "image": { "repository": "registry.example.com/modgud" } });
+        merge(&mut values, &serde_saphyr::from_str(&text).unwrap());
+        let yaml = helm.template(&values, 37).unwrap_or_else(|error| panic!("docs/deploy/helm.md:{line}: {error}"));
+        for files in objects(&yaml).iter().map(config_files).filter(|files| !files.is_empty()) {
+            check_configuration(&format!("docs/deploy/helm.md:{line}"), &files).await;
+        }
+        manifests.insert(format!("values, line {line}"), yaml);
+    }
+    manifests.extend(shown("yaml manifest").into_iter().map(|block| (format!("line {}", block.line), block.text)));
+    validate(|_| manifests.clone());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::manifests::{config_files, objects};
 use super::{files_below, shown};
 use crate::cli::process::{KEY_VARIABLE, run_in};
 use crate::support::{KEY, program};
+use modgud_testbed::idp::{IdpKey, jwk_set};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -34,6 +35,8 @@ fn unpacked(files: &BTreeMap<String, String>) -> TempDir {
                     _ if base.is_empty() => continue,
                     _ if sibling.is_some() => sibling.unwrap(),
                     _ if base.ends_with(".key") || base.ends_with("-key.pem") => generated.signing_key.serialize_pem(),
+                    _ if base.ends_with(".json") => jwk_set(&[&IdpKey::new("2026-01")]).to_string(),
+                    _ if base.ends_with(".secret") => "only-a-secret-of-this-test-with-32-bytes".to_owned(),
                     _ if base.ends_with(".pub.pem") => KEY.public_pem().unwrap(),
                     _ if base.ends_with(".crt") || base.ends_with(".pem") => generated.cert.pem(),
                     other => panic!("{name} names {root}{rest}, and no file {other} is beside it"),
