@@ -9,7 +9,10 @@ GRPCURL_VERSION := v1.9.4
 SWAGGER_UI_VERSION := 5.35.0
 # The versions of Envoy that deploy/envoy.yaml is for; the last one is that of tools/requirements.txt.
 ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
+# As in deploy/Dockerfile.
+CARGO_AUDITABLE_VERSION := 0.7.7
 GRPCURL := $(TOOLS)/bin/grpcurl
+CARGO_AUDITABLE := $(TOOLS)/bin/cargo-auditable
 SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -20,7 +23,7 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs-page docs-browser-test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl
+.PHONY: help demo test image kube-test docs-page docs-browser-test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +38,16 @@ test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envo
 	if [ -n '$(CHROMIUM)' ] && [ -e '$(SWAGGER_UI)/.installed' ]; then \
 	  export MODGUD_TEST_CHROMIUM='$(CHROMIUM)' MODGUD_TEST_SWAGGER_UI='$(CURDIR)/$(SWAGGER_UI)/package'; fi; \
 	echo 'cargo test --locked --workspace' && exec cargo test --locked --workspace
+
+image: $(CARGO_AUDITABLE)-$(CARGO_AUDITABLE_VERSION) | cargo ## an OCI image without an engine: target/modgud.tar
+	@PATH='$(CURDIR)/$(TOOLS)/bin':"$$PATH" cargo auditable build --release --locked --bin modgud
+	@'$(PYTHON)' tools/oci_image.py '$(TARGET)/release/modgud' --tag modgud:dev --output '$(TARGET)/modgud.tar' \
+	  --revision "$$(git rev-parse HEAD 2>/dev/null)"
+
+# A target of its own: the first run builds Kubernetes and two gateways, which takes longer than all other tests.
+kube-test: $(VENV)/.installed image ## deploy/ on a real Kubernetes on this machine (root): all, or CHECKS="sidecar chart"
+	@exec '$(VENV)/bin/python' tests/kubernetes --modgud '$(TARGET)/release/modgud' \
+	  --envoy "$$('$(VENV)/bin/python' -c 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin/envoy")')" $(CHECKS)
 
 docs-page: $(SWAGGER_UI)/.installed | cargo ## a page for the merged API description, with Swagger UI in it: target/docs.html
 	@mkdir -p '$(TARGET)'
@@ -119,6 +132,12 @@ $(SWAGGER_UI)/.installed:
 	@mkdir -p '$(SWAGGER_UI)' && cd '$(SWAGGER_UI)' && \
 	  { npm pack --silent 'swagger-ui-dist@$(SWAGGER_UI_VERSION)' >/dev/null && tar -xzf swagger-ui-dist-*.tgz; } || { \
 	  echo 'modgud: npm could not deliver swagger-ui-dist (see above); the first run needs a network' >&2; exit 1; }
+	@touch '$@'
+
+# Writes the list of crates into the binary (its software bill of materials).
+$(CARGO_AUDITABLE)-$(CARGO_AUDITABLE_VERSION): | cargo
+	@echo 'modgud: installing cargo-auditable $(CARGO_AUDITABLE_VERSION) into $(TOOLS) (once)'
+	@cargo install --quiet --locked --version '$(CARGO_AUDITABLE_VERSION)' --root '$(TOOLS)' cargo-auditable
 	@touch '$@'
 
 # Wanted, not needed: without it the tests use another reflection client.
