@@ -13,6 +13,8 @@ KUBECONFORM_VERSION := v0.8.0
 KUSTOMIZE_VERSION := v5.8.1
 # The versions of Envoy that deploy/envoy.yaml is for; the last one is that of tools/requirements.txt.
 ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
+# As in deploy/Dockerfile.
+CARGO_AUDITABLE_VERSION := 0.7.7
 GRPCURL := $(TOOLS)/bin/grpcurl
 GO ?= go
 HELM := $(TOOLS)/bin/helm-$(HELM_VERSION)
@@ -21,6 +23,7 @@ KUSTOMIZE := $(TOOLS)/bin/kustomize-$(KUSTOMIZE_VERSION)
 SCHEMAS := $(TOOLS)/kubernetes-schemas
 # Not installed here, because its build takes six minutes: `go install github.com/envoyproxy/gateway/cmd/egctl@v1.9.1`.
 EGCTL ?= $(shell command -v egctl)
+CARGO_AUDITABLE := $(TOOLS)/bin/cargo-auditable
 SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -31,7 +34,7 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deploy-check docs-page docs-browser-test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
+.PHONY: help demo test deploy-check image kube-test docs-page docs-browser-test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +66,16 @@ deploy-check: $(VENV)/.installed | cargo deploy-tools ## the tests of deploy: He
 	@$(DEPLOY_ENVIRONMENT); \
 	export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	echo "cargo test --locked --test main -- deploy::$$left_out" && exec cargo test --locked --test main -- deploy:: $$left_out
+
+image: $(CARGO_AUDITABLE)-$(CARGO_AUDITABLE_VERSION) | cargo ## an OCI image without an engine: target/modgud.tar
+	@PATH='$(CURDIR)/$(TOOLS)/bin':"$$PATH" cargo auditable build --release --locked --bin modgud
+	@'$(PYTHON)' tools/oci_image.py '$(TARGET)/release/modgud' --tag modgud:dev --output '$(TARGET)/modgud.tar' \
+	  --revision "$$(git rev-parse HEAD 2>/dev/null)"
+
+# A target of its own: the first run builds Kubernetes and two gateways, which takes longer than all other tests.
+kube-test: $(VENV)/.installed image ## deploy/ on a real Kubernetes on this machine (root): all, or CHECKS="sidecar chart"
+	@exec '$(VENV)/bin/python' tests/kubernetes --modgud '$(TARGET)/release/modgud' \
+	  --envoy "$$('$(VENV)/bin/python' -c 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin/envoy")')" $(CHECKS)
 
 docs-page: $(SWAGGER_UI)/.installed | cargo ## a page for the merged API description, with Swagger UI in it: target/docs.html
 	@mkdir -p '$(TARGET)'
@@ -147,6 +160,12 @@ $(SWAGGER_UI)/.installed:
 	@mkdir -p '$(SWAGGER_UI)' && cd '$(SWAGGER_UI)' && \
 	  { npm pack --silent 'swagger-ui-dist@$(SWAGGER_UI_VERSION)' >/dev/null && tar -xzf swagger-ui-dist-*.tgz; } || { \
 	  echo 'modgud: npm could not deliver swagger-ui-dist (see above); the first run needs a network' >&2; exit 1; }
+	@touch '$@'
+
+# Writes the list of crates into the binary (its software bill of materials).
+$(CARGO_AUDITABLE)-$(CARGO_AUDITABLE_VERSION): | cargo
+	@echo 'modgud: installing cargo-auditable $(CARGO_AUDITABLE_VERSION) into $(TOOLS) (once)'
+	@cargo install --quiet --locked --version '$(CARGO_AUDITABLE_VERSION)' --root '$(TOOLS)' cargo-auditable
 	@touch '$@'
 
 # Wanted, not needed: without it the tests use another reflection client.

@@ -4,7 +4,7 @@
     tools/oci_image.py --tag modgud:dev --output modgud.tar target/release/modgud
 
 The image has what `deploy/Dockerfile` puts on its base image, and what that base has: the program, the shared libraries that it needs,
-and the user 65532. It has no shell. The same files give the same bytes: no times, sorted names, one compression level.
+and the user 65532. It has no shell. The same files give the same bytes with the same Python: no times, and sorted names.
 
     ctr images import modgud.tar        podman load --input modgud.tar        skopeo copy oci-archive:modgud.tar docker://…
 """
@@ -78,10 +78,10 @@ def to_json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def write(output, tag, files, texts, config, architecture):
+def write(output, tag, files, texts, config, architecture, level):
     """Writes an archive with one image of one layer. Returns its digest and the size of the packed layer in bytes."""
     raw = layer(files, texts)
-    packed = gzip.compress(raw, 9, mtime=0)
+    packed = gzip.compress(raw, level, mtime=0)
     settings = to_json({"architecture": architecture, "os": "linux", "config": config, "rootfs": {"type": "layers", "diff_ids": [digest(raw)]}})
 
     def descriptor(kind, data):
@@ -106,8 +106,8 @@ def write(output, tag, files, texts, config, architecture):
     return digest(manifest), len(packed)
 
 
-def write_program(output, tag, program, path, command=(), labels=None, ports=()):
-    """Writes the image of one program with its libraries, for the user 65532. `path` is its path in the image."""
+def write_program(output, tag, program, path, command=(), labels=None, ports=(), level=9):
+    """Writes the image of one program with its libraries, for the user 65532. `path` is its path in the image, `level` that of gzip."""
     program = pathlib.Path(program)
     if not program.is_file():
         raise Refused(f"{program} is not there; build it first")
@@ -120,7 +120,7 @@ def write_program(output, tag, program, path, command=(), labels=None, ports=())
     if ports:
         config["ExposedPorts"] = {port: {} for port in ports}
     files = {path: program, **libraries(program)}
-    return write(output, tag, files, {"/etc/passwd": PASSWD, "/etc/group": GROUP}, config, architecture)
+    return write(output, tag, files, {"/etc/passwd": PASSWD, "/etc/group": GROUP}, config, architecture, level)
 
 
 def labels_of(version, revision):

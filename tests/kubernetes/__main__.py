@@ -16,9 +16,7 @@ import time
 import traceback
 
 import chart
-import envoy_gateway
 import images
-import istio
 import programs
 import rollout
 import sidecar
@@ -26,7 +24,7 @@ from cluster import Cluster
 from failure import Failure
 from host import Host
 
-GROUPS = {"sidecar": sidecar, "rollout": rollout, "chart": chart, "envoy-gateway": envoy_gateway, "istio": istio}
+GROUPS = {"sidecar": sidecar, "rollout": rollout, "chart": chart}
 CACHE = "~/.cache/modgud-kubernetes-test"
 
 

@@ -1,5 +1,7 @@
 """What goes wrong: one exception, whose text is for the person who runs the checks."""
 
+import time
+
 
 class Failure(Exception):
     """A check that failed, or a part that can't be started."""
@@ -7,8 +9,6 @@ class Failure(Exception):
 
 def wait_until(what, seconds, ready, pause=0.2):
     """Calls `ready` until it returns something true, and returns that. A `Failure` after some seconds names the last error."""
-    import time
-
     end, last = time.monotonic() + seconds, None
     while True:
         try:

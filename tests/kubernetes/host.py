@@ -78,6 +78,7 @@ class Host:
             ["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--mount-proc"]
             + ["sleep", "infinity"],
             stdin=subprocess.DEVNULL,
+            stderr=(self.logs / "unshare.log").open("ab"),
         )
         children = pathlib.Path(f"/proc/{self.first.pid}/task/{self.first.pid}/children")
         self.pid = int(wait_until("the namespaces", 5, lambda: self.first_child(children), 0.02))
@@ -98,7 +99,7 @@ class Host:
 
     def first_child(self, children):
         if self.first.poll() is not None:
-            raise Failure("unshare could not make the namespaces; run as root, with all capabilities")
+            raise Failure(f"unshare can't make the namespaces; run as root, with all capabilities\n{self.log_tail('unshare')}")
         return children.read_text().strip()
 
     def inside(self, argv):

@@ -35,9 +35,11 @@ def write_all(folder, modgud, envoy, programs):
     }
     written, sizes = {}, {}
     for tag, (program, path, command, labels) in wanted.items():
+        # Packing Envoy well would take a minute, and nobody downloads it here.
+        level = 9 if program == modgud else 1
         file = folder / f"{tag.rpartition('/')[2].replace(':', '-')}.tar"
         written[tag] = file
-        sizes[tag] = oci_image.write_program(file, tag, program, path, command, labels)
+        sizes[tag] = oci_image.write_program(file, tag, program, path, command, labels, level=level)
     digest, size = sizes[MODGUD]
     again = folder / "again.tar"
     if oci_image.write_program(again, MODGUD, modgud, "/usr/bin/modgud", ["serve"], labels_of_modgud()) != (digest, size):

@@ -100,7 +100,8 @@ class Programs:
     """The cache. A program's file is `programs.NAME` (with `_` for `-`), once it is built."""
 
     def __init__(self, cache):
-        self.cache = pathlib.Path(cache)
+        # Go's cache depends on the paths of the sources: one name for one folder.
+        self.cache = pathlib.Path(cache).resolve()
         self.files = self.cache / "bin"
         self.files.mkdir(parents=True, exist_ok=True)
         self.environment = {

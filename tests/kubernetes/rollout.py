@@ -1,0 +1,27 @@
+"""A rolling restart of the sidecar sample under load, on kept and on new connections: no request is lost."""
+
+import sidecar
+from failure import Failure
+from load import Load
+
+PROGRAMS = []
+# Long enough for both pods to be replaced, drained and gone.
+SECONDS = 45
+
+
+def rolled(run):
+    """Restarts the deployment while clients send 200 requests/s on kept connections and 50/s on new ones."""
+    if not sidecar.pods_or_none(run):
+        sidecar.deploy(run)
+    kept = Load(run, sidecar.url(run), rate=200, seconds=SECONDS, connections=16)
+    fresh = Load(run, sidecar.url(run), rate=50, seconds=SECONDS, connections=8, fresh=True)
+    run.cluster.kubectl("--namespace", sidecar.NAMESPACE, "rollout", "restart", f"deployment/{sidecar.APP}")
+    run.cluster.rolled_out(sidecar.NAMESPACE, sidecar.APP)
+    seen = {"kept": kept.result(), "new": fresh.result()}
+    lost = {name: result.lost for name, result in seen.items() if result.lost}
+    if lost:
+        raise Failure(f"lost: {lost}")
+    return "; ".join(f"0 of {one.sent} lost on {name} connections (slowest {one.slowest_ms} ms, sent again {one.again})" for name, one in seen.items())
+
+
+CHECKS = [("a rolling restart at 200 requests/s on kept and 50/s on new connections", rolled)]
