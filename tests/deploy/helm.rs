@@ -58,7 +58,8 @@ impl Helm {
     fn template(&self, values: &Value, minor: u32) -> Result<String, String> {
         let folder = chart_folder();
         let version = format!("1.{minor}.0");
-        let arguments = ["template", "shop", folder.to_str().unwrap(), "--namespace", "gateways", "--kube-version", &version];
+        let arguments =
+            ["template", "shop", folder.to_str().unwrap(), "--namespace", "gateways", "--kube-version", &version];
         run(&mut self.command(&arguments, values))
     }
 }
@@ -89,7 +90,9 @@ fn what_kubernetes_would_refuse_is_found() {
         fs::write(folder.path().join(format!("{name}.yaml")), yaml.replace(from, to)).unwrap();
     }
     let Found { faults, .. } = kubeconform(folder.path(), 37);
-    for name in ["key.yaml: Deployment/", "type.yaml: Deployment/", "custom.yaml: PodMonitor/", "kind.yaml: NetworkPolice/"] {
+    for name in
+        ["key.yaml: Deployment/", "type.yaml: Deployment/", "custom.yaml: PodMonitor/", "kind.yaml: NetworkPolice/"]
+    {
         assert!(faults.iter().any(|fault| fault.contains(name)), "{name}: {faults:?}");
     }
     assert_eq!(faults.len(), 4, "{faults:?}");
@@ -201,10 +204,15 @@ fn the_package_renders_as_the_folder() {
     let helm = Helm::new();
     let folder = chart_folder();
     let values = json!({ "image": { "repository": "registry.example.com/modgud" } });
-    let package = run(Command::new(program("MODGUD_TEST_HELM"))
-        .args(["package", folder.to_str().unwrap(), "--destination", helm.0.path().to_str().unwrap()]));
+    let package = run(Command::new(program("MODGUD_TEST_HELM")).args([
+        "package",
+        folder.to_str().unwrap(),
+        "--destination",
+        helm.0.path().to_str().unwrap(),
+    ]));
     package.unwrap();
     let package = helm.0.path().join(format!("modgud-{}.tgz", env!("CARGO_PKG_VERSION")));
-    let arguments = ["template", "shop", package.to_str().unwrap(), "--namespace", "gateways", "--kube-version", "1.37.0"];
+    let arguments =
+        ["template", "shop", package.to_str().unwrap(), "--namespace", "gateways", "--kube-version", "1.37.0"];
     assert_eq!(run(&mut helm.command(&arguments, &values)), helm.template(&values, 37));
 }

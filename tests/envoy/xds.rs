@@ -42,7 +42,8 @@ async fn write(folder: &Path, testbed: &Testbed, modules: &[&str], server: &str,
     }
     fs::write(folder.join("modgud.yaml"), yaml).unwrap();
     let modgud = testbed.modgud_grpc.to_string();
-    let own = ["envoy", "--config", "modgud.yaml", "--modgud", &modgud, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let own =
+        ["envoy", "--config", "modgud.yaml", "--modgud", &modgud, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     let output = run_in(folder, &[], &[own.as_slice(), xds].concat()).await;
     assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
     output.out
@@ -116,7 +117,8 @@ async fn kept(connection: &mut TcpStream, line: &str) -> String {
     let complete = |received: &[u8]| {
         let text = String::from_utf8_lossy(received).into_owned();
         let (head, body) = text.split_once("\r\n\r\n")?;
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         let is_whole = length.map_or_else(|| body.ends_with("0\r\n\r\n"), |length: usize| body.len() >= length);
         is_whole.then_some(text)
     };
@@ -181,7 +183,11 @@ async fn a_changed_file_needs_no_restart_and_loses_no_request() {
 
     // A file that Envoy rejects changes nothing.
     let broken = files.join("broken");
-    fs::write(&broken, "resources: [{ \"@type\": type.googleapis.com/envoy.config.listener.v3.Listener, nothing: 1 }]\n").unwrap();
+    fs::write(
+        &broken,
+        "resources: [{ \"@type\": type.googleapis.com/envoy.config.listener.v3.Listener, nothing: 1 }]\n",
+    )
+    .unwrap();
     fs::rename(&broken, files.join("listeners.yaml")).unwrap();
     until_stat(admin, "listener_manager.lds.update_failure", 1).await;
     load.goes_on().await;
@@ -247,9 +253,20 @@ async fn the_files_have_the_content_of_the_one_file() {
     }
     assert_eq!(rest, ["static_resources:", "listeners:", "route_config:", "clusters:"]);
     let added = |line: &String| {
-        ["\"@type\":", "node:", "resource", "dynamic_", "lds_", "cds_", "path_", "rds:", "route_config_name:", "config_source:"]
-            .iter()
-            .any(|start| line.starts_with(start))
+        [
+            "\"@type\":",
+            "node:",
+            "resource",
+            "dynamic_",
+            "lds_",
+            "cds_",
+            "path_",
+            "rds:",
+            "route_config_name:",
+            "config_source:",
+        ]
+        .iter()
+        .any(|start| line.starts_with(start))
     };
     assert!(own.iter().all(added), "{own:#?}");
 

@@ -75,7 +75,9 @@ impl Files {
         let is_other = |before: &String| files.iter().any(|(name, new)| name == XdsFiles::BOOTSTRAP && new != before);
         let next = match before {
             None => format!("start Envoy: {start}"),
-            Some(before) if is_other(&before) => format!("{} has changed, so restart Envoy: {start}", XdsFiles::BOOTSTRAP),
+            Some(before) if is_other(&before) => {
+                format!("{} has changed, so restart Envoy: {start}", XdsFiles::BOOTSTRAP)
+            }
             Some(_) => "a running Envoy reads them now, without a restart".to_owned(),
         };
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
