@@ -1,6 +1,8 @@
 //! The files in `deploy` are accepted by the programs that read them: Helm, Kubernetes, kustomize, modgud and Envoy.
 //!
 //! - `chart`: the schema of the chart's values, and the table in its README.
+//! - `egctl`: what Envoy Gateway makes of its sample, in a real Envoy. Needs egctl.
+//! - `gateways`: the samples for gateways have the expressions and limits that `modgud envoy` writes.
 //! - `helm`: the chart renders what `tests/data/deploy/chart.yaml` says, and refuses `wrong-values.yaml`. Needs Helm and kubeconform.
 //! - `kustomize`: every kustomization. Needs kustomize and kubeconform.
 //! - `manifests`: objects, kubeconform, and the rules of PodSecurity `restricted`.
@@ -17,6 +19,8 @@
 )]
 
 mod chart;
+mod egctl;
+mod gateways;
 mod helm;
 mod kustomize;
 mod manifests;

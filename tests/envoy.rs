@@ -61,7 +61,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long something that has to happen may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn programs() -> Programs {
     Programs {

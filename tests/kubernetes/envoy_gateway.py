@@ -56,7 +56,11 @@ def start(run):
         "deployment.envoyGateway.resources.requests.cpu": "20m",
     }
     sets = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
-    run.cluster.helm("install", "eg", chart, "--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=120s", *sets, seconds=150)
+    try:
+        run.cluster.helm("install", "eg", chart, "--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout=120s", *sets, seconds=150)
+    except Failure as failure:
+        said = run.cluster.kubectl("--namespace", NAMESPACE, "logs", "--selector=app in (certgen, envoy-gateway)", "--tail=10", "--prefix")
+        raise Failure(f"{failure}\n{said}") from None
     return f"{seen}; Envoy Gateway {programs.ENVOY_GATEWAY_VERSION}"
 
 
@@ -109,7 +113,8 @@ def logged(run):
 
 
 def fails_closed(run):
-    return central.fails_closed(run, run.gateway)
+    # Without a ready pod Envoy Gateway replaces the routes by one that answers 500. Until then it is 503.
+    return central.fails_closed(run, run.gateway, without=(503, 500))
 
 
 def restarts(run):
