@@ -117,5 +117,6 @@ fn contour_asks_modgud_with_the_generated_timeout() {
     let (namespace, name) = (&service["metadata"]["namespace"], &service["metadata"]["name"]);
     let named = format!("{}/{}", namespace.as_str().unwrap(), name.as_str().unwrap());
     assert_eq!((&global["extensionService"], &global["failOpen"]), (&json!(named), &json!(false)), "{}", key(&service));
-    assert_eq!(global["responseTimeout"], json!("250ms"));
+    // Contour ignores the one of `globalExtAuth`.
+    assert_eq!(service["spec"]["timeoutPolicy"]["response"], json!("250ms"));
 }

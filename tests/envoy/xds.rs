@@ -188,15 +188,15 @@ async fn a_changed_file_needs_no_restart_and_loses_no_request() {
     until_stat(admin, "listener_manager.listener_modified", 1).await;
     load.goes_on().await;
 
-    // A file that Envoy rejects changes nothing.
-    let broken = files.join("broken");
-    fs::write(
-        &broken,
-        "resources: [{ \"@type\": type.googleapis.com/envoy.config.listener.v3.Listener, nothing: 1 }]\n",
-    )
-    .unwrap();
-    fs::rename(&broken, files.join("listeners.yaml")).unwrap();
-    until_stat(admin, "listener_manager.lds.update_rejected", 1).await;
+    // Envoy rejects a listener that is wrong, and half a file, and goes on with the one before.
+    let listeners = fs::read_to_string(files.join("listeners.yaml")).unwrap();
+    let wrong = listeners.replacen("safe_regex: { regex: \"", "safe_regex: { regex: \"(", 1);
+    assert_ne!(wrong, listeners);
+    for (rejected, broken) in (1..).zip([wrong.as_str(), &listeners[..listeners.len() / 2]]) {
+        fs::write(files.join("broken"), broken).unwrap();
+        fs::rename(files.join("broken"), files.join("listeners.yaml")).unwrap();
+        until_stat(admin, "listener_manager.lds.update_rejected", rejected).await;
+    }
     load.goes_on().await;
 
     assert!(load.end().await >= 50);

@@ -10,13 +10,24 @@ import oci_image
 import programs
 import requests
 from failure import Failure, wait_until
+from host import NODE
 
 PROGRAMS = ["helm", "envoy-gateway"]
 FOLDER = images.ROOT / "deploy/gateways/envoy-gateway"
 NAMESPACE = "envoy-gateway-system"
 API = central.MODULES
 
-# Small pods: the node of the checks is a part of one machine.
+# The controller is a pod, which reaches the API server by its Service. A real API server writes this object itself.
+API_SERVER = {
+    "apiVersion": "discovery.k8s.io/v1",
+    "kind": "EndpointSlice",
+    "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+    "addressType": "IPv4",
+    "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+    "endpoints": [{"addresses": [NODE], "conditions": {"ready": True}}],
+}
+
+# The image of this node, and a small pod: the node is a part of one machine.
 SMALL = {
     "target": {"kind": "EnvoyProxy"},
     "patch": json.dumps(
@@ -26,7 +37,7 @@ SMALL = {
                 "path": "/spec/provider/kubernetes",
                 "value": {
                     "envoyService": {"type": "ClusterIP"},
-                    "envoyDeployment": {"replicas": 1, "container": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}},
+                    "envoyDeployment": {"replicas": 1, "container": {"image": images.ENVOY, "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}},
                 },
             },
             {"op": "add", "path": "/spec/concurrency", "value": 1},
@@ -38,6 +49,7 @@ SMALL = {
 def start(run):
     """The controller, from the chart in its module's sources."""
     seen = central.start(run)
+    run.cluster.apply(json.dumps(API_SERVER))
     image = run.folder / "images/envoy-gateway.tar"
     oci_image.write_program(image, images.ENVOY_GATEWAY, run.programs.envoy_gateway, "/usr/local/bin/envoy-gateway", [], None)
     run.cluster.load(image)
@@ -52,7 +64,6 @@ def start(run):
     (chart / "values.yaml").write_text(filled)
     options = {
         "config.envoyGateway.extensionApis.enableEnvoyPatchPolicy": "true",
-        "global.images.envoyProxy.image": images.ENVOY,
         "deployment.envoyGateway.resources.requests.cpu": "20m",
     }
     sets = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
@@ -68,7 +79,10 @@ def apply(run):
     """The kustomization, and that each policy says that it is accepted."""
     run.cluster.apply(run.cluster.kustomize(FOLDER, {}, [SMALL]), "--server-side")
     for kind in ("gateway/api", "envoypatchpolicy/modgud"):
-        wait_until(f"{kind} is programmed", 60, lambda kind=kind: condition(run, kind, "Programmed")[0] == "True")
+        try:
+            wait_until(f"{kind} is programmed", 60, lambda kind=kind: condition(run, kind, "Programmed")[0] == "True")
+        except Failure as failure:
+            raise Failure(f"{failure}: {condition(run, kind, 'Programmed')}\n{pods(run)}") from None
     for kind in ("securitypolicy/modgud", "clienttrafficpolicy/api", "envoypatchpolicy/modgud"):
         found = condition(run, kind, "Accepted")
         if found[0] != "True":
@@ -76,6 +90,14 @@ def apply(run):
     run.gateway = f"http://{address(run)}"
     central.serves(run, run.gateway)
     return "Gateway and patch programmed, policies accepted"
+
+
+def pods(run):
+    """The pods of Envoy Gateway, and the last events, for a failure."""
+    seen = run.cluster.kubectl("--namespace", NAMESPACE, "get", "pods", "--output=wide")
+    events = run.cluster.kubectl("--namespace", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp").splitlines()[-8:]
+    logs = run.cluster.kubectl("--namespace", NAMESPACE, "logs", "--selector=app.kubernetes.io/component=proxy", "--container=envoy", "--tail=8")
+    return "\n".join([seen, *events, logs])
 
 
 def condition(run, name, kind):
