@@ -112,7 +112,14 @@ fn a_module_can_keep_its_prefix() {
     gateway.modules.iter_mut().for_each(|module| module.keep_prefix = module.prefix.as_str() != "/a");
     let yaml = bootstrap(&gateway).yaml().unwrap();
     let routes: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("route: ")).collect();
-    assert_eq!(routes, [r#"{ cluster: "a b" }"#, r#"{ cluster: "on" }"#, "{ cluster: a, prefix_rewrite: / }"]);
+    assert_eq!(
+        routes,
+        [
+            r#"{ cluster: "a b" }"#,
+            r#"{ cluster: "on" }"#,
+            r#"{ cluster: a, regex_rewrite: { pattern: { regex: "^/a/?" }, substitution: / } }"#
+        ]
+    );
     assert_eq!(yaml.matches("request_headers_to_remove: [cookie]").count(), 3, "{yaml}");
 }
 
