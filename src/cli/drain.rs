@@ -83,7 +83,7 @@ enum DrainError {
     NotEnvoy { address: AdminAddr, request: &'static str, error: AdminError },
     #[error(transparent)]
     Stats(StatsError),
-    #[error("{} remain after {}; {}", .0.connections(), humantime::format_duration(*.1), .0.help())]
+    #[error("{} after {}; {}", .0.remain(), humantime::format_duration(*.1), .0.help())]
     TimeOver(Clients, Duration),
     #[error(
         "Envoy's connections can't be counted: no statistics within {}; see whether Envoy is overloaded",
@@ -95,10 +95,7 @@ enum DrainError {
 }
 
 fn remaining(clients: Option<&Clients>) -> String {
-    clients.map_or_else(
-        || "its connections are not counted yet".to_owned(),
-        |clients| format!("{} remain", clients.connections()),
-    )
+    clients.map_or_else(|| "its connections are not counted yet".to_owned(), Clients::remain)
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -149,7 +146,9 @@ async fn wait(args: &Args, progress: &mut Progress) -> Result<Drained, DrainErro
         Err(error @ AdminError::Connect(_)) => {
             return Err(DrainError::Unreachable { address: admin.clone(), error });
         }
-        Err(error) => return Err(DrainError::NotEnvoy { address: admin.clone(), request: "POST /healthcheck/fail", error }),
+        Err(error) => {
+            return Err(DrainError::NotEnvoy { address: admin.clone(), request: "POST /healthcheck/fail", error });
+        }
     }
     let begun = Instant::now();
     loop {
@@ -188,9 +187,9 @@ impl Progress {
     /// Keeps a count, and prints it on standard error if it differs from the last one shown.
     fn report(&mut self, clients: Clients) {
         self.last = Some(clients);
-        let is_due = self.shown.is_none_or(|(connections, at)| {
-            connections != clients.connections && at.elapsed() >= PROGRESS_INTERVAL
-        });
+        let is_due = self
+            .shown
+            .is_none_or(|(connections, at)| connections != clients.connections && at.elapsed() >= PROGRESS_INTERVAL);
         if is_due {
             self.shown = Some((clients.connections, Instant::now()));
             let Clients { connections: _, requests } = clients;
@@ -199,7 +198,7 @@ impl Progress {
             let _ = writeln!(
                 io::stderr().lock(),
                 "modgud: Envoy drains: {}, {requests} in progress",
-                clients.connections()
+                counted(clients.connections, "connection", "connections")
             );
         }
     }

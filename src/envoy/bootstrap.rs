@@ -180,7 +180,8 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
-        let Self { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs } = self;
+        let Self { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs } =
+            self;
         let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
         if modules.is_empty() && core.is_none() {
             return Err(BootstrapError::Nothing);

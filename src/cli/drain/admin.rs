@@ -129,7 +129,8 @@ impl AdminAddr {
                     exchange(TcpStream::connect(address).await.map_err(AdminError::Connect)?, method, target).await
                 }
                 Self::Unix(path) => {
-                    exchange(UnixStream::connect(path.as_path()).await.map_err(AdminError::Connect)?, method, target).await
+                    exchange(UnixStream::connect(path.as_path()).await.map_err(AdminError::Connect)?, method, target)
+                        .await
                 }
             }
         };

@@ -45,7 +45,9 @@ fn help(others: &[String]) -> String {
 pub(super) fn prefix(text: &str) -> Result<String, &'static str> {
     match text {
         "" => Err("write the `stat_prefix` of a listener, such as `gateway`"),
-        ADMIN => Err("the connections of the admin interface include those of this command; write the `stat_prefix` of a listener"),
+        ADMIN => Err(
+            "the connections of the admin interface include those of this command; write the `stat_prefix` of a listener",
+        ),
         text => Ok(text.to_owned()),
     }
 }
@@ -71,9 +73,9 @@ impl Clients {
         Ok(sum)
     }
 
-    /// Returns the number of connections, with its noun.
-    pub(super) fn connections(&self) -> String {
-        counted(self.connections, "connection", "connections")
+    /// Returns how many connections remain.
+    pub(super) fn remain(&self) -> String {
+        counted(self.connections, "connection remains", "connections remain")
     }
 
     /// Returns what to do about connections that remain.
@@ -137,7 +139,9 @@ mod tests {
             "Envoy has no statistic `http.gate.downstream_cx_active`; \
              use --stat-prefix with the `stat_prefix` of its listener, here `gateway`, `health`, `in.out`"
         );
-        for text in ["", "<html>", "http.gateway.downstream_cx_active: many\n", "http.gateway.downstream_cx_active: -1\n"] {
+        for text in
+            ["", "<html>", "http.gateway.downstream_cx_active: many\n", "http.gateway.downstream_cx_active: -1\n"]
+        {
             assert_eq!(
                 read(text, &["gateway"]).unwrap_err(),
                 "Envoy has no statistic `http.gateway.downstream_cx_active`; use --admin with the address of Envoy's admin \
