@@ -194,6 +194,29 @@ async fn statistics_that_never_come_are_a_failure() {
     assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(1), "", expected));
 }
 
+/// The times are the same, so the last count decides.
+#[tokio::test]
+async fn the_cause_is_named_also_if_both_times_end_at_once() {
+    let rows: [(Respond, &str); 2] = [
+        (|_, _| ok("http.in.downstream_cx_active: 0\n"), "here `in`\n"),
+        (
+            |line, _| {
+                if line.starts_with("POST") { ok("OK\n") } else { (b"HTTP/1.1 403 No\r\n\r\n".to_vec(), Then::Close) }
+            },
+            "does not answer GET /stats as Envoy does: the response has status 403, and 200 is required; use --admin with the address of `admin` in Envoy's configuration\n",
+        ),
+    ];
+    for (respond, says) in rows {
+        let (address, _) = server(respond).await;
+        let output = drain(&address, "600ms", "600ms").await;
+        assert_eq!((output.code, output.out.as_str()), (Some(1), ""));
+        assert!(output.err.ends_with(says), "{}", output.err);
+    }
+    let (address, _) = server(emptying).await;
+    let output = drain(&address, "2s", "2s").await;
+    assert_eq!(output.code, Some(0), "{}", output.err);
+}
+
 #[tokio::test]
 async fn connections_that_remain_are_a_failure_that_says_what_to_do() {
     for (requests, help) in [

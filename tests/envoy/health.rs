@@ -141,9 +141,13 @@ async fn no_other_request_reaches_the_admin_interface() {
     let stream = TokioIo::new(TcpStream::connect(gateway.health).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
-    for (method, path) in
-        [("POST", "/quitquitquit"), ("GET", "/ready/../config_dump"), ("GET", "/ready?x"), ("POST", "/ready"), ("HEAD", "/ready")]
-    {
+    for (method, path) in [
+        ("POST", "/quitquitquit"),
+        ("GET", "/ready/../config_dump"),
+        ("GET", "/ready?x"),
+        ("POST", "/ready"),
+        ("HEAD", "/ready"),
+    ] {
         let request = http::Request::builder().method(method).uri(format!("http://a{path}"));
         let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
         assert_eq!(response.status(), 404, "{method} {path}");
