@@ -90,7 +90,7 @@ async fn envoy_has_the_output_of_the_command_in_the_comment() {
     }
 }
 
-/// PodSecurity `restricted`, and more: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+/// The strictest of the [Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/), and more.
 #[test]
 fn each_container_is_restricted() {
     let pod = pod();
