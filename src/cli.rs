@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod correlation;
 mod custom;
+mod drain;
 mod envoy;
 mod explain;
 mod input;
@@ -73,6 +74,7 @@ enum Command {
     #[command(subcommand)]
     Correlation(correlation::Command),
     Envoy(envoy::Args),
+    Drain(drain::Args),
     #[command(subcommand)]
     Openapi(openapi::Command),
     Stdio(stdio::Args),
@@ -115,6 +117,7 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
         Command::Envoy(args) => envoy::run(args),
+        Command::Drain(args) => drain::run(&args),
         Command::Openapi(command) => openapi::run(&command),
         Command::Demo { .. } => {
             let _ = print_error("`modgud demo` was removed; use `make demo` in a copy of the repository");
