@@ -3,6 +3,7 @@
 mod apikey;
 mod call;
 mod check;
+mod completions;
 mod config;
 mod correlation;
 mod custom;
@@ -10,6 +11,7 @@ mod envoy;
 mod explain;
 mod input;
 mod keygen;
+mod man;
 mod openapi;
 mod serve;
 mod stdio;
@@ -17,7 +19,7 @@ mod test;
 mod token;
 
 use crate::config::Environment;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use modgud_core::authn::CustomAuthenticators;
 use std::io::Write;
 use std::process::ExitCode;
@@ -76,6 +78,8 @@ enum Command {
     #[command(subcommand)]
     Openapi(openapi::Command),
     Stdio(stdio::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     /// A command of earlier versions, which names its successor
     #[command(hide = true, disable_help_flag = true)]
     Demo {
@@ -116,11 +120,28 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Keygen(args) => keygen::run(args),
         Command::Envoy(args) => envoy::run(args),
         Command::Openapi(command) => openapi::run(&command),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Demo { .. } => {
             let _ = print_error("`modgud demo` was removed; use `make demo` in a copy of the repository");
             Exit::Usage
         }
     }
+}
+
+/// Returns the command line without hidden commands, which shells would complete.
+fn public_command() -> clap::Command {
+    let all = Cli::command();
+    let public: Vec<clap::Command> = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    let about = all.get_about().cloned().unwrap_or_default();
+    let examples = all.get_after_help().cloned().unwrap_or_default();
+    clap::Command::new("modgud")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(about)
+        .after_help(examples)
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .subcommands(public)
 }
 
 /// Writes a line on standard output. A closed reader is not an error.

@@ -97,7 +97,7 @@ fn check_listeners(args: &Args, server: &ServerConfig) -> Result<(), EnvoyError>
     }
     let grpc = match &server.grpc {
         ListenAddr::Tcp(address) => Some(("`server.grpc`", *address)),
-        ListenAddr::Unix(_) => None,
+        ListenAddr::Unix(_) | ListenAddr::Abstract(_) => None,
     };
     let own = grpc.into_iter().chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
     for (other, taken) in own {

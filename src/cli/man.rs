@@ -1,0 +1,80 @@
+//! `modgud man`: manual pages, from the definitions of the command line.
+
+use super::{Exit, counted, print_error, print_line, public_command};
+use clap::Command;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes manual pages: one for modgud, and one for each command.
+///
+/// The pages are made from the same definitions as `--help`, so write them again after an upgrade.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  modgud man | man --local-file -                        # the page of modgud\n  modgud man --output ~/.local/share/man/man1            # all pages; then: man modgud-serve"
+)]
+pub(super) struct Args {
+    /// The folder for all pages, which is created if it does not exist; without it, the page of modgud is printed
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    let mut command = public_command();
+    command.build();
+    let Some(folder) = &args.output else {
+        let mut page = Vec::new();
+        return match render(&command, &mut page) {
+            Ok(()) => {
+                let _ = io::stdout().lock().write_all(&page);
+                Exit::Done
+            }
+            Err(error) => print_error(error),
+        };
+    };
+    match fs::create_dir_all(folder).and_then(|()| write(&command, folder)) {
+        Ok(number) => {
+            print_line(format_args!("{} in {}", counted(number, "page", "pages"), folder.display()));
+            Exit::Done
+        }
+        Err(error) => print_error(format_args!("{}: {error}", folder.display())),
+    }
+}
+
+/// Writes the page of a command and those of the commands below it. Returns their number.
+fn write(command: &Command, folder: &Path) -> io::Result<usize> {
+    let mut page = Vec::new();
+    render(command, &mut page)?;
+    fs::write(folder.join(Man::new(command.clone()).get_filename()), page)?;
+    let mut number: usize = 1;
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        number = number.saturating_add(write(below, folder)?);
+    }
+    Ok(number)
+}
+
+/// Renders a page. Its examples are those of `--help`, line by line; `clap_mangen` would fill them into a paragraph.
+fn render(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let version = command.get_version().unwrap_or(env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).source(format!("modgud {version}")).manual("modgud");
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    if command.get_arguments().any(|argument| !argument.is_hide_set()) {
+        man.render_options_section(page)?;
+    }
+    if command.get_subcommands().any(|below| !below.is_hide_set()) {
+        man.render_subcommands_section(page)?;
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXAMPLES"]).control("nf", []);
+    for line in examples.lines().filter_map(|line| line.strip_prefix("  ")) {
+        roff.text([roman(line)]);
+    }
+    roff.control("fi", []);
+    roff.to_writer(page)
+}
