@@ -25,10 +25,9 @@ pub(super) fn run(args: &Args) -> Exit {
     let mut command = public_command();
     command.build();
     let Some(folder) = &args.output else {
-        let mut page = Vec::new();
-        return match render(&command, &mut page) {
-            Ok(()) => {
-                let _ = io::stdout().lock().write_all(&page);
+        return match render(&command) {
+            Ok(page) => {
+                let _ = io::stdout().lock().write_all(page.as_bytes());
                 Exit::Done
             }
             Err(error) => print_error(error),
@@ -45,9 +44,7 @@ pub(super) fn run(args: &Args) -> Exit {
 
 /// Writes the page of a command and those of the commands below it. Returns their number.
 fn write(command: &Command, folder: &Path) -> io::Result<usize> {
-    let mut page = Vec::new();
-    render(command, &mut page)?;
-    fs::write(folder.join(Man::new(command.clone()).get_filename()), page)?;
+    fs::write(folder.join(Man::new(command.clone()).get_filename()), render(command)?)?;
     let mut number: usize = 1;
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         number = number.saturating_add(write(below, folder)?);
@@ -56,19 +53,20 @@ fn write(command: &Command, folder: &Path) -> io::Result<usize> {
 }
 
 /// Renders a page. Its examples are those of `--help`, line by line; `clap_mangen` would fill them into a paragraph.
-fn render(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+fn render(command: &Command) -> io::Result<String> {
+    let mut page = Vec::new();
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let version = command.get_version().unwrap_or(env!("CARGO_PKG_VERSION"));
     let man = Man::new(command.clone()).source(format!("modgud {version}")).manual("modgud");
-    man.render_title(page)?;
-    man.render_name_section(page)?;
-    man.render_synopsis_section(page)?;
-    man.render_description_section(page)?;
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
     if command.get_arguments().any(|argument| !argument.is_hide_set()) {
-        man.render_options_section(page)?;
+        man.render_options_section(&mut page)?;
     }
     if command.get_subcommands().any(|below| !below.is_hide_set()) {
-        man.render_subcommands_section(page)?;
+        man.render_subcommands_section(&mut page)?;
     }
     let mut roff = Roff::new();
     roff.control("SH", ["EXAMPLES"]).control("nf", []);
@@ -76,5 +74,18 @@ fn render(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
         roff.text([roman(line)]);
     }
     roff.control("fi", []);
-    roff.to_writer(page)
+    roff.to_writer(&mut page)?;
+    Ok(ascii(&String::from_utf8_lossy(&page)))
+}
+
+/// Writes characters beyond ASCII as escapes (groff_char(7)): not every formatter is told the encoding of a page.
+fn ascii(page: &str) -> String {
+    let mut ascii = String::with_capacity(page.len());
+    for c in page.chars() {
+        match c.is_ascii() {
+            true => ascii.push(c),
+            false => ascii.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+        }
+    }
+    ascii
 }

@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn connecting_requires_write_permission() {
-        for (mode, group, all) in [(0o600, false, false), (0o660, true, false), (0o664, true, false), (0o662, true, true)] {
+        for (mode, group, all) in
+            [(0o600, false, false), (0o660, true, false), (0o664, true, false), (0o662, true, true)]
+        {
             let access = SocketAccess { mode, group: None };
             assert_eq!((access.admits_group(), access.is_open_to_all()), (group, all), "{mode:o}");
         }

@@ -67,7 +67,9 @@ pub enum ActivationError {
     #[error("the service manager passed two sockets named `{0}`; use one ListenStream= for it")]
     Twice(&'static str),
     /// The socket is not one that accepts stream connections.
-    #[error("the socket `{0}` of the service manager accepts no connections; write ListenStream=, and Accept=no, in its socket unit")]
+    #[error(
+        "the socket `{0}` of the service manager accepts no connections; write ListenStream=, and Accept=no, in its socket unit"
+    )]
     NotAListener(&'static str),
     /// The socket has another address than the configuration.
     #[error(
@@ -201,7 +203,9 @@ impl ActivatedSocket {
             }
             PassedListener::Unix(listener) => {
                 let passed = listener.local_addr().map_err(failed)?;
-                if unix_path(&passed).as_deref() != configured.unix_path().as_deref().map(Path::as_os_str).map(OsStrExt::as_bytes) {
+                if unix_path(&passed).as_deref()
+                    != configured.unix_path().as_deref().map(Path::as_os_str).map(OsStrExt::as_bytes)
+                {
                     return Err(differs(shown(&passed)));
                 }
                 if let Some(path) = passed.as_pathname() {

@@ -45,7 +45,9 @@ pub enum SocketError {
         owner: u32,
     },
     /// The socket of a dead process can't be removed.
-    #[error("a socket that no process serves is there, and modgud can't remove it: {0}; remove it, or use another folder")]
+    #[error(
+        "a socket that no process serves is there, and modgud can't remove it: {0}; remove it, or use another folder"
+    )]
     Stale(io::Error),
     /// The group of `server.socket.group` has no number.
     #[error("server.socket.group: `{group}`: {error}")]

@@ -20,7 +20,9 @@ pub(super) fn check(
     let Some(raw::Socket { mode, group }) = socket else { return SocketAccess::default() };
     let without_file = match grpc {
         Some(ListenAddr::Tcp(_)) => Some("a TCP address"),
-        Some(ListenAddr::Abstract(_)) => Some("an abstract socket, to which every process in the same network namespace may connect"),
+        Some(ListenAddr::Abstract(_)) => {
+            Some("an abstract socket, to which every process in the same network namespace may connect")
+        }
         Some(ListenAddr::Unix(_)) | None => None,
     };
     if let Some(found) = without_file {
@@ -49,7 +51,11 @@ fn mode(raw::Mode(text): &raw::Mode) -> Result<u32, Issue> {
              in use",
             Quoted::new(text)
         );
-        return Err(Issue::error("socket-mode-without-owner", message, "write a mode that begins with `06`, such as `\"0660\"`"));
+        return Err(Issue::error(
+            "socket-mode-without-owner",
+            message,
+            "write a mode that begins with `06`, such as `\"0660\"`",
+        ));
     }
     Ok(mode)
 }

@@ -102,7 +102,9 @@ pub(super) fn tls(
     let name = match (name, modgud) {
         (Some(name), _) => name.as_str(),
         (None, CheckCluster::Network(endpoint)) if endpoint.host().parse::<IpAddr>().is_err() => endpoint.host(),
-        (None, CheckCluster::Network(_) | CheckCluster::Socket(_) | CheckCluster::Abstract(_)) => return Err(BootstrapError::NoName),
+        (None, CheckCluster::Network(_) | CheckCluster::Socket(_) | CheckCluster::Abstract(_)) => {
+            return Err(BootstrapError::NoName);
+        }
     };
     let client = client.as_ref().map_or_else(|| Value::from(()), CertificateFiles::value);
     Ok(context! { ca, name, client })
