@@ -6,6 +6,7 @@
 mod activation;
 mod admin;
 pub(crate) mod authority;
+mod compose;
 pub(crate) mod connections;
 mod drain;
 mod health;
@@ -15,5 +16,6 @@ mod reflection;
 mod running;
 mod service_manager;
 mod streams;
+mod systemd;
 mod tls;
 mod unix;

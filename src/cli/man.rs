@@ -78,13 +78,15 @@ fn render(command: &Command) -> io::Result<String> {
     Ok(ascii(&String::from_utf8_lossy(&page)))
 }
 
-/// Writes characters beyond ASCII as escapes (groff_char(7)): not every formatter is told the encoding of a page.
+/// Writes characters beyond ASCII as escapes (groff_char(7)): not every formatter knows the encoding of a page. A terminal without Unicode has
+/// no `…`, which is in descriptions.
 fn ascii(page: &str) -> String {
     let mut ascii = String::with_capacity(page.len());
     for c in page.chars() {
-        match c.is_ascii() {
-            true => ascii.push(c),
-            false => ascii.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+        match c {
+            '…' => ascii.push_str("..."),
+            c if c.is_ascii() => ascii.push(c),
+            c => ascii.push_str(&format!("\\[u{:04X}]", u32::from(c))),
         }
     }
     ascii

@@ -35,7 +35,7 @@ pub enum SocketError {
     /// The file there is not a socket.
     #[error("another kind of file is there; remove it, or use another address")]
     NotASocket,
-    /// The socket there admits only others, so that nobody knows if a process serves it.
+    /// The socket there does not admit modgud, which therefore can't ask if a process serves it.
     #[error(
         "a socket of user {owner} is there, and modgud, which may not connect to it, can't tell if a process serves it; remove it if not, or \
          use another address"

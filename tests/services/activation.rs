@@ -6,6 +6,7 @@ use crate::support::{KEY, token};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::PathBuf;
@@ -78,7 +79,7 @@ async fn refused(folder: &TempDir, options: &Value) -> String {
     err
 }
 
-/// A passed listener that is not the configured one never serves: nobody was warned of it.
+/// A passed listener that is not the configured one never serves: `modgud check` did not warn of it.
 #[tokio::test]
 async fn a_passed_listener_is_the_configured_one() {
     let folder = TempDir::new().unwrap();
@@ -137,7 +138,10 @@ async fn variables_for_another_process_are_ignored() {
 async fn systemd_can_activate_it() {
     let activator = "/usr/bin/systemd-socket-activate";
     if !std::path::Path::new(activator).exists() {
-        eprintln!("{activator} is not installed (Debian: apt install systemd): only the protocol itself was tested");
+        // Not by a macro, whose output is shown of failed tests only.
+        let result =
+            "systemd-socket-activate is not installed (Debian: apt install systemd): only its protocol is tested";
+        writeln!(std::io::stderr(), "{result}").unwrap();
         return;
     }
     let folder = TempDir::new().unwrap();

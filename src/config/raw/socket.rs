@@ -23,7 +23,7 @@ pub(in crate::config) struct Socket {
 /// The mode of a file. A number is an error: `0660` is 660 for one YAML parser, 432 for another.
 #[derive(Debug, JsonSchema)]
 #[schemars(transparent)]
-pub(in crate::config) struct Mode(#[schemars(regex(pattern = "^0[0-7]{3}$"))] pub(in crate::config) String);
+pub(in crate::config) struct Mode(pub(in crate::config) String);
 
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -26,7 +26,7 @@ pub(super) fn check(
         Some(ListenAddr::Unix(_)) | None => None,
     };
     if let Some(found) = without_file {
-        let message = format!("restricts nobody, because `server.grpc` is {found}");
+        let message = format!("has no effect, because `server.grpc` is {found}");
         let help = "write `server.grpc: unix:/PATH`, or leave `socket` out";
         diagnostics.add(at.clone(), Issue::error("socket-without-file", message, help));
     }
@@ -47,8 +47,7 @@ fn mode(raw::Mode(text): &raw::Mode) -> Result<u32, Issue> {
     };
     if mode & OWNER != OWNER {
         let message = format!(
-            "{} lets modgud's own user neither read nor write, or only one of both, so that a restart could not ask whether the socket is \
-             in use",
+            "{} denies modgud's own user to read or to write, so that a restart could not ask whether a process serves the socket",
             Quoted::new(text)
         );
         return Err(Issue::error(
