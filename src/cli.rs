@@ -19,6 +19,7 @@ mod test;
 mod token;
 
 use crate::config::Environment;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use modgud_core::authn::CustomAuthenticators;
 use std::io::Write;
@@ -80,12 +81,6 @@ enum Command {
     Stdio(stdio::Args),
     Completions(completions::Args),
     Man(man::Args),
-    /// A command of earlier versions, which names its successor
-    #[command(hide = true, disable_help_flag = true)]
-    Demo {
-        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        _arguments: Vec<String>,
-    },
 }
 
 /// Runs the command that the command line names.
@@ -99,6 +94,10 @@ pub fn run() -> Exit {
 pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if names_demo(&error) => {
+            let _ = print_error("`modgud demo` was removed; use `make demo` in a copy of the repository");
+            return Exit::Usage;
+        }
         Err(error) => {
             // clap reports help and version as "errors", too; they go to standard output and are successes.
             let _ = error.print();
@@ -122,26 +121,18 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Openapi(command) => openapi::run(&command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
-        Command::Demo { .. } => {
-            let _ = print_error("`modgud demo` was removed; use `make demo` in a copy of the repository");
-            Exit::Usage
-        }
     }
 }
 
-/// Returns the command line without hidden commands, which shells would complete.
-fn public_command() -> clap::Command {
-    let all = Cli::command();
-    let public: Vec<clap::Command> = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
-    let about = all.get_about().cloned().unwrap_or_default();
-    let examples = all.get_after_help().cloned().unwrap_or_default();
-    clap::Command::new("modgud")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(about)
-        .after_help(examples)
-        .disable_help_subcommand(true)
-        .subcommand_required(true)
-        .subcommands(public)
+/// Returns the definitions of the command line, for completion scripts and manual pages.
+fn definitions() -> clap::Command {
+    Cli::command().disable_help_subcommand(true)
+}
+
+/// Returns true if the command line names a command of earlier versions.
+fn names_demo(error: &clap::Error) -> bool {
+    let named = error.get(ContextKind::InvalidSubcommand);
+    named.is_some_and(|named| matches!(named, ContextValue::String(name) if name == "demo"))
 }
 
 /// Writes a line on standard output. A closed reader is not an error.

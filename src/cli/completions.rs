@@ -1,6 +1,6 @@
 //! `modgud completions`: completion scripts for shells, from the definitions of the command line.
 
-use super::{Exit, public_command};
+use super::{Exit, definitions};
 use clap_complete::{Shell, generate};
 use std::io::Write;
 
@@ -18,7 +18,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let mut command = public_command();
+    let mut command = definitions();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     generate(args.shell, &mut command, name, &mut script);

@@ -34,7 +34,8 @@ pub(super) struct Args {
     /// The address of Envoy's own admin interface: it can end the process, so keep it on this machine
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901", value_parser = listener)]
     admin: SocketAddr,
-    /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT` or `unix:/PATH`
+    /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT`, `unix:/PATH`
+    /// or `unix:@NAME`
     #[arg(long, value_name = "ADDRESS")]
     modgud: Option<CheckCluster>,
     /// Envoy's name in the header `server` of responses; by default `bifrost` in that profile, else `modgud`

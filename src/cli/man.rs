@@ -1,6 +1,6 @@
 //! `modgud man`: manual pages, from the definitions of the command line.
 
-use super::{Exit, counted, print_error, print_line, public_command};
+use super::{Exit, counted, definitions, print_error, print_line};
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let mut command = public_command();
+    let mut command = definitions();
     command.build();
     let Some(folder) = &args.output else {
         return match render(&command) {
@@ -57,8 +57,10 @@ fn render(command: &Command) -> io::Result<String> {
     let mut page = Vec::new();
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let version = command.get_version().unwrap_or(env!("CARGO_PKG_VERSION"));
-    let man = Man::new(command.clone()).source(format!("modgud {version}")).manual("modgud");
-    man.render_title(&mut page)?;
+    let man = Man::new(command.clone());
+    let title = man.get_filename();
+    // Not by `clap_mangen`, which loses the empty date, so that the version would be the date.
+    writeln!(page, ".TH {} 1 \"\" \"modgud {version}\" \"modgud\"", title.trim_end_matches(".1"))?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;

@@ -25,7 +25,8 @@ use tokio::task::{JoinError, spawn_blocking};
 ///
 /// Without a file it serves the profile `bifrost`, which needs only its key in `JWT_PUBLIC_KEY_RSA_BIFROST`. A change
 /// to the file or to the files that it names, or SIGHUP, reloads the configuration; a valid one replaces the active
-/// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once.
+/// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once. Under systemd it
+/// takes sockets that are passed to it (`FileDescriptorName=` `grpc`, `admin`) and reports readiness, reloads and the stop.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
 pub(super) struct Args {

@@ -56,7 +56,7 @@ async fn the_file_fits_the_specification() {
 async fn every_service_is_restricted_and_every_file_exists() {
     let compose = validated(&compose()).await.unwrap();
     let services = compose["services"].as_object().unwrap();
-    assert_eq!(services.keys().collect::<Vec<_>>(), ["modgud", "envoy", "crm"]);
+    assert_eq!(services.keys().collect::<Vec<_>>(), ["crm", "envoy", "modgud"]);
     for (name, service) in services {
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(service["cap_drop"], serde_json::json!(["ALL"]), "{name}");

@@ -60,7 +60,7 @@ async fn systemd_finds_no_fault_in_the_units() {
     let unit = fs::read_to_string(folder.path().join("modgud.service")).unwrap();
     fs::write(folder.path().join("modgud.service"), unit.replace("ProtectHome=yes", "ProtectHome=perhaps")).unwrap();
     let output = analyze(&folder, &verify).await.unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("ProtectHome"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("protect home"), "{output:?}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::fmt;
 #[schemars(rename = "Socket")]
 pub(in crate::config) struct Socket {
     /// The mode of the file, as a text of four octal digits. Connecting requires write permission, so `"0660"` admits modgud's own user and
-    /// the group. Default: `"0660"`. A mode that admits everybody (`"0666"`) is a warning, unless `insecure_plaintext` is `true`.
+    /// the group. Default: `"0660"`. A mode that admits every user (`"0666"`) is a warning, unless `insecure_plaintext` is `true`.
     #[schemars(example = &"0660")]
     pub(in crate::config) mode: Option<Mode>,
     /// The group of the file: the name of a group on the machine of `modgud serve`, or a number. modgud's user must be a member of it.
