@@ -1,6 +1,7 @@
 //! The commands, as processes: what they say, where, and with which exit code. The tables are in `tests/data/cli`.
 //!
 //! - `help`: every command's help, the version, and command lines that are wrong.
+//! - `man`, `completions`: manual pages and scripts for shells, from the same definitions.
 //! - `keys`: `serve` and `JWT_PUBLIC_KEY_RSA_BIFROST`: what is refused, and which spellings are accepted.
 //! - `configuration`: `serve` and a file that is wrong.
 //! - `keygen`, `apikey`, `token`, `call`: the development tools.
@@ -13,6 +14,7 @@
 
 mod apikey;
 mod call;
+mod completions;
 mod configuration;
 mod correlation;
 mod drain;
@@ -20,6 +22,7 @@ mod help;
 mod keygen;
 mod keys;
 mod leaving;
+mod man;
 mod plain_text;
 pub(crate) mod process;
 mod tls;

@@ -266,6 +266,7 @@ fn modgud_is_reached_where_it_listens() {
         ("[::]:9191", Some("[::1]:9191")),
         ("10.0.0.1:7", Some("10.0.0.1:7")),
         ("unix:/run/check.sock", Some("unix:/run/check.sock")),
+        ("unix:@modgud", Some("unix:@modgud")),
         ("127.0.0.1:0", None),
     ] {
         let listener: ListenAddr = listener.parse().unwrap();
@@ -276,6 +277,9 @@ fn modgud_is_reached_where_it_listens() {
     let socket = at("unix:/run/a b/check.sock");
     assert!(socket.contains("                    pipe: { path: \"/run/a b/check.sock\" }\n"), "{socket}");
     assert!(socket.contains("    - name: modgud\n      type: STATIC\n"));
+    let named = at("unix:@modgud");
+    assert!(named.contains("                    pipe: { path: \"@modgud\" }\n"), "{named}");
+    assert!(named.contains("    - name: modgud\n      type: STATIC\n"));
     assert!(at("[::1]:5").contains("                      address: \"::1\"\n                      port_value: 5\n"));
 }
 
@@ -296,6 +300,7 @@ fn tls_is_spoken_as_modgud_speaks_it() {
         (Transport::MutualTls, tls(None, &None), "modgud:1", BootstrapError::NoClient),
         (Transport::Tls, tls(None, &None), "127.0.0.1:1", BootstrapError::NoName),
         (Transport::Tls, tls(None, &None), "unix:/run/check.sock", BootstrapError::NoName),
+        (Transport::Tls, tls(None, &None), "unix:@modgud", BootstrapError::NoName),
     ] {
         assert_eq!(written(transport, tls, modgud), Err(fault));
     }
