@@ -78,7 +78,8 @@ async fn a_denial_ends_with_3_and_shows_the_response() {
 
 #[tokio::test]
 async fn an_expected_decision_ends_with_0_and_another_one_with_1() {
-    let sidecar = Sidecar::with("profile: none\nrules: [{ name: open, match: { paths: [/open] }, access: public }]\n").await;
+    let sidecar =
+        Sidecar::with("profile: none\nrules: [{ name: open, match: { paths: [/open] }, access: public }]\n").await;
     let address = sidecar.addresses.grpc.to_string();
     let met = "";
     let table = [

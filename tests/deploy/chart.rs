@@ -73,7 +73,9 @@ fn the_schema_is_strict() {
         match node {
             Value::Object(members) => {
                 // `const`, `default` and `examples` hold values, not schemas.
-                for (name, member) in members.iter().filter(|(name, _)| !["default", "examples"].contains(&name.as_str())) {
+                for (name, member) in
+                    members.iter().filter(|(name, _)| !["default", "examples"].contains(&name.as_str()))
+                {
                     pending.push((format!("{path}/{name}"), member));
                 }
                 if node["type"] == "object" {

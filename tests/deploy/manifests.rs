@@ -14,8 +14,7 @@ pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 29..=37;
 
 /// The objects of a YAML stream.
 pub(super) fn objects(yaml: &str) -> Vec<Value> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
     documents.into_iter().filter(|document| !document.is_null()).collect()
 }
 
@@ -116,7 +115,16 @@ pub(super) fn unrestricted(object: &Value, user: bool) -> Vec<String> {
         expect(pod[name] != true, name.to_owned());
     }
     for volume in pod["volumes"].as_array().into_iter().flatten() {
-        let kinds = ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
+        let kinds = [
+            "configMap",
+            "csi",
+            "downwardAPI",
+            "emptyDir",
+            "ephemeral",
+            "persistentVolumeClaim",
+            "projected",
+            "secret",
+        ];
         expect(kinds.iter().any(|kind| !volume[*kind].is_null()), format!("volume {}", volume["name"]));
     }
     let mut count = 0;

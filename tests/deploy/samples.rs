@@ -73,7 +73,9 @@ fn unpacked(files: &BTreeMap<String, String>) -> TempDir {
                 fs::write(file, beside.unwrap_or_else(|| secret(&path, &generated))).unwrap();
             }
         }
-        let text = FOLDERS.iter().fold(text.clone(), |text, root| text.replace(root, &format!("{}/", folder.path().display())));
+        let text = FOLDERS
+            .iter()
+            .fold(text.clone(), |text, root| text.replace(root, &format!("{}/", folder.path().display())));
         fs::write(folder.path().join(name), text).unwrap();
     }
     folder
