@@ -8,6 +8,7 @@ mod configuration;
 mod custom;
 mod decisions;
 mod decoder;
+mod deploy;
 mod envoy;
 mod explain;
 mod guarantee;
