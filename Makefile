@@ -16,6 +16,7 @@ ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
 # As in deploy/Dockerfile.
 CARGO_AUDITABLE_VERSION := 0.7.7
 GRPCURL := $(TOOLS)/bin/grpcurl
+CARGO_AUDITABLE := $(TOOLS)/bin/cargo-auditable
 GO ?= go
 HELM := $(TOOLS)/bin/helm-$(HELM_VERSION)
 KUBECONFORM := $(TOOLS)/bin/kubeconform-$(KUBECONFORM_VERSION)
@@ -23,7 +24,6 @@ KUSTOMIZE := $(TOOLS)/bin/kustomize-$(KUSTOMIZE_VERSION)
 SCHEMAS := $(TOOLS)/kubernetes-schemas
 # Not installed here, because its build takes six minutes: `go install github.com/envoyproxy/gateway/cmd/egctl@v1.9.1`.
 EGCTL ?= $(shell command -v egctl)
-CARGO_AUDITABLE := $(TOOLS)/bin/cargo-auditable
 SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))

@@ -3,6 +3,7 @@
 mod apikey;
 mod call;
 mod check;
+mod completions;
 mod config;
 mod correlation;
 mod custom;
@@ -11,6 +12,7 @@ mod envoy;
 mod explain;
 mod input;
 mod keygen;
+mod man;
 mod openapi;
 mod serve;
 mod stdio;
@@ -18,7 +20,8 @@ mod test;
 mod token;
 
 use crate::config::Environment;
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 use modgud_core::authn::CustomAuthenticators;
 use std::io::Write;
 use std::process::ExitCode;
@@ -78,12 +81,8 @@ enum Command {
     #[command(subcommand)]
     Openapi(openapi::Command),
     Stdio(stdio::Args),
-    /// A command of earlier versions, which names its successor
-    #[command(hide = true, disable_help_flag = true)]
-    Demo {
-        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        _arguments: Vec<String>,
-    },
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the command that the command line names.
@@ -97,6 +96,10 @@ pub fn run() -> Exit {
 pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if names_demo(&error) => {
+            let _ = print_error("`modgud demo` was removed; use `make demo` in a copy of the repository");
+            return Exit::Usage;
+        }
         Err(error) => {
             // clap reports help and version as "errors", too; they go to standard output and are successes.
             let _ = error.print();
@@ -119,11 +122,20 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Envoy(args) => envoy::run(args),
         Command::Drain(args) => drain::run(&args),
         Command::Openapi(command) => openapi::run(&command),
-        Command::Demo { .. } => {
-            let _ = print_error("`modgud demo` was removed; use `make demo` in a copy of the repository");
-            Exit::Usage
-        }
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
+}
+
+/// Returns the definitions of the command line, for completion scripts and manual pages.
+fn definitions() -> clap::Command {
+    Cli::command().disable_help_subcommand(true)
+}
+
+/// Returns true if the command line names a command of earlier versions.
+fn names_demo(error: &clap::Error) -> bool {
+    let named = error.get(ContextKind::InvalidSubcommand);
+    named.is_some_and(|named| matches!(named, ContextValue::String(name) if name == "demo"))
 }
 
 /// Writes a line on standard output. A closed reader is not an error.

@@ -33,6 +33,7 @@ use crate::envoy::bootstrap::GatewayConfig;
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 use crate::net::listen_addr::ListenAddr;
+use crate::net::socket_access::SocketAccess;
 use crate::net::tls::Tls;
 use modgud_core::decide::Snapshot;
 use rustix::process::{Resource, getrlimit};
@@ -61,6 +62,8 @@ pub struct Config {
 pub struct ServerConfig {
     /// The address that Envoy connects to.
     pub grpc: ListenAddr,
+    /// The access to the file of a Unix socket.
+    pub socket: SocketAccess,
     /// The address of probes and metrics.
     pub admin: SocketAddr,
     /// The maximum time in which requests are still answered after SIGTERM.

@@ -1,6 +1,7 @@
 //! Listeners and services around the authorizer. Every check gets a response, even after a panic or at the deadline.
 
 mod accept;
+pub mod activation;
 pub mod admin;
 pub mod app;
 pub mod authorizer;
@@ -22,6 +23,7 @@ mod protocol;
 pub mod readiness;
 pub mod reload;
 pub mod revocation_watcher;
+pub mod service_manager;
 pub mod shadow_config;
 mod socket;
 mod stream_limit;

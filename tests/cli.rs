@@ -1,10 +1,12 @@
 //! The commands, as processes: what they say, where, and with which exit code. The tables are in `tests/data/cli`.
 //!
 //! - `help`: every command's help, the version, and command lines that are wrong.
+//! - `man`, `completions`: manual pages and scripts for shells, from the same definitions.
 //! - `keys`: `serve` and `JWT_PUBLIC_KEY_RSA_BIFROST`: what is refused, and which spellings are accepted.
 //! - `configuration`: `serve` and a file that is wrong.
 //! - `keygen`, `apikey`, `token`, `call`: the development tools.
 //! - `correlation`: what a worker verifies.
+//! - `drain`: the preStop hook, with servers that are not Envoy.
 //! - `tls`: TLS, in `call`, `check` and `serve`.
 //! - `leaving`: signals, and the output of a server.
 
@@ -12,12 +14,15 @@
 
 mod apikey;
 mod call;
+mod completions;
 mod configuration;
 mod correlation;
+mod drain;
 mod help;
 mod keygen;
 mod keys;
 mod leaving;
+mod man;
 mod plain_text;
 pub(crate) mod process;
 mod tls;

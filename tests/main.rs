@@ -27,6 +27,7 @@ mod seeds;
 mod sender;
 mod services;
 mod shadow;
+mod sidecar;
 mod stdio;
 mod structure;
 mod support;

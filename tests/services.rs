@@ -3,14 +3,19 @@
 
 #![expect(clippy::arithmetic_side_effects, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod activation;
 mod admin;
 pub(crate) mod authority;
+mod compose;
 pub(crate) mod connections;
 mod drain;
 mod health;
+mod launcher;
 mod metrics;
 mod reflection;
 mod running;
+mod service_manager;
 mod streams;
+mod systemd;
 mod tls;
 mod unix;

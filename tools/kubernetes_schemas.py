@@ -123,7 +123,9 @@ def custom(module, folder):
                 kind = spec["names"]["kind"].lower()
                 for version in spec["versions"]:
                     schema = strict(version["schema"]["openAPIV3Schema"])
-                    # Kubernetes adds its own metadata to every kind, and a definition names only `type: object`.
+                    # Kubernetes adds these to every kind; not every definition names them.
+                    for name in ("apiVersion", "kind"):
+                        schema["properties"][name] = {"type": "string"}
                     schema["properties"]["metadata"] = {"type": "object"}
                     write(folder / "custom" / spec["group"] / f"{kind}_{version['name']}.json", schema)
                     count += 1

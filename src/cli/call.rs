@@ -5,7 +5,7 @@ use super::{Exit, print_error, print_line, runtime};
 use crate::envoy::proto::{
     AuthorizationClient, CheckResponse, DeniedHttpResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
 };
-use crate::net::listen_addr::{ListenAddr, SocketPath};
+use crate::net::listen_addr::ListenAddr;
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use prost_types::Struct;
@@ -31,10 +31,10 @@ const LOCAL: &str = "localhost";
 /// Exit code 0: allowed. 3: denied. 1: no response. With --expect, 0: the expected decision. 1: another one.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/\n  modgud call modgud:9191 --tls-ca ca.pem --tls-cert envoy.pem --tls-key envoy.key\n  modgud call modgud:9191 --path /crm/ --expect 401"
+    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/      # or an abstract socket: unix:@modgud\n  modgud call modgud:9191 --tls-ca ca.pem --tls-cert envoy.pem --tls-key envoy.key\n  modgud call modgud:9191 --path /crm/ --expect 401"
 )]
 pub(super) struct Args {
-    /// The address where modgud serves checks: `HOST:PORT` or `unix:/PATH`
+    /// The address where modgud serves checks: `HOST:PORT`, `unix:/PATH` or `unix:@NAME`
     #[arg(value_name = "ADDRESS")]
     address: String,
     /// The request's method
@@ -255,10 +255,7 @@ fn root(error: &dyn std::error::Error) -> String {
 /// Connects to the server.
 async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
     let failed = |error| ConnectError::Transport { address: address.to_owned(), error };
-    let socket = match address.parse() {
-        Ok(ListenAddr::Unix(path)) => Some(path),
-        Ok(ListenAddr::Tcp(_)) | Err(_) => None,
-    };
+    let socket = address.parse().ok().and_then(|address: ListenAddr| address.unix_path());
     let host = if socket.is_some() { LOCAL } else { address };
     let scheme = if tls.ca.is_some() { "https" } else { "http" };
     let mut endpoint = Endpoint::from_shared(format!("{scheme}://{host}"))
@@ -276,8 +273,8 @@ async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
     }
 }
 
-async fn open_socket(path: SocketPath) -> io::Result<TokioIo<UnixStream>> {
-    UnixStream::connect(path.as_path()).await.map(TokioIo::new)
+async fn open_socket(path: PathBuf) -> io::Result<TokioIo<UnixStream>> {
+    UnixStream::connect(path).await.map(TokioIo::new)
 }
 
 /// Returns the TLS settings; `None` if the connection is plain.

@@ -6,6 +6,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
 use crate::jwks::describe;
+use crate::net::listen_addr::ListenAddr;
+use crate::net::socket_access::SocketAccess;
 use crate::net::tls::{Clients, Tls};
 use aws_lc_rs::rand;
 use base64::Engine;
@@ -95,6 +97,11 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, .. } = loaded;
     let snapshot = &config.snapshot;
     print_line(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
+    if let ListenAddr::Unix(_) = config.server.grpc {
+        let SocketAccess { mode, group } = &config.server.socket;
+        let group = group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
+        print_line(format_args!("    with mode {mode:04o}{group}"));
+    }
     let connections = counted(config.server.max_connections(), "connection", "connections");
     print_line(format_args!("  at most {connections} for checks"));
     if let Some((wanted, files)) = config.server.lacking_files() {

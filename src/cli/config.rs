@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// The address that Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
+    /// The address that Envoy connects to, instead of `server.grpc`: `IP:PORT`, `unix:/PATH` or `unix:@NAME`
     #[arg(long, value_name = "ADDRESS")]
     grpc: Option<ListenAddr>,
     /// The address of probes and metrics, instead of `server.admin`

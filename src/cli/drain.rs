@@ -83,7 +83,7 @@ enum DrainError {
     NotEnvoy { address: AdminAddr, request: &'static str, error: AdminError },
     #[error(transparent)]
     Stats(StatsError),
-    #[error("{} remain after {}; {}", .0.connections(), humantime::format_duration(*.1), .0.help())]
+    #[error("{} after {}; {}", .0.remain(), humantime::format_duration(*.1), .0.help())]
     TimeOver(Clients, Duration),
     #[error(
         "Envoy's connections can't be counted: no statistics within {}; see whether Envoy is overloaded",
@@ -95,10 +95,7 @@ enum DrainError {
 }
 
 fn remaining(clients: Option<&Clients>) -> String {
-    clients.map_or_else(
-        || "its connections are not counted yet".to_owned(),
-        |clients| format!("{} remain", clients.connections()),
-    )
+    clients.map_or_else(|| "its connections are not counted yet".to_owned(), Clients::remain)
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -133,10 +130,11 @@ async fn drain(args: &Args) -> Result<Drained, DrainError> {
     };
     match (ended, progress.last) {
         (Some(Ok(ended)), _) => ended,
-        (None, last) => Err(DrainError::Interrupted(last)),
+        (None, last) => Err(DrainError::Interrupted(last.and_then(Result::ok))),
         // `--at-least` is as long as `--at-most`.
-        (Some(Err(_)), Some(Clients { connections: 0, .. })) => Ok(Drained::NoClients),
-        (Some(Err(_)), Some(clients)) => Err(DrainError::TimeOver(clients, args.at_most)),
+        (Some(Err(_)), Some(Ok(Clients { connections: 0, .. }))) => Ok(Drained::NoClients),
+        (Some(Err(_)), Some(Ok(clients))) => Err(DrainError::TimeOver(clients, args.at_most)),
+        (Some(Err(_)), Some(Err(error))) => Err(error),
         (Some(Err(_)), None) => Err(DrainError::Unknown(args.at_most)),
     }
 }
@@ -144,14 +142,13 @@ async fn drain(args: &Args) -> Result<Drained, DrainError> {
 /// Makes Envoy drain, and waits until its clients are gone.
 async fn wait(args: &Args, progress: &mut Progress) -> Result<Drained, DrainError> {
     let Args { admin, at_least, at_most: _, stat_prefixes } = args;
+    let not_envoy = |request, error| DrainError::NotEnvoy { address: admin.clone(), request, error };
     match admin.send(Method::POST, FAIL).await {
         Ok(_) => {}
         Err(error @ AdminError::Connect(_)) => {
             return Err(DrainError::Unreachable { address: admin.clone(), error });
         }
-        Err(error) => {
-            return Err(DrainError::NotEnvoy { address: admin.clone(), request: "POST /healthcheck/fail", error });
-        }
+        Err(error) => return Err(not_envoy("POST /healthcheck/fail", error)),
     }
     let begun = Instant::now();
     loop {
@@ -166,14 +163,12 @@ async fn wait(args: &Args, progress: &mut Progress) -> Result<Drained, DrainErro
                 }
                 // Envoy drains all the same. Others need their time to forget the pod, so an early end would lose requests.
                 Err(error) if waited => return Err(DrainError::Stats(error)),
-                Err(_) => {}
+                Err(error) => progress.last = Some(Err(DrainError::Stats(error))),
             },
             Err(error) if error.is_gone() => return Ok(Drained::EnvoyEnded),
-            Err(error) if waited && error.is_lasting() => {
-                return Err(DrainError::NotEnvoy { address: admin.clone(), request: "GET /stats", error });
-            }
+            Err(error) if waited && error.is_lasting() => return Err(not_envoy("GET /stats", error)),
             // Envoy is slow or about to end: the next response shows which.
-            Err(_) => {}
+            Err(error) => progress.last = Some(Err(not_envoy("GET /stats", error))),
         }
         sleep(POLL_INTERVAL).await;
     }
@@ -182,14 +177,14 @@ async fn wait(args: &Args, progress: &mut Progress) -> Result<Drained, DrainErro
 /// The last count, and when a line showed one.
 #[derive(Debug, Default)]
 struct Progress {
-    last: Option<Clients>,
+    last: Option<Result<Clients, DrainError>>,
     shown: Option<(usize, Instant)>,
 }
 
 impl Progress {
     /// Keeps a count, and prints it on standard error if it differs from the last one shown.
     fn report(&mut self, clients: Clients) {
-        self.last = Some(clients);
+        self.last = Some(Ok(clients));
         let is_due = self
             .shown
             .is_none_or(|(connections, at)| connections != clients.connections && at.elapsed() >= PROGRESS_INTERVAL);
@@ -201,7 +196,7 @@ impl Progress {
             let _ = writeln!(
                 io::stderr().lock(),
                 "modgud: Envoy drains: {}, {requests} in progress",
-                clients.connections()
+                counted(clients.connections, "connection", "connections")
             );
         }
     }

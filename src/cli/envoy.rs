@@ -40,7 +40,8 @@ pub(super) struct Args {
     /// nothing else
     #[arg(long, value_name = "IP:PORT", value_parser = listener)]
     health_listen: Option<SocketAddr>,
-    /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT` or `unix:/PATH`
+    /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT`, `unix:/PATH`
+    /// or `unix:@NAME`
     #[arg(long, value_name = "ADDRESS")]
     modgud: Option<CheckCluster>,
     /// Envoy's name in the header `server` of responses; by default `bifrost` in that profile, else `modgud`
@@ -109,7 +110,7 @@ fn check_listeners(args: &Args, server: &ServerConfig) -> Result<(), EnvoyError>
     }
     let grpc = match &server.grpc {
         ListenAddr::Tcp(address) => Some(("`server.grpc`", *address)),
-        ListenAddr::Unix(_) => None,
+        ListenAddr::Unix(_) | ListenAddr::Abstract(_) => None,
     };
     let own = grpc.into_iter().chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
     for (other, taken) in own {

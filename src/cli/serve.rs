@@ -5,8 +5,10 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, Loaded, Overrides, ProfileName};
 use crate::jwks::describe;
 use crate::net::listen_addr::ListenAddr;
+use crate::server::activation::ActivatedSockets;
 use crate::server::app::{Addresses, App, AppError, Shutdown};
 use crate::server::reload::{ConfigSource, Reloader};
+use crate::server::service_manager::ServiceManager;
 use crate::server::shadow_config;
 use crate::telemetry::metrics::VERSION;
 use crate::telemetry::{log, warning};
@@ -23,7 +25,8 @@ use tokio::task::{JoinError, spawn_blocking};
 ///
 /// Without a file it serves the profile `bifrost`, which needs only its key in `JWT_PUBLIC_KEY_RSA_BIFROST`. A change
 /// to the file or to the files that it names, or SIGHUP, reloads the configuration; a valid one replaces the active
-/// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once.
+/// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once. Under systemd it
+/// takes sockets that are passed to it (`FileDescriptorName=` `grpc`, `admin`) and reports readiness, reloads and the stop.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
 pub(super) struct Args {
@@ -33,7 +36,7 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
-    /// The address that Envoy connects to, instead of `server.grpc`: `IP:PORT` or `unix:/PATH`
+    /// The address that Envoy connects to, instead of `server.grpc`: `IP:PORT`, `unix:/PATH` or `unix:@NAME`
     #[arg(long, value_name = "ADDRESS")]
     grpc: Option<ListenAddr>,
     /// The address of probes and metrics, instead of `server.admin`
@@ -77,12 +80,17 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
         ConfigSource { file: Some(file), overrides, environment: environment.clone() }
     });
     let overrides = Overrides { profile, grpc, admin, ..Overrides::default() };
+    // Before the first thread, because it also removes the variables.
+    let activated = match ActivatedSockets::take(&environment) {
+        Ok(activated) => activated,
+        Err(error) => return print_error(error),
+    };
     let origin = ConfigSource { file: config, overrides, environment };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return print_error(error),
     };
-    let served = runtime.block_on(serve(origin, shadow));
+    let served = runtime.block_on(serve(origin, shadow, activated));
     // Threads that still allocate while the allocator is torn down at exit can crash the process.
     runtime.shutdown_timeout(THREAD_EXIT_TIMEOUT);
     match served {
@@ -91,7 +99,11 @@ pub(super) fn run(args: Args, environment: Environment) -> Exit {
     }
 }
 
-async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(), ServeError> {
+async fn serve(
+    origin: ConfigSource,
+    shadow: Option<ConfigSource>,
+    activated: ActivatedSockets,
+) -> Result<(), ServeError> {
     // First of all: a signal during the load must not end the process, as SIGHUP does by default.
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
@@ -115,9 +127,10 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
     // Kept until the end: its drop writes the buffered log lines.
     let _log = log::start(loaded.config.server.log);
     let Loaded { config, origin: described, .. } = loaded;
-    let reloader = Reloader::new(origin, &config, watched);
+    let manager = ServiceManager::default();
+    let reloader = Reloader::new(origin, &config, watched).reporting_to(manager.clone());
     introduce(&config);
-    let app = App::bind(config, Clock::System).await?;
+    let app = App::bind_or_take(config, Clock::System, activated).await?;
     let Addresses { grpc, admin } = app.addresses();
     warning::log_warnings(&warnings, &app.live().checks.metrics);
     tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
@@ -133,9 +146,18 @@ async fn serve(origin: ConfigSource, shadow: Option<ConfigSource>) -> Result<(),
         shadow_config::start(loaded, reloader, shadow_hangup, Clock::System, &app.live().checks)
             .map_err(ServeError::Shadow)?;
     }
+    tokio::spawn(manager.follow(app.readiness().clone()));
     tokio::spawn(reloader.run(app.live().clone(), hangup));
     let (sender, stop) = mpsc::channel(1);
-    tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
+    tokio::spawn(async move {
+        loop {
+            let shutdown = signals.next().await;
+            ServiceManager::stopping();
+            if sender.send(shutdown).await.is_err() {
+                return;
+            }
+        }
+    });
     app.run(stop).await?;
     tracing::info!("stopped");
     Ok(())

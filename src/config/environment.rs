@@ -107,6 +107,11 @@ impl Environment {
         &self.authenticators
     }
 
+    /// Returns the value of a variable that is no secret; `None` if it is not set or no UTF-8.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.get(name, SecretKind::Secret).ok()
+    }
+
     /// Returns the value of a variable.
     pub(super) fn get(&self, name: &str, kind: SecretKind) -> Result<String, Issue> {
         let missing = || {

@@ -10,15 +10,15 @@ mod claims;
 mod correlation;
 mod names;
 mod rules;
+mod server;
 
 use super::Config;
 use super::diagnostic::Diagnostics;
 use super::path::Path;
-use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Mint, Oidc, Server, Statuses, Upstream};
+use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Mint, Oidc, Statuses, Upstream};
 use super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use crate::jwks::distrust;
-use crate::net::listen_addr::ListenAddr;
 use crate::yaml::Node;
 use modgud_core::authn::Authenticator;
 use modgud_core::authz::Fallback;
@@ -46,7 +46,7 @@ pub(super) fn find(
     authenticators(document, root, profile, config.snapshot.authenticators.list(), &mut diagnostics);
     upstream(&document.upstream, &profile.upstream, &mut diagnostics);
     denials(document, &mut diagnostics);
-    server(&document.server, &config.server.grpc, &mut diagnostics);
+    server::find(&document.server, &config.server, &mut diagnostics);
     claims::find(document, &mut diagnostics);
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
@@ -66,25 +66,6 @@ fn unauthenticated(document: &Document, root: &Node, diagnostics: &mut Diagnosti
         let message = "the profile has no authenticator, and neither has the file, so every request is denied that no public rule matches";
         let help = "name one under `authenticators`, or write `fallback: denied`";
         diagnostics.add(at, Issue::warning("authenticators-missing", message, help));
-    }
-}
-
-/// Warns about a check listener that other machines reach in plaintext.
-fn server(server: &Server, grpc: &ListenAddr, diagnostics: &mut Diagnostics) {
-    let at = Path::root("server");
-    match (&server.tls, server.insecure_plaintext) {
-        (None, false) if !grpc.is_local() => {
-            let message =
-                "other machines can connect here, request decisions, and read tokens, which are sent in plaintext";
-            let help = "write `127.0.0.1` or a socket, such as `unix:/run/modgud/check.sock`, or add `server.tls`; \
-                        if something else restricts access, write `server.insecure_plaintext: true`";
-            diagnostics.add(at.key("grpc"), Issue::warning("grpc-plaintext", message, help));
-        }
-        (Some(_), true) => {
-            let issue = Issue::warning("insecure-plaintext-unused", "has no effect with `tls`", "leave it out");
-            diagnostics.add(at.key("insecure_plaintext"), issue);
-        }
-        (None | Some(_), _) => {}
     }
 }
 

@@ -6,6 +6,7 @@
 mod authenticators;
 mod keys;
 mod rules;
+mod socket;
 mod upstream;
 
 pub(super) use authenticators::{
@@ -15,6 +16,7 @@ pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, S
 pub(super) use rules::{
     Allow, AnyRight, Core, Denials, Deny, Match, Module, ModuleAccess, Redirect, Require, RequireAny, Rule, Statuses,
 };
+pub(super) use socket::{Group, Mode, Socket};
 pub(super) use upstream::{
     Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintAudience,
     MintClaim, ProcessInstance, TooLarge, Upstream, is_choice,
@@ -89,13 +91,16 @@ pub(super) struct Document {
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
     /// The address that Envoy connects to: an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`, or a socket, such as
-    /// `unix:/run/modgud/check.sock`. The socket is in the file system, and only its owner and its group may connect. Default:
-    /// `127.0.0.1:9191`. An address beyond this machine requires `tls`, or `insecure_plaintext: true`. A change requires a restart.
+    /// `unix:/run/modgud/check.sock`. `socket` restricts the access to its file. `unix:@modgud` is an abstract socket of Linux: it has no
+    /// file, and every process in the same network namespace may connect. Default: `127.0.0.1:9191`. An address beyond this machine and an
+    /// abstract socket require `tls`, or `insecure_plaintext: true`. A change requires a restart.
     pub(super) grpc: Option<String>,
-    /// `true`: `grpc` may be an address beyond this machine without `tls`, because something else, such as a network policy, restricts
-    /// access. Default: `false`, with which such an address is a warning.
+    /// `true`: something else, such as a network policy, restricts access. `grpc` may then be an address beyond this machine, an abstract
+    /// socket, or one with a mode such as `"0666"`, without `tls`. Default: `false`, with which such an address is a warning.
     #[serde(default)]
     pub(super) insecure_plaintext: bool,
+    /// The mode and the group of the file of `grpc: unix:/PATH`, which modgud sets before it listens. A change requires a restart.
+    pub(super) socket: Option<Socket>,
     /// The address of `/livez`, `/readyz`, `/metrics` and `/version`: an IP address and a port. Default: `127.0.0.1:9192`. A change
     /// requires a restart.
     pub(super) admin: Option<String>,

@@ -9,6 +9,7 @@ mod modules;
 mod principal;
 pub(super) mod rules;
 mod server;
+mod socket;
 mod upstream;
 
 pub(super) use authenticators::api_key_ids;

@@ -199,7 +199,12 @@ impl Bootstrap<'_> {
         routes.sort_by_key(|module| Reverse(module.prefix.segments()));
         let route = |module: &Module| {
             let Module { name, prefix, keep_prefix, .. } = module;
-            context! { name => name.as_str(), prefix => prefix.as_str(), keep_prefix }
+            context! {
+                name => name.as_str(),
+                prefix => prefix.as_str(),
+                keep_prefix,
+                removed => Value::from_safe_string(yaml::quoted(&removed_prefix(prefix))),
+            }
         };
         let core_paths = core.iter().flat_map(|_| reserved).map(|name| format!("/{name}"));
         let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream));
@@ -288,6 +293,12 @@ fn fill(values: Value) -> Result<String, minijinja::Error> {
 fn address(address: SocketAddr) -> Value {
     let ipv4_compat = address.ip() == Ipv6Addr::UNSPECIFIED;
     context! { host => host(&address.ip().to_string()), port => address.port(), ipv4_compat }
+}
+
+/// Returns a regular expression (RE2) for what Envoy replaces by `/`: the prefix, and the slash that separates it from the rest.
+fn removed_prefix(prefix: &ModulePrefix) -> String {
+    // Of the characters of a prefix only `.` has a meaning here.
+    format!("^{}/?", prefix.as_str().replace('.', "[.]"))
 }
 
 /// Returns a host for the template. An IPv4 address needs no quotes: Envoy reads it as text.

@@ -1,4 +1,4 @@
-//! The address of the check listener: TCP, or a socket in the file system.
+//! The address of the check listener: TCP, or a Unix socket with a path or an abstract name.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,8 +6,12 @@ use std::os::unix::net;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The prefix of a socket in the file system.
+/// The prefix of a Unix socket.
 const UNIX: &str = "unix:";
+/// The first character of an abstract name, as Envoy writes it too.
+const ABSTRACT: char = '@';
+/// The maximum length of an abstract name: `sun_path` without the NUL that marks the name as abstract (unix(7)).
+const NAME_BYTES: usize = 107;
 
 /// The address of the check listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub enum ListenAddr {
     Tcp(SocketAddr),
     /// A socket in the file system.
     Unix(SocketPath),
+    /// A socket in the abstract namespace of Linux.
+    Abstract(AbstractName),
 }
 
 /// The absolute path of a socket that the system can bind: without a NUL, and short enough for `sockaddr_un` (unix(7)).
@@ -27,6 +33,30 @@ impl SocketPath {
     #[must_use]
     pub fn as_path(&self) -> &Path {
         &self.0
+    }
+}
+
+/// The name of an abstract socket, which has no file: every process in the same network namespace may connect (unix(7)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbstractName(String);
+
+impl AbstractName {
+    /// Returns the name with the `@` that stands for its NUL, as Envoy takes it for a path.
+    #[must_use]
+    pub fn with_at(&self) -> String {
+        format!("{ABSTRACT}{}", self.0)
+    }
+
+    /// Returns the name behind a NUL, which tokio and the system take for a path.
+    #[must_use]
+    pub fn to_path(&self) -> PathBuf {
+        format!("\0{}", self.0).into()
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
@@ -47,15 +77,28 @@ pub enum AddressError {
     /// A path that a socket can't have.
     #[error("the path of a socket has at most 107 bytes and no NUL, such as `unix:/run/modgud/check.sock`")]
     Path,
+    /// A name that an abstract socket can't have, or that a log could not show.
+    #[error("the name of an abstract socket has 1 to {NAME_BYTES} visible ASCII characters, such as `unix:@modgud`")]
+    Name,
 }
 
 impl ListenAddr {
-    /// Returns true if only this machine can reach it: a socket in the file system, or an address of the loopback interface.
+    /// Returns true if only this machine can reach it: a Unix socket, or an address of the loopback interface.
     #[must_use]
     pub const fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Self::Unix(_) => true,
+            Self::Unix(_) | Self::Abstract(_) => true,
+        }
+    }
+
+    /// Returns the path of a Unix socket, as tokio and the system take it; `None` for TCP.
+    #[must_use]
+    pub fn unix_path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(SocketPath(path)) => Some(path.clone()),
+            Self::Abstract(name) => Some(name.to_path()),
         }
     }
 }
@@ -64,7 +107,12 @@ impl FromStr for ListenAddr {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        match text.strip_prefix(UNIX) {
+        let unix = text.strip_prefix(UNIX);
+        if let Some(name) = unix.and_then(|path| path.strip_prefix(ABSTRACT)) {
+            let is_valid = (1..=NAME_BYTES).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+            return if is_valid { Ok(Self::Abstract(AbstractName(name.to_owned()))) } else { Err(AddressError::Name) };
+        }
+        match unix {
             None => text.parse().map(Self::Tcp).map_err(|_| AddressError::Form),
             Some(path) if !path.starts_with('/') => Err(AddressError::Relative),
             Some(path) if path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..") => {
@@ -83,6 +131,7 @@ impl fmt::Display for ListenAddr {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "{UNIX}{}", path.0.display()),
+            Self::Abstract(AbstractName(name)) => write!(f, "{UNIX}{ABSTRACT}{name}"),
         }
     }
 }
@@ -100,7 +149,10 @@ mod tests {
     #[test]
     fn addresses_read_and_write_the_same() {
         let longest = format!("unix:/{}", "a".repeat(106));
-        for text in ["127.0.0.1:9191", "[::1]:0", "unix:/run/modgud/check.sock", "unix:/a b", &longest] {
+        let longest_name = format!("unix:@{}", "a".repeat(107));
+        let paths = ["unix:/run/modgud/check.sock", "unix:/a b", &longest];
+        let names = ["unix:@modgud", "unix:@modgud/check", "unix:@@", &longest_name];
+        for text in ["127.0.0.1:9191", "[::1]:0"].into_iter().chain(paths).chain(names) {
             assert_eq!(text.parse::<ListenAddr>().unwrap().to_string(), text);
         }
     }
@@ -113,6 +165,7 @@ mod tests {
             ("[::1]:9191", true),
             ("[::ffff:127.0.0.1]:9191", true),
             ("unix:/run/modgud/check.sock", true),
+            ("unix:@modgud", true),
             ("0.0.0.0:9191", false),
             ("[::]:9191", false),
             ("[::ffff:0.0.0.0]:9191", false),
@@ -128,6 +181,7 @@ mod tests {
     #[test]
     fn what_can_not_be_bound_is_none() {
         let longer = format!("unix:/{}", "a".repeat(107));
+        let longer_name = format!("unix:@{}", "a".repeat(108));
         for (text, error) in [
             ("", AddressError::Form),
             ("9191", AddressError::Form),
@@ -137,7 +191,11 @@ mod tests {
             ("http://127.0.0.1:1", AddressError::Form),
             ("unix:", AddressError::Relative),
             ("unix:check.sock", AddressError::Relative),
-            ("unix:@check", AddressError::Relative),
+            ("unix:@", AddressError::Name),
+            ("unix:@a b", AddressError::Name),
+            ("unix:@a\0b", AddressError::Name),
+            ("unix:@é", AddressError::Name),
+            (&longer_name, AddressError::Name),
             ("unix:./check.sock", AddressError::Relative),
             ("unix:/", AddressError::Folder),
             ("unix:/run/", AddressError::Folder),

@@ -3,11 +3,13 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::net::listen_addr::ListenAddr;
+use crate::net::socket_access::SocketAccess;
 use crate::server::accept::{Listener, ListenerLimits};
+use crate::server::activation::{ActivatedSocket, ActivatedSockets, ActivationError};
 use crate::server::authorizer::Authorizer;
 use crate::server::connection_slots::UsedConnections;
 use crate::server::grpc::{self, GrpcError};
-use crate::server::readiness::{BlockReady, KeyReadiness, Readiness};
+use crate::server::readiness::{BlockReady, DRAINING, KeyReadiness, Readiness};
 use crate::server::revocation_watcher::{self, ListReload};
 use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin};
 use crate::telemetry::metrics::ListenerName;
@@ -40,6 +42,9 @@ pub enum AppError {
         /// The cause.
         error: SocketError,
     },
+    /// The service manager passed a socket that is not the configured one.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
@@ -97,12 +102,22 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] if an address can't be bound.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
+        Self::bind_or_take(config, clock, ActivatedSockets::default()).await
+    }
+
+    /// Takes the listeners that the service manager has opened, and opens the others.
+    ///
+    /// # Errors
+    /// [`AppError::Bind`] if an address can't be bound, [`AppError::Activation`] if a listener is not the configured one.
+    pub async fn bind_or_take(config: Config, clock: Clock, activated: ActivatedSockets) -> Result<Self, AppError> {
         // Only `modgud envoy` uses the gateway's settings.
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.register("starting");
-        let (grpc, grpc_bound) = listen(&server.grpc, "checks (server.grpc)").await?;
-        let (admin, admin_bound) = listen(&server.admin.into(), "probes and metrics (server.admin)").await?;
+        let ActivatedSockets { grpc, admin } = activated;
+        let (grpc, grpc_bound) = listen(grpc, &server.grpc, &server.socket, "checks (server.grpc)").await?;
+        let purpose = "probes and metrics (server.admin)";
+        let (admin, admin_bound) = listen(admin, &server.admin.into(), &SocketAccess::default(), purpose).await?;
         let max_connections = server.max_connections();
         if let Some((wanted, files)) = server.lacking_files() {
             tracing::warn!(wanted, files, max_connections, "server.max_connections reduced: open file limit too low");
@@ -198,7 +213,7 @@ impl App {
 
         let shutdown_begun = async {
             let shutdown = stop.recv().await.unwrap_or(Shutdown::Immediate);
-            let draining = readiness.register("draining");
+            let draining = readiness.register(DRAINING);
             tracing::info!(how = shutdown.name(), "shutting down");
             if shutdown == Shutdown::Graceful {
                 tokio::select! {
@@ -224,10 +239,18 @@ impl App {
     }
 }
 
-/// Opens a listening socket; for TCP, also returns its address.
-async fn listen(address: &ListenAddr, purpose: &'static str) -> Result<(Socket, Option<SocketAddr>), AppError> {
+/// Takes a listening socket of the service manager, or opens one; for TCP, also returns its address.
+async fn listen(
+    activated: Option<ActivatedSocket>,
+    address: &ListenAddr,
+    access: &SocketAccess,
+    purpose: &'static str,
+) -> Result<(Socket, Option<SocketAddr>), AppError> {
     let fail = |error| AppError::Bind { address: address.clone(), purpose, error };
-    let socket = Socket::open(address).await.map_err(fail)?;
+    let socket = match activated {
+        Some(activated) => activated.into_socket(address, access)?,
+        None => Socket::open(address, access).await.map_err(fail)?,
+    };
     let bound = socket.tcp_address().map_err(|error| fail(error.into()))?;
     Ok((socket, bound))
 }

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// The name under which shutdown delays readiness.
+pub(super) const DRAINING: &str = "draining";
+
 /// The pending names, each with its number of guards.
 type Blocks = BTreeMap<Arc<str>, usize>;
 

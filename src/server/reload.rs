@@ -3,6 +3,7 @@
 
 use super::check::CheckHandler;
 use super::file_reads::{FileReads, READ_TIMEOUT, ReadOutcome, polls};
+use super::service_manager::ServiceManager;
 use crate::config::{
     Config, ConfigError, Environment, FileWatcher, LoadOccasion, Loaded, Overrides, ServerConfig, load_watched,
 };
@@ -51,8 +52,8 @@ pub trait ReloadTarget: Send + Sync + 'static {
     /// Returns the active revocation list; `None` if there is none.
     fn revocations(&self) -> Option<Revocations>;
 
-    /// Replaces the active configuration. Settings that differ from `fixed` need a restart.
-    fn replace(&self, loaded: Loaded, fixed: &ServerConfig);
+    /// Replaces the active configuration. Settings that differ from `fixed` need a restart. Returns false if it is rejected after all.
+    fn replace(&self, loaded: Loaded, fixed: &ServerConfig) -> bool;
 
     /// Reports a rejected configuration, and the cause.
     fn reject(&self, error: &dyn Display);
@@ -67,6 +68,8 @@ pub struct Reloader {
     files: FileWatcher,
     polls: FileReads<(bool, FileWatcher)>,
     loads: FileReads<Load>,
+    /// The receiver of reports about requested reloads.
+    manager: Option<ServiceManager>,
 }
 
 /// The result of a load: the configuration, the watcher of its files, and true if one of them has changed meanwhile.
@@ -76,19 +79,31 @@ impl Reloader {
     /// Creates a reloader for the active configuration, which was made from these files.
     #[must_use]
     pub fn new(source: ConfigSource, config: &Config, files: FileWatcher) -> Self {
-        Self { source, fixed: config.server.clone(), files, polls: FileReads::new(), loads: FileReads::new() }
+        let (polls, loads) = (FileReads::new(), FileReads::new());
+        Self { source, fixed: config.server.clone(), files, polls, loads, manager: None }
+    }
+
+    /// Reports each requested reload to the service manager, which waits for its end.
+    #[must_use]
+    pub fn reporting_to(self, manager: ServiceManager) -> Self {
+        Self { manager: Some(manager), ..self }
     }
 
     /// Reloads when a file has changed, and when `requests` receives one. Ends when all senders of `requests` are gone.
     pub async fn run(mut self, target: impl ReloadTarget, mut requests: mpsc::Receiver<()>) {
         let mut polls = polls(POLL_INTERVAL);
         loop {
-            tokio::select! {
-                request = requests.recv() => if request.is_none() { return },
-                _ = polls.tick() => if !self.have_files_settled(&target).await { continue },
-            }
+            let manager = tokio::select! {
+                request = requests.recv() => match request {
+                    Some(()) => self.manager.clone(),
+                    None => return,
+                },
+                _ = polls.tick() => if self.have_files_settled(&target).await { None } else { continue },
+            };
+            manager.as_ref().inspect(|manager| manager.reloading());
             // The load reads all changes so far.
-            self.reload(&target).await;
+            let is_replaced = self.reload(&target).await;
+            manager.inspect(|manager| manager.reloaded(is_replaced));
         }
     }
 
@@ -108,7 +123,8 @@ impl Reloader {
         false
     }
 
-    async fn reload(&mut self, target: &impl ReloadTarget) {
+    /// Returns true if no configuration was rejected.
+    async fn reload(&mut self, target: &impl ReloadTarget) -> bool {
         let (source, running) = (self.source.clone(), target.revocations());
         let load = move || {
             let (loaded, files) = source.load_on(LoadOccasion::Reload(running));
@@ -117,12 +133,18 @@ impl Reloader {
         };
         match self.loads.run(load).await {
             // Some of it was read before the change and some after, so it is neither valid nor invalid. The next poll sees the change.
-            ReadOutcome::Done((_, files, true)) => self.files = files,
+            ReadOutcome::Done((_, files, true)) => {
+                self.files = files;
+                true
+            }
             ReadOutcome::Done((loaded, files, false)) => {
                 self.files = files;
                 match loaded {
                     Ok(loaded) => target.replace(loaded, &self.fixed),
-                    Err(error) => target.reject(&error),
+                    Err(error) => {
+                        target.reject(&error);
+                        false
+                    }
                 }
             }
             ReadOutcome::Late { is_first } => {
@@ -130,8 +152,12 @@ impl Reloader {
                     target.reject(&late());
                 }
                 self.files.mark_changed();
+                false
             }
-            ReadOutcome::Failed => target.reject(&"internal error while loading"),
+            ReadOutcome::Failed => {
+                target.reject(&"internal error while loading");
+                false
+            }
         }
     }
 }
@@ -182,7 +208,7 @@ impl ReloadTarget for SharedState {
         self.checks.authorizer.snapshot().authenticators.revocations().cloned()
     }
 
-    fn replace(&self, loaded: Loaded, fixed: &ServerConfig) {
+    fn replace(&self, loaded: Loaded, fixed: &ServerConfig) -> bool {
         let checks = &self.checks;
         let now = checks.authorizer.now();
         let warnings = loaded.warnings(now);
@@ -194,7 +220,7 @@ impl ReloadTarget for SharedState {
         {
             // Envoy would reject it, and every request with it.
             self.reject(&format_args!("the certificate of server.tls expired at {expired}; use one that is valid"));
-            return;
+            return false;
         }
         self.swap(snapshot, key_sources, introspection_sources, tls);
         checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
@@ -202,6 +228,7 @@ impl ReloadTarget for SharedState {
         checks.metrics.config_replaced(now);
         tracing::info!(config = origin, "configuration reloaded");
         warn_restart_required(&server, fixed);
+        true
     }
 
     fn reject(&self, error: &dyn Display) {
@@ -212,9 +239,10 @@ impl ReloadTarget for SharedState {
 
 /// Logs which changed keys need a restart.
 fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
-    let ServerConfig { grpc, admin, drain, max_in_flight, max_message, max_connections, log } = changed;
+    let ServerConfig { grpc, socket, admin, drain, max_in_flight, max_message, max_connections, log } = changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),
+        ("server.socket", *socket != fixed.socket),
         ("server.admin", *admin != fixed.admin),
         ("server.drain", *drain != fixed.drain),
         ("server.max_in_flight", *max_in_flight != fixed.max_in_flight),

@@ -98,7 +98,7 @@ impl ReloadTarget for Shadow {
         self.authorizer.snapshot().authenticators.revocations().cloned()
     }
 
-    fn replace(&self, loaded: Loaded, _: &ServerConfig) {
+    fn replace(&self, loaded: Loaded, _: &ServerConfig) -> bool {
         warn(&loaded, &self.clock);
         let Loaded { config, origin, .. } = loaded;
         let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources } = config;
@@ -106,6 +106,7 @@ impl ReloadTarget for Shadow {
         self.authorizer.replace(snapshot, key_sources, introspection_sources);
         self.metrics.loaded(self.clock.now());
         tracing::info!(config = origin, "shadow configuration reloaded");
+        true
     }
 
     fn reject(&self, error: &dyn Display) {

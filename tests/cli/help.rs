@@ -14,22 +14,31 @@ fn listed(help: &str) -> Vec<String> {
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-#[tokio::test]
-async fn every_command_shows_an_example_of_itself() {
+/// Every command that a help text lists, itself the first, with its help text.
+pub(super) async fn commands() -> Vec<(Vec<String>, String)> {
     let mut commands = VecDeque::from([Vec::new()]);
     let mut walked = Vec::new();
     while let Some(command) = commands.pop_front() {
-        let name = command.join(" ");
         let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
         let output = run(&arguments).await;
-        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{name}");
-        let (_, example) = output.out.split_once("\nExample:\n").unwrap_or_else(|| panic!("`{name}` shows no example"));
-        let itself = format!("modgud {name}");
-        let shown = example.lines().any(|line| line.starts_with("  ") && line.contains(itself.trim_end()));
-        assert!(shown, "the example of `{name}` is not one of it:\n{example}");
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{command:?}");
         for below in listed(&output.out) {
             commands.push_back([command.clone(), vec![below]].concat());
         }
+        walked.push((command, output.out));
+    }
+    walked
+}
+
+#[tokio::test]
+async fn every_command_shows_an_example_of_itself() {
+    let mut walked = Vec::new();
+    for (command, help) in commands().await {
+        let name = command.join(" ");
+        let (_, example) = help.split_once("\nExample:\n").unwrap_or_else(|| panic!("`{name}` shows no example"));
+        let itself = format!("modgud {name}");
+        let shown = example.lines().any(|line| line.starts_with("  ") && line.contains(itself.trim_end()));
+        assert!(shown, "the example of `{name}` is not one of it:\n{example}");
         walked.push(name);
     }
     assert_eq!(
@@ -47,8 +56,11 @@ async fn every_command_shows_an_example_of_itself() {
             "apikey",
             "correlation",
             "envoy",
+            "drain",
             "openapi",
             "stdio",
+            "completions",
+            "man",
             "token mint",
             "token inspect",
             "apikey new",

@@ -94,9 +94,23 @@ impl Starting {
         Self(command(folder, &[(KEY_VARIABLE, key)], &arguments).spawn().unwrap())
     }
 
+    /// Starts `serve` by this command, which has its arguments and variables.
+    pub(crate) fn by(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Self(command.spawn().unwrap())
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(id(&self.0), signal).unwrap();
+    }
+
+    /// Waits until it has ended, before it served, and returns its output.
+    pub(crate) async fn output(self) -> Output {
+        let ended = timeout(PATIENCE, self.0.wait_with_output()).await;
+        let output = ended.unwrap_or_else(|_| panic!("modgud did not end")).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Output { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// Waits until it has ended, before it served; the exit code.

@@ -68,10 +68,19 @@ fn rendered(case: &Case, minor: u32) -> String {
     Helm::new().template(&case.values, minor).unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }
 
+/// The objects of the table, and those that the chart's page shows as manifests or makes by values.
 #[test]
 fn every_version_of_kubernetes_accepts_the_chart() {
     let cases = table::<Case>("chart.yaml");
-    validate(|minor| cases.iter().map(|case| (case.name.clone(), rendered(case, minor))).collect());
+    let values: Vec<(String, Value)> = shown("yaml values").iter().map(shown_values).collect();
+    validate(|minor| {
+        let of_table = cases.iter().map(|case| (case.name.clone(), rendered(case, minor)));
+        let of_page = values.iter().map(|(place, values)| {
+            (place.clone(), Helm::new().template(values, minor).unwrap_or_else(|error| panic!("{place}: {error}")))
+        });
+        let manifests = shown("yaml manifest").into_iter().map(|block| (place(&block), block.text));
+        of_table.chain(of_page).chain(manifests).collect()
+    });
 }
 
 /// kubeconform does look, at kinds of others too: an unknown key, a wrong type and a kind without a schema are found.
@@ -137,22 +146,26 @@ fn shown(info: &str) -> Vec<Block> {
     shown
 }
 
-/// Values that the page shows render, and modgud accepts their configuration. Its manifests are Kubernetes' and the gateways'.
+fn place(block: &Block) -> String {
+    format!("docs/deploy/helm.md:{}", block.line)
+}
+
+/// The values in a block of the page, with an image, and their place.
+fn shown_values(block: &Block) -> (String, Value) {
+    let mut values = json!({ "image": { "repository": "registry.example.com/modgud" } });
+    merge(&mut values, &serde_saphyr::from_str(&block.text).unwrap());
+    (place(block), values)
+}
+
 #[tokio::test]
-async fn what_the_page_shows_is_accepted() {
+async fn modgud_accepts_the_configurations_of_the_page() {
     let helm = Helm::new();
-    let mut manifests = BTreeMap::new();
-    for Block { text, line, .. } in shown("yaml values") {
-        let mut values = json!({ "image": { "repository": "registry.example.com/modgud" } });
-        merge(&mut values, &serde_saphyr::from_str(&text).unwrap());
-        let yaml = helm.template(&values, 37).unwrap_or_else(|error| panic!("docs/deploy/helm.md:{line}: {error}"));
+    for (place, values) in shown("yaml values").iter().map(shown_values) {
+        let yaml = helm.template(&values, 37).unwrap_or_else(|error| panic!("{place}: {error}"));
         for files in objects(&yaml).iter().map(config_files).filter(|files| !files.is_empty()) {
-            check_configuration(&format!("docs/deploy/helm.md:{line}"), &files).await;
+            check_configuration(&place, &files).await;
         }
-        manifests.insert(format!("values, line {line}"), yaml);
     }
-    manifests.extend(shown("yaml manifest").into_iter().map(|block| (format!("line {}", block.line), block.text)));
-    validate(|_| manifests.clone());
 }
 
 #[test]

@@ -8,7 +8,9 @@ use super::{files_below, shown};
 use crate::cli::process::{KEY_VARIABLE, run_in};
 use crate::support::{KEY, program};
 use modgud_testbed::idp::{IdpKey, jwk_set};
-use std::collections::BTreeMap;
+use rcgen::{CertifiedKey, KeyPair};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -17,37 +19,63 @@ use tokio::process::Command;
 /// The folders of a pod that samples name.
 const FOLDERS: [&str; 2] = ["/etc/modgud/", "/etc/envoy/"];
 
+/// The keys of modgud's configuration that name a file, also by a relative path.
+const FILE_KEYS: [&str; 5] = ["file", "cert", "key", "client_ca", "ca"];
+
+/// The files that a document names in a pod's folders, by their paths there: absolute ones, and relative ones at these keys.
+fn named_files(node: &Value, key: &str, keys: &[&str], found: &mut BTreeSet<String>) {
+    match node {
+        Value::Object(members) => members.iter().for_each(|(key, member)| named_files(member, key, keys, found)),
+        Value::Array(items) => items.iter().for_each(|item| named_files(item, key, keys, found)),
+        Value::String(text) => {
+            let absolute = FOLDERS.iter().find_map(|folder| text.strip_prefix(folder));
+            let relative = Some(text.as_str()).filter(|text| keys.contains(&key) && !text.starts_with('/'));
+            found.extend(absolute.or(relative).map(str::to_owned));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The content of a file that a Secret would bring, by its name. Certificates and private keys are one pair.
+fn secret(path: &str, generated: &CertifiedKey<KeyPair>) -> String {
+    let name = path.rsplit('/').next().unwrap();
+    let ends = |ending: &str| name.ends_with(ending);
+    if name == "api-keys.yaml" {
+        "- { id: a, sha256: 9e128ef7d17fc79933f7d2fee49ef862d7377009b70099fd4b3b6136975e76bc, subject: a }\n".to_owned()
+    } else if ends(".json") {
+        jwk_set(&[&IdpKey::new("2026-01")]).to_string()
+    } else if ends(".secret") {
+        "only-a-secret-of-this-test-with-32-bytes".to_owned()
+    } else if ends(".key") || ends("-key.pem") {
+        generated.signing_key.serialize_pem()
+    } else if ends(".pem") && path.contains("keys/") {
+        KEY.public_pem().unwrap()
+    } else if ends(".crt") || ends(".pem") {
+        generated.cert.pem()
+    } else {
+        panic!("a sample names {path}, and no such file is beside it")
+    }
+}
+
 /// A folder with these files, in which `/etc/modgud` and `/etc/envoy` lead, and with every other file that they name there.
 fn unpacked(files: &BTreeMap<String, String>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let target = format!("{}/", folder.path().display());
     let generated = rcgen::generate_simple_self_signed(["modgud".to_owned()]).unwrap();
     for (name, text) in files {
-        let mut text = text.clone();
-        for root in FOLDERS {
-            for (at, _) in text.match_indices(root) {
-                let end = |c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c));
-                let rest = &text[at + root.len()..];
-                let rest = rest.find(end).map_or(rest, |end| &rest[..end]);
-                let (file, base) = (folder.path().join(rest), rest.rsplit('/').next().unwrap());
-                let sibling = files.get(base).cloned();
-                let content = match base {
-                    _ if base.is_empty() => continue,
-                    _ if sibling.is_some() => sibling.unwrap(),
-                    _ if base.ends_with(".key") || base.ends_with("-key.pem") => generated.signing_key.serialize_pem(),
-                    _ if base.ends_with(".json") => jwk_set(&[&IdpKey::new("2026-01")]).to_string(),
-                    _ if base.ends_with(".secret") => "only-a-secret-of-this-test-with-32-bytes".to_owned(),
-                    _ if base.ends_with(".pub.pem") => KEY.public_pem().unwrap(),
-                    _ if base.ends_with(".crt") || base.ends_with(".pem") => generated.cert.pem(),
-                    other => panic!("{name} names {root}{rest}, and no file {other} is beside it"),
-                };
+        if let Ok(document) = serde_saphyr::from_str::<Value>(text) {
+            let mut named = BTreeSet::new();
+            let keys = if name == "modgud.yaml" { FILE_KEYS.as_slice() } else { &[] };
+            named_files(&document, "", keys, &mut named);
+            for path in named {
+                let file = folder.path().join(&path);
                 fs::create_dir_all(file.parent().unwrap()).unwrap();
-                fs::write(file, content).unwrap();
+                let beside = files.get(path.rsplit('/').next().unwrap()).cloned();
+                fs::write(file, beside.unwrap_or_else(|| secret(&path, &generated))).unwrap();
             }
         }
-        for root in FOLDERS {
-            text = text.replace(root, &target);
-        }
+        let text = FOLDERS
+            .iter()
+            .fold(text.clone(), |text, root| text.replace(root, &format!("{}/", folder.path().display())));
         fs::write(folder.path().join(name), text).unwrap();
     }
     folder

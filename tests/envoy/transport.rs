@@ -64,6 +64,29 @@ async fn a_socket_in_the_file_system() {
     testbed.stop().await;
 }
 
+/// The abstract name of one test, of which the machine has one.
+fn abstract_name() -> String {
+    format!("@modgud-test-envoy-{}", std::process::id())
+}
+
+fn by_name(yaml: &str) -> String {
+    elsewhere(yaml, &format!("pipe: {{ path: \"{}\" }}", abstract_name()))
+}
+
+#[tokio::test]
+async fn an_abstract_socket() {
+    let testbed = testbed(Setup { edit: Some(by_name), ..Setup::default() }).await;
+    assert_eq!(ask(testbed.gateway, "GET", "/oauth/", &[]).await.status, 503, "nobody is there yet");
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("unix:{}", abstract_name());
+    let pem = testbed.key.public_pem().unwrap();
+    let serving = Serving::start_at(folder.path(), &pem, &["--grpc", &address, "--admin", "127.0.0.1:0"]).await;
+    serves(&testbed).await;
+    serving.end(Signal::INT).await;
+    until(testbed.gateway, "/oauth/", &[], 503).await;
+    testbed.stop().await;
+}
+
 fn by_tls(yaml: &str) -> String {
     let mut shown = block("docs/configuration.md", "yaml envoy tls");
     for (name, file) in [("modgud-ca.pem", "ca.pem"), ("envoy.pem", "client.pem"), ("envoy.key", "client.key")] {

@@ -181,6 +181,7 @@ async fn envoy_accepts_what_is_written() {
         (modules.to_owned(), &[][..]),
         (modules.to_owned(), &["--modgud", "modgud.example.com:9191", "--listen", "[::1]:8000"]),
         (modules.to_owned(), &["--modgud", "unix:/run/modgud/check.sock"]),
+        (format!("server: {{ grpc: 'unix:@modgud' }}\n{modules}"), &[]),
         (format!("{cookies}{modules}"), &[]),
         (format!("{tls}{modules}"), &by_tls),
         ("core: { upstream: 'core:8080' }\n".to_owned(), &[]),

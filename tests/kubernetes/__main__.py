@@ -97,6 +97,20 @@ class Run:
         self.say("the node is ready, and names resolve")
 
 
+def keep_logs(run):
+    """Copies the logs of the cluster and of its pods to where they stay; returns the folder."""
+    kept = pathlib.Path(tempfile.mkdtemp(prefix="modgud-kube-logs-"))
+    for what in (["get", "pods", "--all-namespaces", "--output=yaml"], ["get", "events", "--all-namespaces", "--output=wide"]):
+        try:
+            (run.host.logs / f"{what[1]}.txt").write_text(run.cluster.kubectl(*what))
+        except Failure as failure:
+            (run.host.logs / f"{what[1]}.txt").write_text(str(failure))
+    if run.host.pid is not None:
+        subprocess.run(run.host.inside(["cp", "--recursive", "/var/log/pods", run.host.logs]), check=False)
+    subprocess.run(["cp", "--recursive", str(run.host.logs), str(kept)], check=False)
+    return kept
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="make kube-test", description="Checks deploy/ on a real Kubernetes.")
     parser.add_argument("checks", nargs="*", metavar="CHECKS", help=f"groups to run: {', '.join(GROUPS)}; by default all")
@@ -144,9 +158,7 @@ def main():
             run.failed.append("interrupted")
         finally:
             if run.failed:
-                kept = pathlib.Path(tempfile.mkdtemp(prefix="modgud-kube-logs-"))
-                subprocess.run(["cp", "-r", str(run.host.logs), str(kept)], check=False)
-                print(f"logs: {kept}", file=sys.stderr)
+                print(f"logs: {keep_logs(run)}", file=sys.stderr)
             run.host.stop()
         run.say("the host is gone")
     if run.failed:

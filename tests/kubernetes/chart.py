@@ -3,7 +3,6 @@
 import json
 
 import images
-import sidecar
 from failure import Failure, wait_until
 from images import ROOT
 from load import Load
@@ -108,7 +107,7 @@ def gateway(run):
     ]
     run.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), "--namespace", EDGE)
     run.cluster.rolled_out(EDGE, "edge")
-    for options, expected in ((sidecar.with_token(run), 200), ([], 401)):
+    for options, expected in ((with_token(run), 200), ([], 401)):
         status, body = run.cluster.http(url(run), *options)
         if status != expected:
             raise Failure(f"{status} instead of {expected}: {body}")
@@ -116,6 +115,11 @@ def gateway(run):
     if len(used) < 2:
         raise Failure("one of the two modguds got no check")
     return "200 with a token, 401 without; Envoy asks both pods"
+
+
+def with_token(run):
+    """curl's options for a request with a token of BiFrost."""
+    return ["--header", f"Authorization: JWT {run.token}"]
 
 
 def url(run):
@@ -131,7 +135,7 @@ def modguds(run):
 def served(run, pod):
     """True if a modgud has decided a request of this test."""
     for _ in range(20):
-        run.cluster.http(url(run), *sidecar.with_token(run))
+        run.cluster.http(url(run), *with_token(run))
     metrics = run.cluster.http(f"http://{pod['status']['podIP']}:9192/metrics")[1]
     lines = [line for line in metrics.splitlines() if line.startswith("modgud_decisions_total")]
     return any(not line.endswith(" 0") for line in lines)
@@ -139,11 +143,11 @@ def served(run, pod):
 
 def under_load(run, change):
     """Sends 200 requests/s while something changes. None may be lost."""
-    load = Load(run, url(run), rate=200, seconds=25)
+    load = Load(run, url(run), with_token(run), rate=200, seconds=25)
     change()
     seen = load.result()
     if seen.lost:
-        raise Failure(f"lost: {seen.outcomes}")
+        raise Failure(f"lost: {seen.lost}")
     return f"0 of {seen.sent} requests lost"
 
 

@@ -20,17 +20,18 @@ class Result:
 
     @property
     def lost(self):
-        """Requests without a complete response of status 200."""
-        return {outcome: count for outcome, count in self.outcomes.items() if outcome != "200"}
+        """Requests without a complete response of status 200: how many, and when."""
+        bad = {outcome: count for outcome, count in self.outcomes.items() if outcome != "200"}
+        return ", ".join(f"{count} of {self.sent}: {name} (from {self.first_at[name]:.1f} to {self.last_at[name]:.1f} s)" for name, count in bad.items())
 
 
 class Load:
     """A running load; `result()` waits for its end. It ends by itself after `seconds`."""
 
-    def __init__(self, run, url, rate, seconds, connections=16, fresh=False, headers=None):
+    def __init__(self, run, url, headers, rate, seconds, connections=16, fresh=False):
+        """`headers` are options of curl, as the checks send them."""
         options = ["-url", url, "-rate", rate, "-for", f"{seconds}s", "-connections", connections]
-        for name, value in (headers or {"authorization": f"JWT {run.token}"}).items():
-            options += ["-header", f"{name}: {value}"]
+        options += [option.replace("--header", "-header") for option in headers]
         if fresh:
             options.append("-fresh")
         argv = run.host.inside([run.programs.load, *options])

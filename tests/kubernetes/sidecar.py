@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import time
 
 import images
@@ -12,21 +11,32 @@ from load import Load
 
 PROGRAMS = []
 SAMPLE = ROOT / "deploy/kubernetes/sidecar"
-NAMESPACE, APP, PORT = "shop", "crm", 80
-# The names that the sample gives its images.
-SAMPLE_IMAGES = {"modgud": images.MODGUD, "envoyproxy/envoy": images.ENVOY, "crm": images.MODULE}
-# Spoofed identity: modgud overwrites or removes each of these.
-FORGED = {"x-core-user-uuid": "forged", "x-organization-uuid": "forged", "x-username": "forged", "X-Scope": "forged"}
+NAMESPACE, APP = "orders", "orders"
+ITEMS, OPENED, STATUS = "/orders/items/", "/orders/opened/", "/orders/status"
+# The names of the images in the sample, with its own registry names.
+SAMPLE_IMAGES = {
+    "registry.example.com/modgud": images.MODGUD,
+    "docker.io/envoyproxy/envoy": images.ENVOY,
+    "registry.example.com/orders": images.MODULE,
+}
+# Forged identity, in several spellings of the one header that the sample writes.
+FORGED = {"x-user": "forged", "X-USER": "forged"}
 
 
-def url(run, path="/crm/items/"):
+def url(run, path=ITEMS):
     """The address of the sample's Service, as clients in the cluster reach it."""
-    return f"http://{run.cluster.address(NAMESPACE, APP)}:{PORT}{path}"
+    return f"http://{run.cluster.address(NAMESPACE, APP)}{path}"
 
 
-def with_token(run):
-    """curl's options for a request with a token."""
-    return ["--header", f"Authorization: JWT {run.token}"]
+def mint(run, private):
+    """A token as the sample's issuer would sign it."""
+    claims = ["--claim", "aud=orders-api", "--claim", "sub=user-7"]
+    return run.command("token", "mint", "--key", private, "--issuer", "https://login.example.com", *claims).strip()
+
+
+def with_token(run, private=None):
+    """curl's options for a request with a token; without a key, of the run's own."""
+    return ["--header", f"Authorization: Bearer {mint(run, private or run.key[0])}"]
 
 
 def pods(run):
@@ -54,25 +64,38 @@ def admin(run, pod, path):
 
 def set_config(run, change):
     """Changes modgud.yaml in the ConfigMap of that name."""
-    found = run.cluster.get(NAMESPACE, "configmap", "modgud")
+    found = run.cluster.get(NAMESPACE, "configmap", "orders-modgud")
     before = found["data"]["modgud.yaml"]
     patch = json.dumps({"data": {"modgud.yaml": change(before)}})
-    run.cluster.kubectl("--namespace", NAMESPACE, "patch", "configmap", "modgud", f"--patch={patch}")
+    run.cluster.kubectl("--namespace", NAMESPACE, "patch", "configmap", "orders-modgud", f"--patch={patch}")
     return before
 
 
-def set_keys(run, files):
-    """Writes the Secret with the public keys: file name → file."""
+def set_secret(run, name, files):
+    """Writes a Secret: file name → file."""
     options = [f"--from-file={name}={file}" for name, file in files.items()]
-    made = run.cluster.kubectl("--namespace", NAMESPACE, "create", "secret", "generic", "modgud-keys", *options, "--dry-run=client", "--output=yaml")
+    made = run.cluster.kubectl("--namespace", NAMESPACE, "create", "secret", "generic", name, *options, "--dry-run=client", "--output=yaml")
     run.cluster.apply(made)
+
+
+def set_keys(run, current, following):
+    """Writes the Secret with the issuer's public keys."""
+    set_secret(run, "orders-keys", {"issuer.pem": current, "issuer-next.pem": following})
+
+
+def deployed(run):
+    """True if the sample runs already."""
+    return "orders" in run.cluster.kubectl("get", "namespaces", "--output=name") and bool(pods(run))
 
 
 def deploy(run):
     """Applies the sample, with the images and the key of this run."""
-    manifests = run.cluster.kustomize(SAMPLE / "tcp", SAMPLE_IMAGES)
-    run.cluster.apply(manifests)
-    set_keys(run, {"bifrost.pub.pem": run.key[1]})
+    table = run.folder / "api-keys.yaml"
+    run.api_key = run.command("apikey", "new", "--id", "partner-a", "--subject", "partner-a", "--table", table).strip()
+    run.cluster.apply((SAMPLE / "base/namespace.yaml").read_text())
+    set_secret(run, "orders-api-keys", {"api-keys.yaml": table})
+    set_keys(run, run.key[1], run.key[1])
+    run.cluster.apply(run.cluster.kustomize(SAMPLE / "tcp", SAMPLE_IMAGES))
     run.cluster.rolled_out(NAMESPACE, APP)
     labels = run.cluster.get("", "namespace", NAMESPACE)["metadata"]["labels"]
     if labels.get("pod-security.kubernetes.io/enforce") != "restricted":
@@ -81,20 +104,20 @@ def deploy(run):
 
 
 def decisions(run):
-    """Allowed with a token, denied without, and identity is modgud's alone."""
-    status, body = run.cluster.http(url(run), *with_token(run), *(f"--header={name}: {value}" for name, value in FORGED.items()))
-    if status != 200:
-        raise Failure(f"{status} with a token: {body}")
-    seen = json.loads(body)
-    headers = {name.lower(): values for name, values in seen["headers"].items()}
-    if "forged" in json.dumps(headers):
-        raise Failure(f"a forged header reached the module: {headers}")
-    if seen["path"] != "/items/" or not headers.get("x-core-user-uuid"):
-        raise Failure(f"the module did not get what it should: {seen}")
-    status, body = run.cluster.http(url(run))
-    if status != 401:
-        raise Failure(f"{status} without a token: {body}")
-    return "200 with a token, 401 without; four forged headers overwritten"
+    """Allowed with a token or an API key, denied without, and identity is modgud's alone."""
+    forged = [option for name, value in FORGED.items() for option in ("--header", f"{name}: {value}")]
+    for options, subject in ((with_token(run), "user-7"), (["--header", f"x-api-key: {run.api_key}"], "partner-a")):
+        status, body = run.cluster.http(url(run), *options, *forged)
+        if status != 200:
+            raise Failure(f"{status} for {subject}: {body}")
+        seen = json.loads(body)
+        if seen["path"] != "/items/" or seen["headers"].get("X-User") != [subject] or "forged" in body:
+            raise Failure(f"the module did not get what it should: {seen}")
+    for path, options, expected in ((ITEMS, forged, 401), (ITEMS, ["--header", "x-api-key: no"], 401), (STATUS, forged, 200), ("/else", with_token(run), 404)):
+        status, body = run.cluster.http(url(run, path), *options)
+        if status != expected or "forged" in body:
+            raise Failure(f"{status} instead of {expected} for {path}: {body}")
+    return "200 with a token or an API key, 401 without; forged identity never arrives"
 
 
 def started_in_order(run):
@@ -109,12 +132,13 @@ def started_in_order(run):
 def stopped_in_order(run):
     """The module stops before Envoy, and Envoy before modgud."""
     name = ready_pods(run)[0]
+    # Into a file: what the container says last is only seen while the pod is still there.
     watch = ["kubectl", f"--kubeconfig={run.cluster.kubeconfig}", "--namespace", NAMESPACE, "get", "pod", name, "--watch", "--output=json"]
-    seen = subprocess.Popen(run.host.inside([run.programs.kubernetes, *watch]), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    run.host.running.append(seen)
+    seen = run.host.spawn("watch", run.programs.kubernetes, *watch)
     run.cluster.kubectl("--namespace", NAMESPACE, "delete", "pod", name, "--wait=true", seconds=90)
     run.host.run("pkill", "-f", f"get pod {name} --watch")
-    written, _ = seen.communicate(timeout=10)
+    seen.wait(timeout=10)
+    written = (run.host.logs / "watch.log").read_text()
     ended, decoder, at = {}, json.JSONDecoder(), 0
     while at < len(written.rstrip()):
         pod, at = decoder.raw_decode(written, at)
@@ -161,7 +185,7 @@ def restarts_of(run):
     return sum(containers(pod)["modgud"]["restartCount"] for pod in pods(run))
 
 
-def until(run, what, status, *options, path="/crm/items/", seconds=60):
+def until(run, what, status, *options, path=ITEMS, seconds=60):
     """Waits until a request gets this status from ten requests in a row, so from every pod; returns the seconds that it took."""
     start, address = time.monotonic(), url(run, path)
     every = lambda: all(run.cluster.http(address, *options)[0] == status for _ in range(10))
@@ -171,9 +195,9 @@ def until(run, what, status, *options, path="/crm/items/", seconds=60):
 
 def reloaded(run):
     """A changed ConfigMap serves without a restart."""
-    rule = "\nrules:\n  - { name: opened, match: { paths: [\"/crm/opened/{*rest}\"] }, access: public }\n"
-    set_config(run, lambda text: text + rule)
-    took = until(run, "the new rule serves", 200, path="/crm/opened/")
+    rule = "\nrules:\n  - { name: opened, match: { paths: [\"/orders/opened/{*rest}\"] }, access: public }\n"
+    set_config(run, lambda text: text.replace("\nrules:\n", rule, 1))
+    took = until(run, "the new rule serves", 200, path=OPENED)
     if restarts_of(run) != 0:
         raise Failure("modgud was restarted")
     return f"a new rule served after {took:.1f} s"
@@ -184,7 +208,7 @@ def bad_config(run):
     good = set_config(run, lambda text: text.replace("access: public", "access: publik"))
     metric = lambda pod: "modgud_config_reloads_total" in (body := admin(run, pod, "/metrics")[1]) and re.search(r'outcome="(failed|rejected|error)"\} [1-9]', body)
     wait_until("the metric counts the rejected file", 60, lambda: all(metric(pod) for pod in pods(run)))
-    status, _ = run.cluster.http(url(run, "/crm/opened/"))
+    status, _ = run.cluster.http(url(run, OPENED))
     if status != 200:
         raise Failure(f"{status}: the rule is gone")
     log = run.cluster.kubectl("--namespace", NAMESPACE, "logs", pods(run)[0]["metadata"]["name"], "--container=modgud", "--tail=5")
@@ -195,18 +219,19 @@ def bad_config(run):
 
 
 def rotation(run):
-    """A new key beside the old one in the Secret, then without it: tokens follow, without a restart."""
+    """A new key beside the old one, then without it: tokens follow, without a restart."""
     private, public = run.new_key("next")
-    token = ["--header", f"Authorization: JWT {run.mint(private)}"]
-    if (status := run.cluster.http(url(run), *token)[0]) != 401:
+    new, old = with_token(run, private), with_token(run)
+    if (status := run.cluster.http(url(run), *new)[0]) != 401:
         raise Failure(f"{status} with a token of a key that nobody trusts yet")
-    set_keys(run, {"bifrost.pub.pem": public})
-    took = until(run, "the new key is trusted", 200, *token)
-    status, _ = run.cluster.http(url(run), *with_token(run))
-    if status != 401:
-        raise Failure(f"{status} with a token of the old key")
-    set_keys(run, {"bifrost.pub.pem": run.key[1]})
-    until(run, "the first key is trusted again", 200, *with_token(run))
+    set_keys(run, run.key[1], public)
+    took = until(run, "the new key is trusted", 200, *new)
+    until(run, "the old key is still trusted", 200, *old, seconds=0)
+    set_keys(run, public, public)
+    until(run, "the old key is not trusted any more", 401, *old)
+    until(run, "the new key is still trusted", 200, *new, seconds=0)
+    set_keys(run, run.key[1], run.key[1])
+    until(run, "the first key is trusted again", 200, *old)
     if restarts_of(run) != 0:
         raise Failure("modgud was restarted")
     return f"the new key was trusted after {took:.1f} s"
@@ -214,7 +239,7 @@ def rotation(run):
 
 def killed(run):
     """SIGKILL of one modgud under load: its Envoy answers 503 until it is back, and never lets a request through."""
-    load = Load(run, url(run), rate=100, seconds=8)
+    load = Load(run, url(run), with_token(run), rate=100, seconds=8)
     process = process_of(run, pods(run)[0])
     run.host.run("kill", "-KILL", process)
     seen = load.result()
@@ -230,7 +255,6 @@ def killed(run):
 def unix(run):
     """The variant with a Unix socket between Envoy and modgud."""
     run.cluster.apply(run.cluster.kustomize(SAMPLE / "unix", SAMPLE_IMAGES))
-    set_keys(run, {"bifrost.pub.pem": run.key[1]})
     run.cluster.rolled_out(NAMESPACE, APP)
     seen = decisions(run)
     run.host.run("kill", "-KILL", process_of(run, pods(run)[0]))

@@ -83,7 +83,7 @@ fn configurations_in_deploy_load() {
         let file = entry.unwrap().path();
         let name = file.file_name().unwrap().to_str().unwrap();
         if !["yaml", "yml"].iter().any(|one| file.extension().is_some_and(|extension| extension == *one))
-            || name == "envoy.yaml"
+            || ["docker-compose.yaml", "envoy.yaml"].contains(&name)
         {
             continue;
         }

@@ -1,10 +1,12 @@
 //! `server.grpc: unix:PATH`, with the real binary: the socket's file comes with it, goes with it, and belongs to no other process.
 
+use super::launcher::{launch, unprivileged};
 use crate::cli::process::{KEY_VARIABLE, Serving, run, run_in};
 use crate::support::{KEY, token};
 use rustix::process::Signal;
-use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use serde_json::json;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -123,4 +125,100 @@ async fn call_reports_a_refused_connection() {
         address(&folder)
     );
     assert_eq!((output.code, output.err), (Some(1), expected));
+}
+
+/// The configuration of a folder's socket with this access.
+fn write(folder: &TempDir, access: &str) {
+    let yaml = format!(
+        "profile: bifrost\nserver: {{ grpc: '{}', admin: '127.0.0.1:0', socket: {access} }}\n",
+        address(folder)
+    );
+    fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
+}
+
+/// A group that modgud's user is a member of, by its number, as in an image without `/etc/group`.
+#[tokio::test]
+async fn the_file_has_the_configured_mode_and_group() {
+    let (folder, options) = unprivileged(&[65_534]);
+    let group = if options == json!({}) { fs::metadata(folder.path()).unwrap().gid() } else { 65_534 };
+    write(&folder, &format!("{{ mode: '0620', group: {group} }}"));
+    let serving = launch(folder.path(), &options, &["--config", "modgud.yaml"]).serves().await;
+    let data = fs::metadata(socket(&folder)).unwrap();
+    assert_eq!((data.permissions().mode() & 0o777, data.gid()), (0o620, group));
+    assert!(is_answered(&address(&folder)).await);
+    serving.end(Signal::INT).await;
+}
+
+#[tokio::test]
+async fn a_group_of_others_is_an_error_that_names_it() {
+    let (folder, options) = unprivileged(&[]);
+    write(&folder, "{ group: 4000000 }");
+    let output = launch(folder.path(), &options, &["--config", "modgud.yaml"]).output().await;
+    let expected = format!(
+        "modgud: can't listen on {} for checks (server.grpc): server.socket.group: the socket can't be given to the group `4000000`: \
+         Operation not permitted (os error 1); make modgud's user a member of it (systemd: SupplementaryGroups=, Kubernetes: \
+         supplementalGroups or fsGroup), or use a group that it is in\n",
+        address(&folder)
+    );
+    assert_eq!((output.code, output.err), (Some(1), expected));
+    assert!(!socket(&folder).exists());
+}
+
+/// A volume of a pod survives its containers, and the next one may have another user. With `fsGroup`, its group is the same.
+#[tokio::test]
+async fn the_socket_of_a_killed_process_of_another_user_is_replaced() {
+    let (folder, options) = unprivileged(&[65_534]);
+    serve(&folder).await.end(Signal::KILL).await;
+    if options != json!({}) {
+        // As in the volume: everybody may write to the folder, and its files have its group.
+        chown(folder.path(), Some(0), Some(65_534)).unwrap();
+        chown(socket(&folder), Some(0), Some(65_534)).unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o2777)).unwrap();
+    }
+    let arguments = ["--grpc", &address(&folder), "--admin", "127.0.0.1:0"];
+    let next = launch(folder.path(), &options, &arguments).serves().await;
+    assert!(is_answered(&address(&folder)).await);
+    next.end(Signal::INT).await;
+}
+
+/// What modgud may not ask could be served: it is left alone, with an error that says whose it is.
+#[tokio::test]
+async fn a_socket_that_admits_only_others_is_left_alone() {
+    let (folder, options) = unprivileged(&[]);
+    serve(&folder).await.end(Signal::KILL).await;
+    let owner = fs::metadata(socket(&folder)).unwrap().uid();
+    fs::set_permissions(socket(&folder), Permissions::from_mode(0o000)).unwrap();
+    let arguments = ["--grpc", &address(&folder), "--admin", "127.0.0.1:0"];
+    let output = launch(folder.path(), &options, &arguments).output().await;
+    let expected = format!(
+        "modgud: can't listen on {} for checks (server.grpc): a socket of user {owner} is there, and modgud, which may not connect to it, \
+         can't tell if a process serves it; remove it if not, or use another address\n",
+        address(&folder)
+    );
+    assert_eq!((output.code, output.err), (Some(1), expected));
+    assert!(is_socket(&socket(&folder)));
+}
+
+#[tokio::test]
+async fn an_abstract_socket_needs_no_file() {
+    let folder = TempDir::new().unwrap();
+    let name = format!("unix:@modgud-test-{}", std::process::id());
+    let arguments = ["--grpc", &name, "--admin", "127.0.0.1:0"];
+    let pem = KEY.public_pem().unwrap();
+    let serving = Serving::start_at(folder.path(), &pem, &arguments).await;
+    assert_eq!(serving.grpc.to_string(), name);
+    assert!(is_answered(&name).await);
+    let second = run_in(folder.path(), &[(KEY_VARIABLE, &pem)], &[["serve"].as_slice(), &arguments].concat()).await;
+    let expected = format!(
+        "modgud: can't listen on {name} for checks (server.grpc): another process listens there; stop it, or use another address\n"
+    );
+    assert_eq!((second.code, second.err), (Some(1), expected));
+    // Even a killed process leaves nothing behind.
+    serving.end(Signal::KILL).await;
+    Serving::start_at(folder.path(), &pem, &arguments).await.end(Signal::INT).await;
+    let output = run(&["call", &name]).await;
+    let expected =
+        format!("modgud: can't reach {name}: Connection refused (os error 111); is `modgud serve` running there?\n");
+    assert_eq!((output.code, output.err), (Some(1), expected));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

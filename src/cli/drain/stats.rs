@@ -31,14 +31,13 @@ pub(super) struct StatsError {
 }
 
 fn help(others: &[String]) -> String {
-    match others {
-        [] => "use --admin with the address of Envoy's admin interface, and --stat-prefix with the `stat_prefix` of its listener".to_owned(),
-        [..] => {
-            let named: Vec<String> = others.iter().take(NAMED).map(|prefix| format!("`{prefix}`")).collect();
-            let more = if others.len() > NAMED { ", …" } else { "" };
-            format!("use --stat-prefix with the `stat_prefix` of its listener, here {}{more}", named.join(", "))
-        }
+    if others.is_empty() {
+        return "use --admin with the address of Envoy's admin interface, and --stat-prefix with the `stat_prefix` of its listener"
+            .to_owned();
     }
+    let named: Vec<String> = others.iter().take(NAMED).map(|prefix| format!("`{prefix}`")).collect();
+    let more = if others.len() > NAMED { ", …" } else { "" };
+    format!("use --stat-prefix with the `stat_prefix` of its listener, here {}{more}", named.join(", "))
 }
 
 /// Checks a prefix of the command line.
@@ -73,9 +72,9 @@ impl Clients {
         Ok(sum)
     }
 
-    /// Returns the number of connections, with its noun.
-    pub(super) fn connections(&self) -> String {
-        counted(self.connections, "connection", "connections")
+    /// Returns how many connections remain.
+    pub(super) fn remain(&self) -> String {
+        counted(self.connections, "connection remains", "connections remain")
     }
 
     /// Returns what to do about connections that remain.

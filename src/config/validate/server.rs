@@ -1,7 +1,7 @@
 //! Validates `server`: addresses, times, limits, and the files of TLS.
 
 use super::super::{LogFormat, ServerConfig};
-use super::{DurationRange, SizeRange, out_of_range};
+use super::{DurationRange, SizeRange, out_of_range, socket};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
@@ -38,6 +38,7 @@ pub(super) fn check(
     let raw::Server {
         grpc,
         insecure_plaintext: _,
+        socket,
         admin,
         tls,
         deadline,
@@ -54,6 +55,7 @@ pub(super) fn check(
         });
         diagnostics.ok_or_report(&at.key("grpc"), read)
     });
+    let socket = socket::check(&at.key("socket"), socket.as_ref(), grpc.as_ref(), diagnostics);
     let admin = admin.as_ref().and_then(|text| {
         let read = text.parse().map_err(|_| {
             let message = format!("{} is not an address", Quoted::new(text));
@@ -92,7 +94,7 @@ pub(super) fn check(
         diagnostics,
     );
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    let server = ServerConfig { grpc, admin, drain, max_in_flight, max_message, max_connections, log };
+    let server = ServerConfig { grpc, socket, admin, drain, max_in_flight, max_message, max_connections, log };
     ValidatedServer { server, tls, deadline, max_token }
 }
 

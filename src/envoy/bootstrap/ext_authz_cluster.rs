@@ -1,7 +1,7 @@
 //! Envoy's cluster for modgud: its address and TLS settings.
 
 use super::{BootstrapError, CertificateFiles, Transport, host};
-use crate::net::listen_addr::{ListenAddr, SocketPath};
+use crate::net::listen_addr::{AbstractName, ListenAddr, SocketPath};
 use crate::net::upstream_addr::HostPort;
 use minijinja::{Value, context};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,6 +14,8 @@ pub enum CheckCluster {
     Network(HostPort),
     /// A Unix socket.
     Socket(SocketPath),
+    /// An abstract Unix socket, which Envoy finds in the same network namespace only.
+    Abstract(AbstractName),
 }
 
 /// The files for TLS from Envoy to modgud, as paths on Envoy's machine.
@@ -40,6 +42,7 @@ impl CheckCluster {
     pub fn of(listener: &ListenAddr) -> Option<Self> {
         match listener {
             ListenAddr::Unix(path) => Some(Self::Socket(path.clone())),
+            ListenAddr::Abstract(name) => Some(Self::Abstract(name.clone())),
             ListenAddr::Tcp(address) => {
                 let ip = match address.ip() {
                     IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -58,6 +61,7 @@ impl FromStr for CheckCluster {
     fn from_str(text: &str) -> Result<Self, NoCheckCluster> {
         match text.parse() {
             Ok(ListenAddr::Unix(path)) => Ok(Self::Socket(path)),
+            Ok(ListenAddr::Abstract(name)) => Ok(Self::Abstract(name)),
             Ok(ListenAddr::Tcp(_)) | Err(_) => text.parse().map(Self::Network).map_err(|_| NoCheckCluster),
         }
     }
@@ -68,6 +72,7 @@ impl CheckCluster {
     pub(super) fn value(&self) -> Value {
         match self {
             Self::Socket(path) => context! { socket => path.as_path().display().to_string(), is_name => false },
+            Self::Abstract(name) => context! { socket => name.with_at(), is_name => false },
             Self::Network(endpoint) => context! {
                 socket => (),
                 is_name => endpoint.host().parse::<IpAddr>().is_err(),
@@ -97,7 +102,9 @@ pub(super) fn tls(
     let name = match (name, modgud) {
         (Some(name), _) => name.as_str(),
         (None, CheckCluster::Network(endpoint)) if endpoint.host().parse::<IpAddr>().is_err() => endpoint.host(),
-        (None, CheckCluster::Network(_) | CheckCluster::Socket(_)) => return Err(BootstrapError::NoName),
+        (None, CheckCluster::Network(_) | CheckCluster::Socket(_) | CheckCluster::Abstract(_)) => {
+            return Err(BootstrapError::NoName);
+        }
     };
     let client = client.as_ref().map_or_else(|| Value::from(()), CertificateFiles::value);
     Ok(context! { ca, name, client })

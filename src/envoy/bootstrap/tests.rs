@@ -113,7 +113,14 @@ fn a_module_can_keep_its_prefix() {
     gateway.modules.iter_mut().for_each(|module| module.keep_prefix = module.prefix.as_str() != "/a");
     let yaml = bootstrap(&gateway).yaml().unwrap();
     let routes: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("route: ")).collect();
-    assert_eq!(routes, [r#"{ cluster: "a b" }"#, r#"{ cluster: "on" }"#, "{ cluster: a, prefix_rewrite: / }"]);
+    assert_eq!(
+        routes,
+        [
+            r#"{ cluster: "a b" }"#,
+            r#"{ cluster: "on" }"#,
+            r#"{ cluster: a, regex_rewrite: { pattern: { regex: "^/a/?" }, substitution: / } }"#
+        ]
+    );
     assert_eq!(yaml.matches("request_headers_to_remove: [cookie]").count(), 3, "{yaml}");
 }
 
@@ -259,6 +266,7 @@ fn modgud_is_reached_where_it_listens() {
         ("[::]:9191", Some("[::1]:9191")),
         ("10.0.0.1:7", Some("10.0.0.1:7")),
         ("unix:/run/check.sock", Some("unix:/run/check.sock")),
+        ("unix:@modgud", Some("unix:@modgud")),
         ("127.0.0.1:0", None),
     ] {
         let listener: ListenAddr = listener.parse().unwrap();
@@ -269,6 +277,9 @@ fn modgud_is_reached_where_it_listens() {
     let socket = at("unix:/run/a b/check.sock");
     assert!(socket.contains("                    pipe: { path: \"/run/a b/check.sock\" }\n"), "{socket}");
     assert!(socket.contains("    - name: modgud\n      type: STATIC\n"));
+    let named = at("unix:@modgud");
+    assert!(named.contains("                    pipe: { path: \"@modgud\" }\n"), "{named}");
+    assert!(named.contains("    - name: modgud\n      type: STATIC\n"));
     assert!(at("[::1]:5").contains("                      address: \"::1\"\n                      port_value: 5\n"));
 }
 
@@ -289,6 +300,7 @@ fn tls_is_spoken_as_modgud_speaks_it() {
         (Transport::MutualTls, tls(None, &None), "modgud:1", BootstrapError::NoClient),
         (Transport::Tls, tls(None, &None), "127.0.0.1:1", BootstrapError::NoName),
         (Transport::Tls, tls(None, &None), "unix:/run/check.sock", BootstrapError::NoName),
+        (Transport::Tls, tls(None, &None), "unix:@modgud", BootstrapError::NoName),
     ] {
         assert_eq!(written(transport, tls, modgud), Err(fault));
     }

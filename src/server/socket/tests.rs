@@ -1,8 +1,9 @@
 use super::{Socket, SocketError};
 use crate::net::listen_addr::ListenAddr;
+use crate::net::socket_access::{SocketAccess, SocketGroup};
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ fn folder() -> (TempDir, PathBuf) {
 
 async fn open(path: &Path) -> Result<Socket, SocketError> {
     let address: ListenAddr = format!("unix:{}", path.display()).parse().unwrap();
-    Socket::open(&address).await
+    Socket::open(&address, &SocketAccess::default()).await
 }
 
 #[tokio::test]
@@ -29,6 +30,41 @@ async fn owner_and_group_may_connect_and_the_file_goes_with_the_listener() {
     accepted.unwrap();
     drop(socket);
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn the_mode_and_the_group_are_those_of_the_configuration() {
+    let (folder, path) = folder();
+    let address: ListenAddr = format!("unix:{}", path.display()).parse().unwrap();
+    let own = fs::metadata(folder.path()).unwrap().gid();
+    let access = SocketAccess { mode: 0o606, group: Some(SocketGroup::Id(own)) };
+    let _socket = Socket::open(&address, &access).await.unwrap();
+    let data = fs::metadata(&path).unwrap();
+    assert_eq!((data.permissions().mode() & 0o777, data.gid()), (0o606, own));
+}
+
+#[tokio::test]
+async fn an_unknown_group_is_an_error_and_leaves_no_file() {
+    let (_folder, path) = folder();
+    let address: ListenAddr = format!("unix:{}", path.display()).parse().unwrap();
+    let group = Some(SocketGroup::Name("modgud-no-such-group".to_owned()));
+    let error = Socket::open(&address, &SocketAccess { group, ..SocketAccess::default() }).await.unwrap_err();
+    let expected =
+        "server.socket.group: `modgud-no-such-group`: this machine has no such group; create it, or write its number";
+    assert_eq!(error.to_string(), expected);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn an_abstract_name_has_one_owner_and_no_file() {
+    let address: ListenAddr = format!("unix:@modgud-test-{}", std::process::id()).parse().unwrap();
+    let open = || Socket::open(&address, &SocketAccess::default());
+    let socket = open().await.unwrap();
+    assert!(matches!(open().await, Err(SocketError::InUse)));
+    let connect = tokio::net::UnixStream::connect(address.unix_path().unwrap());
+    let (client, accepted) = tokio::join!(connect, socket.accept());
+    drop((client.unwrap(), accepted.unwrap(), socket));
+    open().await.unwrap();
 }
 
 #[tokio::test]
@@ -115,7 +151,7 @@ async fn a_socket_that_may_not_be_asked_is_no_dead_one() {
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     // Root may connect all the same, and finds the socket in use.
     let error = open(&path).await.unwrap_err();
-    assert!(matches!(error, SocketError::InUse | SocketError::Io(_)), "{error}");
+    assert!(matches!(error, SocketError::InUse | SocketError::Foreign { .. }), "{error}");
     assert!(path.exists());
     drop(other);
 }

@@ -1,0 +1,61 @@
+//! Warnings about the check listener: who can connect to it besides Envoy.
+
+use crate::config::ServerConfig;
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw::Server;
+use crate::diagnostic::{Issue, Quoted};
+use crate::net::listen_addr::ListenAddr;
+
+/// The setting that answers the warnings about plaintext.
+const MEANT: &str = "if something else restricts access, write `server.insecure_plaintext: true`";
+
+pub(super) fn find(server: &Server, config: &ServerConfig, diagnostics: &mut Diagnostics) {
+    let at = Path::root("server");
+    match (&server.tls, server.insecure_plaintext) {
+        (None, false) => open(&at, server, config, diagnostics),
+        (Some(_), true) => {
+            let issue = Issue::warning("insecure-plaintext-unused", "has no effect with `tls`", "leave it out");
+            diagnostics.add(at.key("insecure_plaintext"), issue);
+        }
+        (None | Some(_), _) => {}
+    }
+    let group = server.socket.as_ref().and_then(|socket| socket.group.as_ref());
+    if group.is_some() && !config.socket.admits_group() {
+        let message = format!(
+            "has no effect, because the mode {} lets the group not write, and connecting requires that",
+            Quoted::new(&format!("{:04o}", config.socket.mode))
+        );
+        let help = "write `mode: \"0660\"`, or leave the group out";
+        diagnostics.add(at.key("socket").key("group"), Issue::warning("socket-group-unused", message, help));
+    }
+}
+
+/// Warns about a plaintext listener that others than Envoy can reach.
+fn open(at: &Path, server: &Server, config: &ServerConfig, diagnostics: &mut Diagnostics) {
+    match &config.grpc {
+        ListenAddr::Tcp(_) if !config.grpc.is_local() => {
+            let message =
+                "other machines can connect here, request decisions, and read tokens, which are sent in plaintext";
+            let help = format!(
+                "write `127.0.0.1` or a socket, such as `unix:/run/modgud/check.sock`, or add `server.tls`; {MEANT}"
+            );
+            diagnostics.add(at.key("grpc"), Issue::warning("grpc-plaintext", message, help));
+        }
+        ListenAddr::Abstract(_) => {
+            let message = "an abstract socket has no file mode: every process in the same network namespace can connect and request \
+                           decisions, or take the name before modgud and receive tokens";
+            let help = format!("write `unix:/PATH`, or add `server.tls`; {MEANT}");
+            diagnostics.add(at.key("grpc"), Issue::warning("grpc-abstract", message, help));
+        }
+        ListenAddr::Unix(_) if config.socket.is_open_to_all() && server.socket.is_some() => {
+            let message = format!(
+                "with {}, every user of this machine who can reach the folder can connect and request decisions",
+                Quoted::new(&format!("{:04o}", config.socket.mode))
+            );
+            let help = format!("write `\"0660\"` and Envoy's group, such as `group: envoy`; {MEANT}");
+            diagnostics.add(at.key("socket").key("mode"), Issue::warning("socket-open-to-all", message, help));
+        }
+        ListenAddr::Tcp(_) | ListenAddr::Unix(_) => {}
+    }
+}
