@@ -153,7 +153,7 @@ fn the_translated_filter_is_the_generated_one() {
     let manager = manager(&listener(&parts));
     let filters = manager["httpFilters"].as_array().unwrap();
     let found = filters.iter().find(|one| one["name"] == "envoy.filters.http.ext_authz/securitypolicy/api/modgud");
-    let found = &found.expect("the access log names this filter")["typedConfig"];
+    let found = &found.expect("the patches name its start")["typedConfig"];
     let expected = camel_case(&filter());
     for field in
         ["encodeRawHeaders", "disallowedHeaders", "validateMutations", "decoderHeaderMutationRules", "statusOnError"]

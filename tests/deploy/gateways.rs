@@ -67,20 +67,13 @@ fn the_patches_of_envoy_gateway_are_the_generated_filter() {
     assert_eq!(settings["headersToExtAuth"], Value::Null);
 }
 
-/// The access log of Envoy Gateway names the filter, which has the name of the policy.
+/// Envoy has the metadata below the type of the filter, which in Envoy Gateway is not the filter's name.
 #[test]
-fn the_access_log_of_envoy_gateway_names_the_policy() {
-    let security = object("envoy-gateway/security-policy.yaml", "SecurityPolicy");
+fn the_access_log_of_envoy_gateway_names_the_filters_type() {
     let proxy = object("envoy-gateway/gateway.yaml", "EnvoyProxy");
-    let (namespace, name) = (&security["metadata"]["namespace"], &security["metadata"]["name"]);
-    let filter = format!(
-        "envoy.filters.http.ext_authz/securitypolicy/{}/{}",
-        namespace.as_str().unwrap(),
-        name.as_str().unwrap()
-    );
     let fields = &proxy["spec"]["telemetry"]["accessLog"]["settings"][0]["format"]["json"];
     for field in ["decision", "reason", "rule", "subject"] {
-        assert_eq!(fields[field], json!(format!("%DYNAMIC_METADATA({filter}:{field})%")));
+        assert_eq!(fields[field], json!(format!("%DYNAMIC_METADATA(envoy.filters.http.ext_authz:{field})%")));
     }
 }
 

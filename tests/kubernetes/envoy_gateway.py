@@ -15,6 +15,7 @@ from host import NODE
 PROGRAMS = ["helm", "envoy-gateway"]
 FOLDER = images.ROOT / "deploy/gateways/envoy-gateway"
 NAMESPACE = "envoy-gateway-system"
+LOGGED = "/crm/logged/"
 API = central.MODULES
 
 # The controller is a pod, which reaches the API server by its Service. A real API server writes this object itself.
@@ -116,20 +117,19 @@ def address(run):
 
 
 def table(run):
+    run.cluster.http(f"{run.gateway}{LOGGED}?secret=1", "--header", f"host: {central.HOST}")
     return requests.ask_all(run, run.gateway)
 
 
 def logged(run):
-    """The access log of Envoy names modgud's reason of a denial."""
-    marker = "/crm/logged/"
-    run.cluster.http(f"{run.gateway}{marker}?secret=1", "--header", f"host: {central.HOST}")
+    """The access log of Envoy names modgud's reason of a denial. Envoy writes it every ten seconds."""
 
     def line():
-        written = run.cluster.kubectl("--namespace", NAMESPACE, "logs", "--selector=app.kubernetes.io/component=proxy", "--container=envoy", "--tail=200")
-        return next((json.loads(one) for one in written.splitlines() if marker in one), None)
+        written = run.cluster.kubectl("--namespace", NAMESPACE, "logs", "--selector=app.kubernetes.io/component=proxy", "--container=envoy", "--tail=2000")
+        return next((json.loads(one) for one in written.splitlines() if LOGGED in one), None)
 
     found = wait_until("a line in the access log", 20, line)
-    if (found.get("decision"), found.get("reason"), found.get("path")) != ("denied", "credential_missing", marker):
+    if (found.get("decision"), found.get("reason"), found.get("path")) != ("denied", "credential_missing", LOGGED):
         raise Failure(f"the access log has {found}")
     return f"decision {found['decision']}, reason {found['reason']}"
 
@@ -178,8 +178,8 @@ CHECKS = [
     ("Envoy Gateway: modgud by its chart, and the controller", start),
     ("deploy/gateways/envoy-gateway is accepted", apply),
     ("Envoy Gateway: the table of requests", table),
-    ("Envoy Gateway: the access log has modgud's reason", logged),
     ("Envoy Gateway: fails closed", fails_closed),
+    ("Envoy Gateway: the access log has modgud's reason", logged),
     ("Envoy Gateway: modgud restarts under load", restarts),
     ("Envoy Gateway: a patch that does not apply is visible, and modgud still decides", broken_patch),
     ("Envoy Gateway: without the ReferenceGrant no request passes", missing_service),

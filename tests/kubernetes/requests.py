@@ -82,5 +82,5 @@ def ask_all(run, url, host="api.example.com"):
         if status == 200:
             seen_by_module(request, body)
         counts[status] = counts.get(status, 0) + 1
-    told = ", ".join(f"{count} × {status}" for status, count in sorted(counts.items()))
-    return f"{len(TABLE)} requests: {told}"
+    summary = ", ".join(f"{count} × {status}" for status, count in sorted(counts.items()))
+    return f"{len(TABLE)} requests: {summary}"
