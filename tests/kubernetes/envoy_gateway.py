@@ -143,6 +143,30 @@ def restarts(run):
     return central.restarts_unnoticed(run, run.gateway)
 
 
+def open_route(run):
+    """A SecurityPolicy for one route replaces that of the Gateway, as the page warns: modgud is not asked there."""
+    route = run.cluster.get(API, "httproute", "crm")
+    rules = route["spec"]["rules"]
+    rules[0]["matches"][0]["path"]["value"] = "/open"
+    reference = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "open"}
+    objects = [
+        {
+            "apiVersion": route["apiVersion"],
+            "kind": "HTTPRoute",
+            "metadata": {"name": "open", "namespace": API},
+            "spec": {"parentRefs": [{"name": "api"}], "rules": rules},
+        },
+        {
+            "apiVersion": "gateway.envoyproxy.io/v1alpha1",
+            "kind": "SecurityPolicy",
+            "metadata": {"name": "open", "namespace": API},
+            "spec": {"targetRefs": [reference], "cors": {"allowOrigins": ["https://app.example.com"]}},
+        },
+    ]
+    run.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    return requests.ask_open(run, run.gateway, "/open/", "/")
+
+
 def broken_patch(run):
     """A patch for a listener that does not exist: the Gateway goes on without it, modgud still decides, and the policy says so."""
     change = json.dumps([{"op": "replace", "path": f"/spec/jsonPatches/{number}/name", "value": "api/api/https"} for number in range(4)])
@@ -181,6 +205,7 @@ CHECKS = [
     ("Envoy Gateway: fails closed", fails_closed),
     ("Envoy Gateway: the access log has modgud's reason", logged),
     ("Envoy Gateway: modgud restarts under load", restarts),
+    ("Envoy Gateway: a route without modgud", open_route),
     ("Envoy Gateway: a patch that does not apply is visible, and modgud still decides", broken_patch),
     ("Envoy Gateway: without the ReferenceGrant no request passes", missing_service),
 ]

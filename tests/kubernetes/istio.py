@@ -149,10 +149,21 @@ def normalizations(run):
     return "; ".join(seen)
 
 
+def policy(run, operation):
+    """Changes the AuthorizationPolicy."""
+    run.cluster.kubectl("--namespace", NAMESPACE, "patch", "authorizationpolicy/modgud", "--type=json", f"--patch={json.dumps([operation])}")
+
+
+def open_path(run):
+    """Rules of the policy that leave out a path, against which the sample warns: modgud is not asked there."""
+    rules = [{"to": [{"operation": {"notPaths": ["/crm/open/*"]}}]}]
+    policy(run, {"op": "replace", "path": "/spec/rules", "value": rules})
+    return requests.ask_open(run, run.istio, "/crm/open/", "/open/")
+
+
 def unknown_provider(run):
     """A policy whose provider the mesh does not know denies every request."""
-    change = json.dumps([{"op": "replace", "path": "/spec/provider/name", "value": "modgut"}])
-    run.cluster.kubectl("--namespace", NAMESPACE, "patch", "authorizationpolicy/modgud", "--type=json", f"--patch={change}")
+    policy(run, {"op": "replace", "path": "/spec/provider/name", "value": "modgut"})
     wait_until("a denial", 30, lambda: central.status(run, run.istio) == 403, 0.1)
     found = central.status(run, run.istio, "/crm/public/")
     if found != 403:
@@ -166,5 +177,6 @@ CHECKS = [
     ("Istio: the table of requests", table),
     ("Istio: fails closed", fails_closed),
     ("Istio: %2f by normalization", normalizations),
+    ("Istio: a path without modgud", open_path),
     ("Istio: an unknown provider denies", unknown_provider),
 ]
