@@ -100,15 +100,20 @@ def serves(run, url, host=HOST):
     wait_until("the gateway answers with 200", 60, lambda: status(run, url, host=host) == 200, 0.1)
 
 
-def signal_modgud(run, name):
-    """Sends a signal to the processes of modgud's pods."""
+def processes(run):
+    """The processes of modgud's pods."""
     uids = [pod["metadata"]["uid"] for pod in pods(run)]
     script = 'for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" = modgud ] && echo "${p#/proc/} $(tr "\\n" " " < $p/cgroup)"; done; true'
     found = [line.split(" ", 1) for line in run.host.run("bash", "-c", script).splitlines()]
     pids = [pid for pid, groups in found if any(uid in groups or uid.replace("-", "_") in groups for uid in uids)]
     if len(pids) != len(uids):
         raise Failure(f"{len(pids)} processes for {len(uids)} pods of modgud")
-    run.host.run("kill", f"-{name}", *pids)
+    return pids
+
+
+def signal_modgud(run, name):
+    """Sends a signal to the processes of modgud's pods."""
+    run.host.run("kill", f"-{name}", *processes(run))
 
 
 def fails_closed(run, url, expected=503, without=(503,), host=HOST, seconds=1.0):
@@ -128,9 +133,10 @@ def fails_closed(run, url, expected=503, without=(503,), host=HOST, seconds=1.0)
     finally:
         signal_modgud(run, "CONT")
     serves(run, url, host)
+    pids = processes(run)
     scale(run, 0)
-    # A gateway that still sends checks keeps a modgud that drains busy.
-    run.cluster.kubectl("--namespace", NAMESPACE, "delete", "pods", "--selector=app.kubernetes.io/name=modgud", "--grace-period=1", "--wait=false")
+    # A modgud that drains answers as long as a gateway asks it, at most `server.drain`.
+    run.host.run("bash", "-c", f"kill -KILL {' '.join(pids)} || true")
     try:
         wait_until("a denial without modgud", 20, lambda: status(run, url, host=host) != 200, 0.1)
         for path in ("/crm/", "/crm/public/"):

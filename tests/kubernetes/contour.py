@@ -57,7 +57,7 @@ def accepted(run):
 
 
 def table(run):
-    return requests.ask_all(run, run.contour)
+    return requests.ask_all(run, run.contour, prefix="/crm")
 
 
 def fails_closed(run):

@@ -56,15 +56,15 @@ def ask(run, url, request, host):
     return run.cluster.http(f"{url}{request.path}", *options)
 
 
-def seen_by_module(request, body):
-    """Checks what the module saw of a request."""
+def seen_by_module(request, body, prefix=""):
+    """Checks what the module saw of a request. `prefix`: what the gateway does not remove from the path."""
     try:
         seen = json.loads(body)
         headers = {name.lower(): values for name, values in seen["headers"].items()}
     except (ValueError, KeyError):
         raise Failure(f"{request.text}: the response is not the module's: {body[:200]}") from None
-    if seen["path"] != request.sees:
-        raise Failure(f"{request.text}: the module sees the path {seen['path']}, expected {request.sees}")
+    if seen["path"] != prefix + request.sees:
+        raise Failure(f"{request.text}: the module sees the path {seen['path']}, expected {prefix}{request.sees}")
     forged = sorted(name for name, values in headers.items() if FORGED in values)
     if forged:
         raise Failure(f"{request.text}: these forged headers reach the module: {', '.join(forged)}")
@@ -80,7 +80,7 @@ def ask_open(run, url, path, sees, host="api.example.com"):
     return "no forged header reaches the module there"
 
 
-def ask_all(run, url, host="api.example.com"):
+def ask_all(run, url, prefix="", host="api.example.com"):
     """Sends the whole table, and returns what was seen."""
     counts = {}
     for request in TABLE:
@@ -88,7 +88,7 @@ def ask_all(run, url, host="api.example.com"):
         if status not in request.statuses:
             raise Failure(f"{request.text}: {request.path} is answered with {status}, expected {request.statuses}: {body[:200]}")
         if status == 200:
-            seen_by_module(request, body)
+            seen_by_module(request, body, prefix)
         counts[status] = counts.get(status, 0) + 1
     summary = ", ".join(f"{count} × {status}" for status, count in sorted(counts.items()))
     return f"{len(TABLE)} requests: {summary}"
