@@ -4,6 +4,7 @@
 //! - `egctl`: what Envoy Gateway makes of its sample, in a real Envoy. Needs egctl.
 //! - `gateways`: the samples for gateways have the expressions and limits that `modgud envoy` writes.
 //! - `helm`: the chart renders what `tests/data/deploy/chart.yaml` says, and refuses `wrong-values.yaml`. Needs Helm and kubeconform.
+//! - `image`: the image without an engine, and that the Dockerfile sets the same.
 //! - `kustomize`: every kustomization. Needs kustomize and kubeconform.
 //! - `manifests`: objects, kubeconform, and the rules of PodSecurity `restricted`.
 //! - `samples`: every configuration of modgud and of Envoy, also inside ConfigMaps.
@@ -22,6 +23,7 @@ mod chart;
 mod egctl;
 mod gateways;
 mod helm;
+mod image;
 mod kustomize;
 mod manifests;
 mod samples;
