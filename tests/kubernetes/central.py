@@ -90,9 +90,14 @@ def scale(run, count):
     run.cluster.rolled_out(NAMESPACE, "modgud")
 
 
+def options(run, host=HOST):
+    """The options of curl for a request with a token."""
+    return ["--header", f"host: {host}", "--header", f"authorization: JWT {run.token}"]
+
+
 def status(run, url, path="/crm/", host=HOST):
     """The status of a request with a token."""
-    return run.cluster.http(f"{url}{path}", "--header", f"host: {host}", "--header", f"authorization: JWT {run.token}")[0]
+    return run.cluster.http(f"{url}{path}", *options(run, host))[0]
 
 
 def serves(run, url, host=HOST):
@@ -151,7 +156,7 @@ def fails_closed(run, url, expected=503, without=(503,), host=HOST, seconds=1.0)
 
 def restarts_unnoticed(run, url, host=HOST):
     """Replaces all pods of modgud under load: no request is lost."""
-    load = Load(run, f"{url}/crm/", 100, 14, headers={"authorization": f"JWT {run.token}", "host": host})
+    load = Load(run, f"{url}/crm/", options(run, host), rate=100, seconds=14)
     since = time.monotonic()
     run.cluster.kubectl("--namespace", NAMESPACE, "rollout", "restart", "deployment/modgud")
     run.cluster.rolled_out(NAMESPACE, "modgud")
