@@ -121,9 +121,9 @@ def signal_modgud(run, name):
     run.host.run("kill", f"-{name}", *processes(run))
 
 
-def fails_closed(run, url, expected=503, without=(503,), host=HOST, seconds=1.0):
+def fails_closed(run, url, expected=503, without=(503,), meanwhile=None, host=HOST, seconds=1.0):
     """Freezes modgud, then removes its last pod: no request passes, also on a public path. `expected` is the status from a frozen modgud,
-    `without` are those without a pod."""
+    `without` are those without a pod. `meanwhile` looks at the gateway then, and returns what it saw."""
     slowest = 0.0
     signal_modgud(run, "STOP")
     try:
@@ -148,10 +148,11 @@ def fails_closed(run, url, expected=503, without=(503,), host=HOST, seconds=1.0)
             found = status(run, url, path, host)
             if found not in without:
                 raise Failure(f"modgud has no pod, and {path} is answered with {found}, expected {without}")
+        more = f"; {meanwhile(run)}" if meanwhile else ""
     finally:
         scale(run, 2)
     serves(run, url, host)
-    return f"{expected} within {slowest * 1000:.0f} ms with a frozen modgud, {found} without a pod"
+    return f"{expected} within {slowest * 1000:.0f} ms with a frozen modgud, {found} without a pod{more}"
 
 
 def restarts_unnoticed(run, url, host=HOST):

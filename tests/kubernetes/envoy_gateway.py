@@ -135,8 +135,14 @@ def logged(run):
 
 
 def fails_closed(run):
-    # Without a ready pod Envoy Gateway replaces the routes by one that answers 500. Until then it is 503.
-    return central.fails_closed(run, run.gateway, without=(503, 500))
+    return central.fails_closed(run, run.gateway, without=(503, 500), meanwhile=without_endpoints)
+
+
+def without_endpoints(run):
+    """Without a ready pod Envoy Gateway rejects the policy, and replaces the routes by one that answers 500."""
+    wait_until("the SecurityPolicy is rejected", 30, lambda: condition(run, "securitypolicy/modgud", "Accepted")[0] == "False")
+    wait_until("500 from Envoy", 30, lambda: central.status(run, run.gateway) == 500)
+    return "then 500, and the SecurityPolicy says " + repr(condition(run, "securitypolicy/modgud", "Accepted")[1])
 
 
 def restarts(run):
