@@ -107,6 +107,7 @@ def gateway(run):
     ]
     run.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), "--namespace", EDGE)
     run.cluster.rolled_out(EDGE, "edge")
+    wait_until("the Service leads to the pod", 20, lambda: run.cluster.http(url(run))[0] != 0)
     for options, expected in ((with_token(run), 200), ([], 401)):
         status, body = run.cluster.http(url(run), *options)
         if status != expected:
