@@ -70,7 +70,8 @@ def disabled_route(run):
     run.cluster.kubectl("--namespace", central.MODULES, "patch", "httpproxy/api", "--type=json", f"--patch={change}")
 
     def body():
-        status, text = run.cluster.http(f"{run.contour}/crm/", "--header", f"host: {central.HOST}", "--header", f"x-core-user-uuid: {requests.FORGED}")
+        headers = ("--header", f"host: {central.HOST}", "--header", f"x-core-user-uuid: {requests.FORGED}")
+        status, text = run.cluster.http(f"{run.contour}/crm/", *headers)
         return text if status == 200 else None
 
     seen = json.loads(wait_until("the open route", 30, body, 0.1))["headers"]

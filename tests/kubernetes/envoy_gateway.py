@@ -38,7 +38,10 @@ SMALL = {
                 "path": "/spec/provider/kubernetes",
                 "value": {
                     "envoyService": {"type": "ClusterIP"},
-                    "envoyDeployment": {"replicas": 1, "container": {"image": images.ENVOY, "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}},
+                    "envoyDeployment": {
+                        "replicas": 1,
+                        "container": {"image": images.ENVOY, "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}},
+                    },
                 },
             },
             {"op": "add", "path": "/spec/concurrency", "value": 1},
@@ -49,7 +52,7 @@ SMALL = {
 
 def start(run):
     """The controller, from the chart in its module's sources."""
-    seen = central.start(run)
+    central.install(run)
     run.cluster.apply(json.dumps(API_SERVER))
     image = run.folder / "images/envoy-gateway.tar"
     oci_image.write_program(image, images.ENVOY_GATEWAY, run.programs.envoy_gateway, "/usr/local/bin/envoy-gateway", [], None)
@@ -73,7 +76,7 @@ def start(run):
     except Failure as failure:
         said = run.cluster.kubectl("--namespace", NAMESPACE, "logs", "--selector=app in (certgen, envoy-gateway)", "--tail=10", "--prefix")
         raise Failure(f"{failure}\n{said}") from None
-    return f"{seen}; Envoy Gateway {programs.ENVOY_GATEWAY_VERSION}"
+    return f"{central.start(run)}; Envoy Gateway {programs.ENVOY_GATEWAY_VERSION}"
 
 
 def apply(run):
@@ -125,7 +128,8 @@ def logged(run):
     """The access log of Envoy names modgud's reason of a denial. Envoy writes it every ten seconds."""
 
     def line():
-        written = run.cluster.kubectl("--namespace", NAMESPACE, "logs", "--selector=app.kubernetes.io/component=proxy", "--container=envoy", "--tail=2000")
+        options = ("--selector=app.kubernetes.io/component=proxy", "--container=envoy", "--tail=2000")
+        written = run.cluster.kubectl("--namespace", NAMESPACE, "logs", *options)
         return next((json.loads(one) for one in written.splitlines() if LOGGED in one), None)
 
     found = wait_until("a line in the access log", 20, line)
