@@ -57,7 +57,6 @@ def start(run):
     image = run.folder / "images/envoy-gateway.tar"
     oci_image.write_program(image, images.ENVOY_GATEWAY, run.programs.envoy_gateway, "/usr/local/bin/envoy-gateway", level=1)
     run.cluster.load(image)
-    run.say("image loaded")
     chart = run.folder / "envoy-gateway"
     source = run.programs.modules() / f"github.com/envoyproxy/gateway@{programs.ENVOY_GATEWAY_VERSION}/charts/gateway-helm"
     shutil.copytree(source, chart)
