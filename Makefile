@@ -7,9 +7,23 @@ VENV := .venv
 TOOLS := .tools
 GRPCURL_VERSION := v1.9.4
 SWAGGER_UI_VERSION := 5.35.0
+# What reads the manifests of deploy; tools/kubernetes_schemas.py has the versions of the schemas.
+HELM_VERSION := v4.3.1
+KUBECONFORM_VERSION := v0.8.0
+KUSTOMIZE_VERSION := v5.8.1
 # The versions of Envoy that deploy/envoy.yaml is for; the last one is that of tools/requirements.txt.
 ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
+# As in deploy/Dockerfile.
+CARGO_AUDITABLE_VERSION := 0.7.7
 GRPCURL := $(TOOLS)/bin/grpcurl
+CARGO_AUDITABLE := $(TOOLS)/bin/cargo-auditable
+GO ?= go
+HELM := $(TOOLS)/bin/helm-$(HELM_VERSION)
+KUBECONFORM := $(TOOLS)/bin/kubeconform-$(KUBECONFORM_VERSION)
+KUSTOMIZE := $(TOOLS)/bin/kustomize-$(KUSTOMIZE_VERSION)
+SCHEMAS := $(TOOLS)/kubernetes-schemas
+# Not installed here, because its build takes six minutes: `go install github.com/envoyproxy/gateway/cmd/egctl@v1.9.1`.
+EGCTL ?= $(shell command -v egctl)
 SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -20,7 +34,7 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs-page docs-browser-test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl
+.PHONY: help demo test deploy-check image kube-test docs-page docs-browser-test test-envoy-versions attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -29,12 +43,39 @@ demo: $(VENV)/.installed | cargo ## key, modgud, sample modules and Envoy on thi
 	cargo build --release --locked --package modgud --package modgud-testbed
 	@exec '$(DEMO)' --envoy '$(VENV)/bin/envoy' --python '$(VENV)/bin/python'
 
-test: $(VENV)/.installed | cargo grpcurl ## all tests, those against a real Envoy too
-	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
+# For the shell: the programs of the tests in tests/deploy, and in `left_out` the tests without their programs. What is left out is
+# in cargo's count as "filtered out".
+define DEPLOY_ENVIRONMENT
+left_out=''; \
+if [ -n '$(EGCTL)' ]; then export MODGUD_TEST_EGCTL='$(EGCTL)'; else left_out="$$left_out --skip deploy::egctl"; fi; \
+if command -v '$(GO)' >/dev/null; then \
+  export MODGUD_TEST_HELM='$(CURDIR)/$(HELM)' MODGUD_TEST_KUBECONFORM='$(CURDIR)/$(KUBECONFORM)' \
+    MODGUD_TEST_KUSTOMIZE='$(CURDIR)/$(KUSTOMIZE)' MODGUD_TEST_KUBERNETES_SCHEMAS='$(CURDIR)/$(SCHEMAS)'; \
+else left_out="$$left_out --skip deploy::helm --skip deploy::kustomize"; fi
+endef
+
+test: $(VENV)/.installed | cargo grpcurl deploy-tools ## all tests, those against a real Envoy too
+	@$(DEPLOY_ENVIRONMENT); \
+	export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
 	if [ -n '$(CHROMIUM)' ] && [ -e '$(SWAGGER_UI)/.installed' ]; then \
 	  export MODGUD_TEST_CHROMIUM='$(CHROMIUM)' MODGUD_TEST_SWAGGER_UI='$(CURDIR)/$(SWAGGER_UI)/package'; fi; \
-	echo 'cargo test --locked --workspace' && exec cargo test --locked --workspace
+	echo "cargo test --locked --workspace --$$left_out" && exec cargo test --locked --workspace -- $$left_out
+
+deploy-check: $(VENV)/.installed | cargo deploy-tools ## the tests of deploy: Helm chart, manifests, samples
+	@$(DEPLOY_ENVIRONMENT); \
+	export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
+	echo "cargo test --locked --test main -- deploy::$$left_out" && exec cargo test --locked --test main -- deploy:: $$left_out
+
+image: $(CARGO_AUDITABLE)-$(CARGO_AUDITABLE_VERSION) | cargo ## an OCI image without an engine: target/modgud.tar
+	@PATH='$(CURDIR)/$(TOOLS)/bin':"$$PATH" cargo auditable build --release --locked --bin modgud
+	@'$(PYTHON)' tools/oci_image.py '$(TARGET)/release/modgud' --tag modgud:dev --output '$(TARGET)/modgud.tar' \
+	  --revision "$$(git rev-parse HEAD 2>/dev/null)"
+
+# A target of its own: the first run builds Kubernetes and two gateways, which takes longer than all other tests.
+kube-test: $(VENV)/.installed image ## deploy/ on a real Kubernetes on this machine (root): all, or CHECKS="sidecar chart"
+	@exec '$(VENV)/bin/python' tests/kubernetes --modgud '$(TARGET)/release/modgud' \
+	  --envoy "$$('$(VENV)/bin/python' -c 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin/envoy")')" $(CHECKS)
 
 docs-page: $(SWAGGER_UI)/.installed | cargo ## a page for the merged API description, with Swagger UI in it: target/docs.html
 	@mkdir -p '$(TARGET)'
@@ -121,6 +162,12 @@ $(SWAGGER_UI)/.installed:
 	  echo 'modgud: npm could not deliver swagger-ui-dist (see above); the first run needs a network' >&2; exit 1; }
 	@touch '$@'
 
+# Writes the list of crates into the binary (its software bill of materials).
+$(CARGO_AUDITABLE)-$(CARGO_AUDITABLE_VERSION): | cargo
+	@echo 'modgud: installing cargo-auditable $(CARGO_AUDITABLE_VERSION) into $(TOOLS) (once)'
+	@cargo install --quiet --locked --version '$(CARGO_AUDITABLE_VERSION)' --root '$(TOOLS)' cargo-auditable
+	@touch '$@'
+
 # Wanted, not needed: without it the tests use another reflection client.
 grpcurl:
 	@if [ -e '$(GRPCURL)-$(GRPCURL_VERSION)' ]; then exit 0; fi; \
@@ -133,3 +180,38 @@ grpcurl:
 	else \
 	  echo 'modgud: grpcurl could not be installed (.tools/grpcurl.log); the tests will use another reflection client'; \
 	fi
+
+# Without Go these tests can't run. A failed installation is an error: what was checked must not depend on the network.
+deploy-tools:
+	@if command -v '$(GO)' >/dev/null; then \
+	  $(MAKE) --no-print-directory '$(HELM)' '$(KUBECONFORM)' '$(KUSTOMIZE)' '$(SCHEMAS)/.installed'; \
+	else \
+	  echo 'modgud: no Go on the PATH: the Helm chart and the kustomizations are not checked (--skip deploy::helm, deploy::kustomize)'; \
+	fi
+	@if [ -z '$(EGCTL)' ]; then \
+	  echo 'modgud: no egctl on the PATH: deploy/gateways/envoy-gateway is not translated (--skip deploy::egctl)'; \
+	fi
+
+# go install names a program without its version. Debugging information is left out: it is a part of the time that a build takes.
+define GO_INSTALL
+@echo 'modgud: building $(notdir $@) into .tools (once)'
+@mkdir -p '$(TOOLS)/bin' && rm -rf '$@.build'
+@GOBIN='$(CURDIR)/$@.build' CGO_ENABLED=0 '$(GO)' install -trimpath -ldflags='-s -w' -gcflags=all=-dwarf=false $(1) 2>'$(TOOLS)/$(notdir $@).log' || { \
+  echo 'modgud: $(notdir $@) could not be built (.tools/$(notdir $@).log); the first run needs a network. `make test GO=none` leaves out what needs it' >&2; exit 1; }
+@mv '$@.build/'* '$@' && rmdir '$@.build'
+endef
+
+$(HELM):
+	$(call GO_INSTALL,helm.sh/helm/v4/cmd/helm@$(HELM_VERSION))
+
+$(KUBECONFORM):
+	$(call GO_INSTALL,github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION))
+
+$(KUSTOMIZE):
+	$(call GO_INSTALL,sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION))
+
+$(SCHEMAS)/.installed: tools/kubernetes_schemas.py $(VENV)/.installed
+	@echo 'modgud: taking the schemas of Kubernetes and of custom kinds into $(SCHEMAS) (once)'
+	@rm -rf '$(SCHEMAS)' && '$(VENV)/bin/python' '$<' '$(SCHEMAS)' '$(GO)' || { \
+	  echo 'modgud: the schemas could not be taken (see above); the first run needs a network' >&2; exit 1; }
+	@touch '$@'

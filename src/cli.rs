@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod correlation;
 mod custom;
+mod drain;
 mod envoy;
 mod explain;
 mod input;
@@ -76,6 +77,7 @@ enum Command {
     #[command(subcommand)]
     Correlation(correlation::Command),
     Envoy(envoy::Args),
+    Drain(drain::Args),
     #[command(subcommand)]
     Openapi(openapi::Command),
     Stdio(stdio::Args),
@@ -118,6 +120,7 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
         Command::Envoy(args) => envoy::run(args),
+        Command::Drain(args) => drain::run(&args),
         Command::Openapi(command) => openapi::run(&command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -6,6 +6,7 @@
 //! - `configuration`: `serve` and a file that is wrong.
 //! - `keygen`, `apikey`, `token`, `call`: the development tools.
 //! - `correlation`: what a worker verifies.
+//! - `drain`: the preStop hook, with servers that are not Envoy.
 //! - `tls`: TLS, in `call`, `check` and `serve`.
 //! - `leaving`: signals, and the output of a server.
 
@@ -16,6 +17,7 @@ mod call;
 mod completions;
 mod configuration;
 mod correlation;
+mod drain;
 mod help;
 mod keygen;
 mod keys;

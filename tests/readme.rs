@@ -23,8 +23,7 @@ mod reflection;
 mod sentences;
 
 use crate::support::{Sidecar, token};
-pub(crate) use blocks::rows;
-use blocks::{Block, blocks};
+pub(crate) use blocks::{Block, blocks, rows};
 use modgud::server::app::Shutdown;
 use std::fs;
 use std::io::Write;

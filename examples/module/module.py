@@ -101,14 +101,16 @@ class Module(BaseHTTPRequestHandler):
         """Handles any method. A real module would route here."""
         if not self.read_body():
             return
-        path = self.path.partition("?")[0]
+        # As Envoy sent it: `self.path` has leading slashes folded into one.
+        target = self.requestline.split(" ")[1]
+        path = target.partition("?")[0]
         if path in ("/docs", "/docs/", "/docs/swagger.json"):
             self.reply(200, swagger(self.server.module_name))
             return
         seen = {
             "module": self.server.module_name,
             "method": self.command,
-            "path": self.path,
+            "path": target,
             "headers": [[name.lower(), value] for name, value in self.headers.items()],
         }
         try:

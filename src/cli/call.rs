@@ -10,8 +10,10 @@ use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use prost_types::Struct;
 use prost_types::value::Kind;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -26,10 +28,10 @@ const LOCAL: &str = "localhost";
 /// Sends one check to a running modgud, as Envoy would, and shows the response.
 ///
 /// A denial is shown with its reason code, which only operators see: it is in the dynamic metadata of the response.
-/// Exit code 0: allowed. 3: denied. 1: no response.
+/// Exit code 0: allowed. 3: denied. 1: no response. With --expect, 0: the expected decision. 1: another one.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/      # or an abstract socket: unix:@modgud\n  modgud call modgud:9191 --tls-ca ca.pem --tls-cert envoy.pem --tls-key envoy.key"
+    after_help = "Example:\n  modgud call 127.0.0.1:9191 --path /crm/appointment/ --header \"Authorization: JWT $TOKEN\"\n  modgud call unix:/run/modgud/check.sock --path /crm/      # or an abstract socket: unix:@modgud\n  modgud call modgud:9191 --tls-ca ca.pem --tls-cert envoy.pem --tls-key envoy.key\n  modgud call modgud:9191 --path /crm/ --expect 401"
 )]
 pub(super) struct Args {
     /// The address where modgud serves checks: `HOST:PORT`, `unix:/PATH` or `unix:@NAME`
@@ -50,6 +52,10 @@ pub(super) struct Args {
     /// A context extension of the Envoy route (`context_extensions`); can be given more than once
     #[arg(long = "context", value_name = "KEY=VALUE")]
     context: Vec<ContextArg>,
+    /// The decision that is a success: `allowed`, `denied` (with any status below 500, since 503 is no decision about the
+    /// request), or the status of a denial, such as `401`. Every other decision is an error, for probes and tests
+    #[arg(long, value_name = "DECISION")]
+    expect: Option<Expectation>,
     #[command(flatten)]
     tls: Tls,
 }
@@ -71,6 +77,76 @@ struct Tls {
     key: Option<PathBuf>,
 }
 
+/// The decision that `--expect` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expectation {
+    Allowed,
+    Denied,
+    Status(i32),
+}
+
+impl FromStr for Expectation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let status = || text.parse().ok().filter(|status| (300..600).contains(status));
+        match text {
+            "allowed" => Ok(Self::Allowed),
+            "denied" => Ok(Self::Denied),
+            _ => status().map(Self::Status).ok_or("write `allowed`, `denied` or a status from 300 to 599"),
+        }
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allowed => f.write_str("allowed"),
+            Self::Denied => f.write_str("denied with a status below 500"),
+            Self::Status(status) => write!(f, "denied {status}"),
+        }
+    }
+}
+
+/// A decision as the first line of the output shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Allowed,
+    Denied { status: i32 },
+}
+
+impl Outcome {
+    /// Returns true if this is the expected decision.
+    const fn meets(self, expected: Expectation) -> bool {
+        match (self, expected) {
+            (Self::Allowed, Expectation::Allowed) => true,
+            (Self::Denied { status }, Expectation::Denied) => status < 500,
+            (Self::Denied { status }, Expectation::Status(expected)) => status == expected,
+            (Self::Allowed, Expectation::Denied | Expectation::Status(_))
+            | (Self::Denied { .. }, Expectation::Allowed) => false,
+        }
+    }
+
+    /// Returns the exit code: that of the decision, or of the comparison with the expected one.
+    fn exit(self, expected: Option<Expectation>) -> Exit {
+        match (self, expected) {
+            (Self::Allowed, None) => Exit::Done,
+            (Self::Denied { .. }, None) => Exit::Denied,
+            (_, Some(expected)) if self.meets(expected) => Exit::Done,
+            (_, Some(expected)) => print_error(format_args!("the decision is `{self}`; --expect names `{expected}`")),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allowed => f.write_str("allowed"),
+            Self::Denied { status } => write!(f, "denied {status}"),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum CallError {
     #[error(transparent)]
@@ -86,14 +162,15 @@ pub(super) fn run(args: Args) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return print_error(error),
     };
+    let expected = args.expect;
     match runtime.block_on(call(args)).and_then(show) {
-        Ok(exit) => exit,
+        Ok(outcome) => outcome.exit(expected),
         Err(error) => print_error(error),
     }
 }
 
 async fn call(args: Args) -> Result<CheckResponse, CallError> {
-    let Args { address, method, path, host, headers, context, tls } = args;
+    let Args { address, method, path, host, headers, context, expect: _, tls } = args;
     let channel = connect(&address, tls).await?;
     let check = check_request(method, path, host, headers, context);
     let response =
@@ -102,26 +179,28 @@ async fn call(args: Args) -> Result<CheckResponse, CallError> {
 }
 
 /// Prints a response as Envoy would read it.
-fn show(response: CheckResponse) -> Result<Exit, CallError> {
+fn show(response: CheckResponse) -> Result<Outcome, CallError> {
     let code = response.status.map_or(0, |status| status.code);
     let facts = Struct::decode(response.dynamic_metadata).unwrap_or_default();
     match (code, response.http_response) {
         (0, Some(HttpResponse::OkResponse(ok))) => {
             let OkHttpResponse { headers, headers_to_remove, .. } = ok;
-            print_line("allowed");
+            print_line(Outcome::Allowed);
             show_headers("set", &headers);
             for name in &headers_to_remove {
                 print_line(format_args!("  remove {}", plain(name)));
             }
-            Ok(Exit::Done)
+            Ok(Outcome::Allowed)
         }
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
             let DeniedHttpResponse { status, headers, body } = denied;
-            print_line(format_args!("denied {}", status.map_or(403, |status| status.code)));
+            // Envoy's default.
+            let outcome = Outcome::Denied { status: status.map_or(403, |status| status.code) };
+            print_line(outcome);
             show_facts(&facts);
             show_headers("header", &headers);
             print_line(format_args!("  body {}", plain(&body)));
-            Ok(Exit::Denied)
+            Ok(outcome)
         }
         (code, _) => Err(CallError::Inconsistent { code }),
     }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 /// but those of HTTP and Envoy. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key"
+    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001"
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
@@ -34,6 +34,10 @@ pub(super) struct Args {
     /// The address of Envoy's own admin interface: it can end the process, so keep it on this machine
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901", value_parser = listener)]
     admin: SocketAddr,
+    /// A listener for probes and Prometheus on other machines: `GET /ready` and `GET /stats/prometheus` of the admin interface, and
+    /// nothing else
+    #[arg(long, value_name = "IP:PORT", value_parser = listener)]
+    health_listen: Option<SocketAddr>,
     /// The address at which Envoy reaches modgud, instead of `server.grpc` on this machine: `HOST:PORT`, `unix:/PATH`
     /// or `unix:@NAME`
     #[arg(long, value_name = "ADDRESS")]
@@ -91,10 +95,14 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 
 /// Checks that the listeners of Envoy have addresses of their own. modgud's count if it is on the same machine.
 fn check_listeners(args: &Args, server: &ServerConfig) -> Result<(), EnvoyError> {
-    let Args { listen, admin, modgud, .. } = args;
-    let envoy = [("--listen", *listen), ("--admin", *admin)];
-    if collide(*listen, *admin) {
-        return Err(EnvoyError::Collision { option: "--listen", address: *listen, other: "--admin", taken: *admin });
+    let Args { listen, admin, health_listen, modgud, .. } = args;
+    let health = health_listen.map(|address| ("--health-listen", address));
+    let envoy: Vec<_> = [("--listen", *listen), ("--admin", *admin)].into_iter().chain(health).collect();
+    for (number, (other, taken)) in envoy.iter().enumerate() {
+        let earlier = envoy.iter().take(number);
+        if let Some((option, address)) = earlier.into_iter().find(|(_, address)| collide(*address, *taken)) {
+            return Err(EnvoyError::Collision { option, address: *address, other, taken: *taken });
+        }
     }
     let grpc = match &server.grpc {
         ListenAddr::Tcp(address) => Some(("`server.grpc`", *address)),
@@ -102,7 +110,7 @@ fn check_listeners(args: &Args, server: &ServerConfig) -> Result<(), EnvoyError>
     };
     let own = grpc.into_iter().chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
     for (other, taken) in own {
-        if let Some((option, address)) = envoy.into_iter().find(|(_, address)| collide(*address, taken)) {
+        if let Some((option, address)) = envoy.iter().copied().find(|(_, address)| collide(*address, taken)) {
             return Err(EnvoyError::Collision { option, address, other, taken });
         }
     }
@@ -166,7 +174,7 @@ pub(super) fn run(args: Args) -> Exit {
 
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
     check_listeners(&args, &config.server)?;
-    let Args { config: _, profile: _, listen: listener, admin, modgud, server_name, docs, docs_page, https, tls } =
+    let Args { config: _, profile: _, listen, admin, health_listen, modgud, server_name, docs, docs_page, https, tls } =
         args;
     let Config { server: ServerConfig { grpc, max_in_flight, .. }, snapshot, gateway, .. } = config;
     let modgud = modgud.or_else(|| CheckCluster::of(grpc)).ok_or(EnvoyError::AnyPort)?;
@@ -180,7 +188,10 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
     if docs.is_some() {
         warn_of_closed_docs(snapshot);
     }
-    Ok(Bootstrap { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name, docs }.yaml()?)
+    let (listener, health) = (listen, health_listen);
+    let bootstrap =
+        Bootstrap { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs };
+    Ok(bootstrap.yaml()?)
 }
 
 /// Warns if a credential is required for the API description: a browser has none when it opens the page.

@@ -4,6 +4,7 @@
 mod docs;
 mod ext_authz_cluster;
 mod filter;
+mod health;
 #[cfg(test)]
 mod tests;
 
@@ -101,6 +102,8 @@ pub struct Bootstrap<'c> {
     pub https: Option<CertificateFiles>,
     /// Envoy's own admin listener.
     pub admin: SocketAddr,
+    /// The listener for probes and scrapes; `None` without one.
+    pub health: Option<SocketAddr>,
     /// The address of modgud's checks.
     pub modgud: CheckCluster,
     /// TLS settings for connections to modgud; `None` without TLS.
@@ -156,6 +159,11 @@ pub enum BootstrapError {
     /// TLS for a modgud that serves plain connections.
     #[error("modgud does not serve TLS: the configuration has no `server.tls`; remove --modgud-tls-ca")]
     Plain,
+    /// The health listener can't know the port of the admin interface.
+    #[error(
+        "the health listener forwards to the admin interface, whose port 0 is any free one; use --admin with another port"
+    )]
+    AdminPort,
     /// A module has the paths of the API description.
     #[error(
         "the module {0} has the path {1}, on which Envoy would serve the API description; remove --docs, or write another prefix"
@@ -172,7 +180,8 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
-        let Self { gateway, listener, https, admin, modgud, tls, deadline, max_in_flight, server_name, docs } = self;
+        let Self { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs } =
+            self;
         let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
         if modules.is_empty() && core.is_none() {
             return Err(BootstrapError::Nothing);
@@ -182,7 +191,12 @@ impl Bootstrap<'_> {
         routes.sort_by_key(|module| Reverse(module.prefix.segments()));
         let route = |module: &Module| {
             let Module { name, prefix, keep_prefix, .. } = module;
-            context! { name => name.as_str(), prefix => prefix.as_str(), keep_prefix }
+            context! {
+                name => name.as_str(),
+                prefix => prefix.as_str(),
+                keep_prefix,
+                removed => Value::from_safe_string(yaml::quoted(&removed_prefix(prefix))),
+            }
         };
         let core_paths = core.iter().flat_map(|_| reserved).map(|name| format!("/{name}"));
         let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream));
@@ -191,6 +205,7 @@ impl Bootstrap<'_> {
         render(context! {
             admin => address(*admin),
             listener => address(*listener),
+            health => health::value(*health, *admin)?,
             https => https.as_ref().map_or_else(|| Value::from(()), CertificateFiles::value),
             server_name => server_name.unwrap_or(gateway.server_name),
             has_reserved => !reserved.is_empty(),
@@ -233,6 +248,12 @@ fn render(values: Value) -> Result<String, minijinja::Error> {
 fn address(address: SocketAddr) -> Value {
     let ipv4_compat = address.ip() == Ipv6Addr::UNSPECIFIED;
     context! { host => host(&address.ip().to_string()), port => address.port(), ipv4_compat }
+}
+
+/// Returns a regular expression (RE2) for what Envoy replaces by `/`: the prefix, and the slash that separates it from the rest.
+fn removed_prefix(prefix: &ModulePrefix) -> String {
+    // Of the characters of a prefix only `.` has a meaning here.
+    format!("^{}/?", prefix.as_str().replace('.', "[.]"))
 }
 
 /// Returns a host for the template. An IPv4 address needs no quotes: Envoy reads it as text.

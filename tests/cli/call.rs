@@ -77,6 +77,52 @@ async fn a_denial_ends_with_3_and_shows_the_response() {
 }
 
 #[tokio::test]
+async fn an_expected_decision_ends_with_0_and_another_one_with_1() {
+    let sidecar =
+        Sidecar::with("profile: none\nrules: [{ name: open, match: { paths: [/open] }, access: public }]\n").await;
+    let address = sidecar.addresses.grpc.to_string();
+    let met = "";
+    let table = [
+        ("/open", "allowed", met),
+        ("/open", "denied", "modgud: the decision is `allowed`; --expect names `denied with a status below 500`\n"),
+        ("/open", "403", "modgud: the decision is `allowed`; --expect names `denied 403`\n"),
+        ("/", "denied", met),
+        ("/", "403", met),
+        ("/", "401", "modgud: the decision is `denied 403`; --expect names `denied 401`\n"),
+        ("/", "allowed", "modgud: the decision is `denied 403`; --expect names `allowed`\n"),
+    ];
+    for (path, expected, error) in table {
+        let output = run(&["call", &address, "--path", path, "--expect", expected]).await;
+        let code = if error == met { 0 } else { 1 };
+        assert_eq!((output.code, output.err.as_str()), (Some(code), error), "{path} {expected}");
+        let decision = if path == "/open" { "allowed" } else { "denied 403" };
+        assert_eq!(output.out.lines().next(), Some(decision), "{path} {expected}");
+    }
+    sidecar.stop(Shutdown::Immediate).await;
+}
+
+/// 503 is no decision about the request: a test that expects a denial must not pass while modgud can't decide.
+#[tokio::test]
+async fn an_undecided_check_is_no_expected_denial() {
+    let yaml = "profile: none
+authenticators:
+  - name: login
+    from: [{ header: authorization, schemes: [Bearer] }]
+    introspection: { url: 'https://127.0.0.1:1/introspect', client_id: modgud, client_secret: { value: 0123456789abcdef }, issuer: login, audiences: any, require: [] }
+fallback: authenticated
+";
+    let sidecar = Sidecar::with(yaml).await;
+    let address = sidecar.addresses.grpc.to_string();
+    let check = ["call", &address, "--header", "Authorization: Bearer opaque", "--expect"];
+    let denied = run(&[check.as_slice(), &["denied"]].concat()).await;
+    let error = "modgud: the decision is `denied 503`; --expect names `denied with a status below 500`\n";
+    assert_eq!((denied.code, denied.err.as_str()), (Some(1), error), "{denied:?}");
+    let named = run(&[check.as_slice(), &["503"]].concat()).await;
+    assert_eq!((named.code, named.err.as_str()), (Some(0), ""), "{named:?}");
+    sidecar.stop(Shutdown::Immediate).await;
+}
+
+#[tokio::test]
 async fn no_answer_ends_with_1() {
     // Bound, so that no other process gets it, but not listening.
     let socket = TcpSocket::new_v4().unwrap();

@@ -18,7 +18,7 @@ profile: bifrost
 modules:
   - { name: crm, prefix: /api/, keep_prefix: true, upstream: '{crm}', access: [{ organization: any, allow: [read] }] }
   - { name: documents, prefix: /api/users, keep_prefix: true, upstream: '{documents}' }
-  - { name: old, prefix: /api/users/old, upstream: '{crm}' }
+  - { name: old, prefix: /api/users/o.ld, upstream: '{crm}' }
 core: { upstream: '{core}', reserved: [admin] }
 rules:
   - { name: core-admin, match: { paths: ['/admin/{*rest}'] }, access: denied }

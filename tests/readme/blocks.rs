@@ -2,17 +2,17 @@
 
 /// A fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// The text behind the opening fence.
-    pub(super) info: String,
+    pub(crate) info: String,
     /// Its lines.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The number of its first line.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 /// All fenced blocks, in their order.
-pub(super) fn blocks(markdown: &str) -> Vec<Block> {
+pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for (number, line) in (2..).zip(markdown.lines()) {

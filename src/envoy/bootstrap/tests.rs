@@ -46,6 +46,7 @@ fn bootstrap(gateway: &GatewayConfig) -> Bootstrap<'_> {
         listener: ([127, 0, 0, 2], 80).into(),
         https: None,
         admin: ([127, 0, 0, 3], 81).into(),
+        health: None,
         modgud: "modgud:9191".parse().unwrap(),
         tls: None,
         deadline: Duration::from_millis(1_900),
@@ -112,7 +113,14 @@ fn a_module_can_keep_its_prefix() {
     gateway.modules.iter_mut().for_each(|module| module.keep_prefix = module.prefix.as_str() != "/a");
     let yaml = bootstrap(&gateway).yaml().unwrap();
     let routes: Vec<&str> = yaml.lines().filter_map(|line| line.trim().strip_prefix("route: ")).collect();
-    assert_eq!(routes, [r#"{ cluster: "a b" }"#, r#"{ cluster: "on" }"#, "{ cluster: a, prefix_rewrite: / }"]);
+    assert_eq!(
+        routes,
+        [
+            r#"{ cluster: "a b" }"#,
+            r#"{ cluster: "on" }"#,
+            r#"{ cluster: a, regex_rewrite: { pattern: { regex: "^/a/?" }, substitution: / } }"#
+        ]
+    );
     assert_eq!(yaml.matches("request_headers_to_remove: [cookie]").count(), 3, "{yaml}");
 }
 
@@ -217,6 +225,37 @@ fn a_listener_on_every_ipv6_address_serves_ipv4_too() {
         assert_eq!(yaml.contains("          port_value: 80\n          ipv4_compat: true"), compatible, "{listener}");
         let yaml = Bootstrap { admin: listener.parse().unwrap(), ..bootstrap(&gateway) }.yaml().unwrap();
         assert_eq!(yaml.contains("      port_value: 80\n      ipv4_compat: true"), compatible, "{listener}");
+    }
+}
+
+#[test]
+fn the_health_listener_leads_to_the_admin_interface_of_this_machine() {
+    let gateway = gateway();
+    let written = |admin: &str, health: &str| {
+        let (admin, health) = (admin.parse().unwrap(), health.parse().ok());
+        Bootstrap { admin, health, ..bootstrap(&gateway) }.yaml()
+    };
+    assert!(!written("127.0.0.1:81", "").unwrap().contains("health\n"), "only with an address");
+    assert_eq!(written("127.0.0.1:0", "0.0.0.0:82"), Err(BootstrapError::AdminPort));
+    for (admin, host) in [
+        ("127.0.0.1:81", "127.0.0.1"),
+        ("0.0.0.0:81", "127.0.0.1"),
+        ("[::]:81", "\"::1\""),
+        ("[::1]:81", "\"::1\""),
+        ("10.0.0.1:81", "10.0.0.1"),
+    ] {
+        let yaml = written(admin, "[::]:82").unwrap();
+        for there in [
+            &format!("                      address: {host}\n                      port_value: 81\n"),
+            "          address: \"::\"\n          port_value: 82\n          ipv4_compat: true",
+            "                stat_prefix: health\n",
+        ] {
+            assert_eq!(yaml.matches(there).count(), 1, "{admin}: {there}\n{yaml}");
+        }
+        let (_, health) = yaml.split_once("    - name: health\n").unwrap();
+        let (health, _) = health.split_once("\n  clusters:\n").unwrap();
+        assert_eq!(health.matches("- match: ").count(), 2, "{health}");
+        assert!(!health.contains("ext_authz") && !health.contains("access_log"), "{health}");
     }
 }
 

@@ -1,0 +1,62 @@
+//! Every kustomization of `deploy` builds, and every version of Kubernetes accepts the result.
+
+use super::manifests::{config_files, objects, unrestricted, validate};
+use super::samples::check_files;
+use super::{files_below, run, shown};
+use crate::support::program;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// The fewest kustomizations in `deploy`: so many are known, and a walk that finds fewer is broken.
+const LEAST: usize = 0;
+
+fn build(folder: &Path) -> Result<String, String> {
+    run(Command::new(program("MODGUD_TEST_KUSTOMIZE")).arg("build").arg(folder))
+}
+
+/// The built kustomizations, by folder.
+fn built() -> BTreeMap<String, String> {
+    let files = files_below("deploy");
+    let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+    let found = files.iter().filter(|file| names.iter().any(|name| file.ends_with(name)));
+    let folders = found.map(|file| file.parent().unwrap());
+    let built: BTreeMap<String, String> = folders
+        .map(|folder| (shown(folder), build(folder).unwrap_or_else(|error| panic!("{}: {error}", shown(folder)))))
+        .collect();
+    assert!(built.len() >= LEAST, "{:?}", built.keys());
+    built
+}
+
+#[test]
+fn every_version_of_kubernetes_accepts_them() {
+    let built = built();
+    validate(|_| built.clone());
+}
+
+#[tokio::test]
+async fn their_pods_are_restricted_and_their_configurations_valid() {
+    for (name, yaml) in built() {
+        let objects = objects(&yaml);
+        assert!(!objects.is_empty(), "{name} makes no object");
+        for object in &objects {
+            assert_eq!(unrestricted(object, true), [""; 0], "{name}");
+            check_files(&name, &config_files(object)).await;
+        }
+    }
+}
+
+/// kustomize does look: a file that is not there is found.
+#[test]
+fn a_broken_kustomization_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("kustomization.yaml", "resources: [service.yaml]\nnamePrefix: a-\n");
+    let error = build(folder.path()).unwrap_err();
+    assert!(error.contains("service.yaml"), "{error}");
+    write("service.yaml", "apiVersion: v1\nkind: Service\nmetadata: { name: b }\nspec: { ports: [{ port: 80 }] }\n");
+    let built = build(folder.path()).unwrap();
+    assert_eq!(objects(&built)[0]["metadata"]["name"], "a-b", "{built}");
+    // The built form is what Kubernetes' schemas are for.
+    validate(|_| BTreeMap::from([("broken".to_owned(), built.clone())]));
+}

@@ -1,0 +1,3 @@
+module modgud.test/sample
+
+go 1.24
