@@ -2,6 +2,7 @@
 //!
 //! - `chart`: the schema of the chart's values, and the table in its README.
 //! - `helm`: the chart renders what `tests/data/deploy/chart.yaml` says, and refuses `wrong-values.yaml`. Needs Helm and kubeconform.
+//! - `image`: the image without an engine, and that the Dockerfile sets the same.
 //! - `kustomize`: every kustomization. Needs kustomize and kubeconform.
 //! - `manifests`: objects, kubeconform, and the rules of PodSecurity `restricted`.
 //! - `samples`: every configuration of modgud and of Envoy, also inside ConfigMaps.
@@ -18,6 +19,7 @@
 
 mod chart;
 mod helm;
+mod image;
 mod kustomize;
 mod manifests;
 mod samples;

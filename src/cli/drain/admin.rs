@@ -67,7 +67,7 @@ impl FromStr for AdminAddr {
             Ok(address) if !address.is_local() => Err(NoAdminAddr::Elsewhere),
             Ok(ListenAddr::Tcp(address)) => Ok(Self::Loopback(address)),
             Ok(ListenAddr::Unix(path)) if address == text => Ok(Self::Unix(path)),
-            Ok(ListenAddr::Unix(_)) | Err(_) => Err(NoAdminAddr::Form),
+            Ok(ListenAddr::Unix(_) | ListenAddr::Abstract(_)) | Err(_) => Err(NoAdminAddr::Form),
         }
     }
 }
