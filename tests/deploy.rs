@@ -50,7 +50,7 @@ fn table<Row: DeserializeOwned>(name: &str) -> Vec<Row> {
     rows
 }
 
-/// Every file below a folder of the project, in order.
+/// Every file below a folder, in order. A relative path starts at the project's root.
 fn files_below(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![root().join(folder)];
     let mut files = Vec::new();

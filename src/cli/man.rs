@@ -4,6 +4,7 @@ use super::{Exit, counted, definitions, print_error, print_line};
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -80,7 +81,7 @@ fn render(command: &Command) -> io::Result<String> {
     Ok(ascii(&String::from_utf8_lossy(&page)))
 }
 
-/// Writes characters beyond ASCII as escapes (groff_char(7)): not every formatter knows the encoding of a page. A terminal without Unicode has
+/// Writes characters beyond ASCII as escapes (`groff_char(7)`): not every formatter knows the encoding of a page. A terminal without Unicode has
 /// no `…`, which is in descriptions.
 fn ascii(page: &str) -> String {
     let mut ascii = String::with_capacity(page.len());
@@ -88,7 +89,10 @@ fn ascii(page: &str) -> String {
         match c {
             '…' => ascii.push_str("..."),
             c if c.is_ascii() => ascii.push(c),
-            c => ascii.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+            c => {
+                // Writing to a `String` does not fail.
+                let _ = write!(ascii, "\\[u{:04X}]", u32::from(c));
+            }
         }
     }
     ascii

@@ -96,7 +96,7 @@ pub(super) struct Server {
     /// abstract socket require `tls`, or `insecure_plaintext: true`. A change requires a restart.
     pub(super) grpc: Option<String>,
     /// `true`: something else, such as a network policy, restricts access. `grpc` may then be an address beyond this machine, an abstract
-    /// socket, or one with a mode such as `"0666"`, without `tls`. Default: `false`, with which such an address is a warning.
+    /// socket, or one whose mode admits every user, without `tls`. Default: `false`, with which such an address is a warning.
     #[serde(default)]
     pub(super) insecure_plaintext: bool,
     /// The mode and the group of the file of `grpc: unix:/PATH`, which modgud sets before it listens. A change requires a restart.

@@ -1,4 +1,4 @@
-//! Socket activation: listeners that a service manager, such as systemd, opens and passes to modgud (sd_listen_fds(3)).
+//! Socket activation: listeners that a service manager, such as systemd, opens and passes to modgud (`sd_listen_fds(3)`).
 //!
 //! A passed listener must be the configured one: `server.grpc` and `server.socket` stay the only place that says who can connect, so that
 //! `modgud check` warns about it and `modgud envoy` writes its address. Its file belongs to the service manager, which also removes it.

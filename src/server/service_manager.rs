@@ -1,4 +1,4 @@
-//! Notifies a service manager, such as systemd, of readiness, reloads and the stop (sd_notify(3)). Without `NOTIFY_SOCKET` there is none.
+//! Notifies a service manager, such as systemd, of readiness, reloads and the stop (`sd_notify(3)`). Without `NOTIFY_SOCKET` there is none.
 
 use super::readiness::{DRAINING, Readiness};
 use sd_notify::NotifyState;

@@ -43,14 +43,15 @@ async fn shell(program: &str, arguments: &[&str], input: &str) -> Option<(bool, 
 
 /// The completions of a command line in bash, whose last word is unfinished.
 async fn completed(line: &str) -> Vec<String> {
-    let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
-    let current = words.len() - 1;
-    let previous = words.get(current - 1).unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    let (last, before) = words.split_last().unwrap();
+    let previous = before.last().unwrap();
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let test = format!(
-        "{}\nCOMP_WORDS=({}); COMP_CWORD={current}; COMPREPLY=()\n_modgud modgud {} {previous}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
+        "{}\nCOMP_WORDS=({}); COMP_CWORD={}; COMPREPLY=()\n_modgud modgud '{last}' '{previous}'\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
         script("bash").await,
-        words.join(" "),
-        words.last().unwrap(),
+        quoted.join(" "),
+        before.len(),
     );
     let (succeeded, output) =
         shell("bash", &["--norc", "--noprofile"], &test).await.unwrap_or_else(|| panic!("bash is not installed"));

@@ -44,7 +44,7 @@ async fn every_command_has_a_page_with_its_options_and_examples() {
         // As roff writes a hyphen and an apostrophe.
         let plain = text.replace("\\-", "-").replace("\\*(Aq", "'");
         let title = [&["modgud".to_owned()], command.as_slice()].concat().join("-");
-        assert!(plain.contains(&format!("\n.TH {title} 1 ")), "{text}");
+        assert!(plain.starts_with(&format!(".TH {title} 1 \"\" \"modgud ")), "{text}");
         let (_, examples) = help.split_once("\nExample:\n").unwrap();
         let example = examples.lines().next().unwrap().trim().replace('\\', "\\e");
         assert!(plain.contains(&example), "{title} has no example {example}:\n{text}");

@@ -93,8 +93,10 @@ fn the_dockerfile_sets_the_same() {
     let ports: Vec<String> = dockerfile["EXPOSE"].split(' ').map(|port| format!("{port}/tcp")).collect();
     assert_eq!(image["ExposedPorts"].as_object().unwrap().keys().collect::<Vec<_>>(), ports.iter().collect::<Vec<_>>());
     let labels = image["Labels"].as_object().unwrap();
-    let set: Vec<&str> =
-        dockerfile["LABEL"].split_whitespace().filter_map(|word| word.split_once("=\"").map(|(name, _)| name)).collect();
+    let set: Vec<&str> = dockerfile["LABEL"]
+        .split_whitespace()
+        .filter_map(|word| word.split_once("=\"").map(|(name, _)| name))
+        .collect();
     assert_eq!(labels.len(), set.len(), "{labels:?} {set:?}");
     assert!(set.iter().all(|name| labels.contains_key(*name)), "{labels:?} {set:?}");
     assert_eq!(labels["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));

@@ -16,8 +16,8 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// The folders of a pod that samples name.
-const FOLDERS: [&str; 2] = ["/etc/modgud/", "/etc/envoy/"];
+/// The folders of a pod, or of a container with Docker Compose, that samples name.
+const FOLDERS: [&str; 3] = ["/etc/modgud/", "/etc/envoy/", "/run/secrets/"];
 
 /// The keys of modgud's configuration that name a file, also by a relative path.
 const FILE_KEYS: [&str; 5] = ["file", "cert", "key", "client_ca", "ca"];
@@ -48,7 +48,7 @@ fn secret(path: &str, generated: &CertifiedKey<KeyPair>) -> String {
         "only-a-secret-of-this-test-with-32-bytes".to_owned()
     } else if ends(".key") || ends("-key.pem") {
         generated.signing_key.serialize_pem()
-    } else if ends(".pem") && path.contains("keys/") {
+    } else if ends(".pub.pem") || (ends(".pem") && path.contains("keys/")) {
         KEY.public_pem().unwrap()
     } else if ends(".crt") || ends(".pem") {
         generated.cert.pem()

@@ -129,8 +129,9 @@ def url(run):
 
 
 def modguds(run):
-    """The pods of the release."""
-    return run.cluster.get(NAMESPACE, "pods", f"--selector=app.kubernetes.io/instance={RELEASE}")["items"]
+    """The pods of the release that serve, without that of `helm test`."""
+    selector = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=authorization"
+    return [pod for pod in run.cluster.get(NAMESPACE, "pods", selector)["items"] if "deletionTimestamp" not in pod["metadata"]]
 
 
 def served(run, pod):

@@ -1,4 +1,4 @@
-//! Socket activation: listeners that a service manager opened and passed (sd_listen_fds(3)).
+//! Socket activation: listeners that a service manager opened and passed (`sd_listen_fds(3)`).
 
 use super::launcher::{launch, sockets};
 use crate::cli::process::{KEY_VARIABLE, Output, Serving, Starting, run};

@@ -1,4 +1,4 @@
-//! Notifications for a service manager (sd_notify(3)), as systemd's `Type=notify-reload` needs them.
+//! Notifications for a service manager (`sd_notify(3)`), as systemd's `Type=notify-reload` needs them.
 
 use crate::cli::process::{KEY_VARIABLE, Starting};
 use crate::support::KEY;
@@ -23,7 +23,7 @@ impl Manager {
         let mut buffer = [0; 4_096];
         let received = timeout(Duration::from_secs(60), self.0.recv(&mut buffer)).await;
         let length = received.unwrap_or_else(|_| panic!("no notification")).unwrap();
-        String::from_utf8(buffer[..length].to_vec()).unwrap()
+        String::from_utf8(buffer.get(..length).unwrap().to_vec()).unwrap()
     }
 
     /// Waits for a notification with this line; none before it has `forbidden`.

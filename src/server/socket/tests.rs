@@ -58,7 +58,8 @@ async fn an_unknown_group_is_an_error_and_leaves_no_file() {
 #[tokio::test]
 async fn an_abstract_name_has_one_owner_and_no_file() {
     let address: ListenAddr = format!("unix:@modgud-test-{}", std::process::id()).parse().unwrap();
-    let open = || Socket::open(&address, &SocketAccess::default());
+    let access = SocketAccess::default();
+    let open = || Socket::open(&address, &access);
     let socket = open().await.unwrap();
     assert!(matches!(open().await, Err(SocketError::InUse)));
     let connect = tokio::net::UnixStream::connect(address.unix_path().unwrap());
