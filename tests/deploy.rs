@@ -1,6 +1,8 @@
 //! The files in `deploy` are accepted by the programs that read them: Helm, Kubernetes, kustomize, modgud and Envoy.
 //!
 //! - `chart`: the schema of the chart's values, and the table in its README.
+//! - `egctl`: what Envoy Gateway makes of its sample, in a real Envoy. Needs egctl.
+//! - `gateways`: the samples for gateways have the expressions and limits that `modgud envoy` writes.
 //! - `helm`: the chart renders what `tests/data/deploy/chart.yaml` says, and refuses `wrong-values.yaml`. Needs Helm and kubeconform.
 //! - `image`: the image without an engine, and that the Dockerfile sets the same.
 //! - `kustomize`: every kustomization. Needs kustomize and kubeconform.
@@ -18,6 +20,8 @@
 )]
 
 mod chart;
+mod egctl;
+mod gateways;
 mod helm;
 mod image;
 mod kustomize;
@@ -46,7 +50,7 @@ fn table<Row: DeserializeOwned>(name: &str) -> Vec<Row> {
     rows
 }
 
-/// Every file below a folder of the project, in order.
+/// Every file below a folder, in order. A relative path starts at the project's root.
 fn files_below(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![root().join(folder)];
     let mut files = Vec::new();

@@ -51,6 +51,7 @@ pub(crate) mod tokens;
 mod transport;
 mod undecided;
 mod written;
+mod xds;
 
 use crate::support::program;
 use modgud_testbed::http::Exchange;
@@ -62,7 +63,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long something that has to happen may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn programs() -> Programs {
     Programs {

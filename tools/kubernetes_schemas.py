@@ -26,6 +26,7 @@ MODULES = [
     "sigs.k8s.io/gateway-api@v1.6.3",
     "github.com/envoyproxy/gateway@v1.9.1",
     "istio.io/api@v1.32.0",
+    "github.com/projectcontour/contour@v1.33.8",
 ]
 
 # The versions of Kubernetes that the manifests are for: the `-strict` schemas know every key and refuse others.
@@ -37,6 +38,7 @@ DEFINITIONS = re.compile(
     r"|github\.com/prometheus-operator/prometheus-operator@[^/]+/example/prometheus-operator-crd/"
     r"|sigs\.k8s\.io/gateway-api@[^/]+/config/crd/standard/"
     r"|github\.com/envoyproxy/gateway@[^/]+/charts/gateway-helm/charts/crds/crds/generated/"
+    r"|github\.com/projectcontour/contour@[^/]+/examples/contour/01-crds"
     r"|istio\.io/api@[^/]+/kubernetes/customresourcedefinitions)[^/]*\.yaml$"
 )
 

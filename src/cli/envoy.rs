@@ -1,5 +1,7 @@
 //! `modgud envoy`: Envoy's configuration, derived from modgud's.
 
+mod xds;
+
 use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
 use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CertificateFiles, CheckCluster, Docs, UpstreamTls};
@@ -13,13 +15,13 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Writes a complete, hardened configuration of Envoy on standard output.
+/// Writes a complete, hardened configuration of Envoy on standard output, or as files that Envoy reads again when they change.
 ///
 /// It has routes and clusters for `modules` and `core`. Its `ext_authz` filter calls modgud, which may change any header
 /// but those of HTTP and Envoy. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001"
+    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001\n  modgud envoy --config modgud.yaml --xds envoy && envoy --config-path envoy/bootstrap.yaml"
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
@@ -52,6 +54,8 @@ pub(super) struct Args {
     /// The path, on Envoy's machine, of the page that `modgud openapi page` writes: Envoy serves it at `/docs`
     #[arg(long, value_name = "FILE", requires = "docs")]
     docs_page: Option<String>,
+    #[command(flatten)]
+    xds: xds::Xds,
     #[command(flatten)]
     https: Https,
     #[command(flatten)]
@@ -154,6 +158,8 @@ enum EnvoyError {
     Collision { option: &'static str, address: SocketAddr, other: &'static str, taken: SocketAddr },
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    #[error(transparent)]
+    Xds(#[from] xds::XdsError),
 }
 
 pub(super) fn run(args: Args) -> Exit {
@@ -164,18 +170,31 @@ pub(super) fn run(args: Args) -> Exit {
         Err(error) => return print_error(error),
     };
     match write(args, &loaded.config) {
-        Ok(yaml) => {
-            print_line(yaml.trim_end());
+        Ok(text) => {
+            print_line(text.trim_end());
             Exit::Done
         }
         Err(error) => print_error(error),
     }
 }
 
+/// Returns the configuration, or which files were written.
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
     check_listeners(&args, &config.server)?;
-    let Args { config: _, profile: _, listen, admin, health_listen, modgud, server_name, docs, docs_page, https, tls } =
-        args;
+    let Args {
+        config: _,
+        profile: _,
+        listen,
+        admin,
+        health_listen,
+        modgud,
+        server_name,
+        docs,
+        docs_page,
+        xds,
+        https,
+        tls,
+    } = args;
     let Config { server: ServerConfig { grpc, max_in_flight, .. }, snapshot, gateway, .. } = config;
     let modgud = modgud.or_else(|| CheckCluster::of(grpc)).ok_or(EnvoyError::AnyPort)?;
     let Tls { ca, name, cert, key } = tls;
@@ -191,7 +210,10 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
     let (listener, health) = (listen, health_listen);
     let bootstrap =
         Bootstrap { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs };
-    Ok(bootstrap.yaml()?)
+    match xds.files()? {
+        Some(files) => Ok(files.write(&bootstrap)?),
+        None => Ok(bootstrap.yaml()?),
+    }
 }
 
 /// Warns if a credential is required for the API description: a browser has none when it opens the page.

@@ -1,5 +1,6 @@
 //! Envoy's configuration: its inputs, and [`Bootstrap`], which fills the template `envoy.yaml.jinja`. The template engine
-//! escapes every text as a YAML scalar. `deploy/envoy.yaml` is the output for `deploy/modgud.yaml`.
+//! escapes every text as a YAML scalar. `deploy/envoy.yaml` is the output for `deploy/modgud.yaml`. The template is also that of the four
+//! files for which Envoy needs no restart.
 
 mod docs;
 mod ext_authz_cluster;
@@ -7,10 +8,12 @@ mod filter;
 mod health;
 #[cfg(test)]
 mod tests;
+mod xds;
 
 pub use docs::Docs;
 pub use ext_authz_cluster::{CheckCluster, NoCheckCluster, UpstreamTls};
 pub use filter::Filter;
+pub use xds::XdsFiles;
 
 use crate::net::upstream_addr::HostPort;
 use crate::yaml;
@@ -180,6 +183,11 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
+        render(File::Envoy, self.values(None)?)
+    }
+
+    /// Returns the values for the template.
+    fn values(&self, xds: Option<&XdsFiles>) -> Result<Value, BootstrapError> {
         let Self { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs } =
             self;
         let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
@@ -202,7 +210,8 @@ impl Bootstrap<'_> {
         let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream));
         let clusters = of_modules.chain(core.iter().map(|upstream| (CORE, upstream)));
         let cluster = |(name, upstream): (&str, &HostPort)| context! { name, host => host(upstream.host()), port => upstream.port() };
-        render(context! {
+        Ok(context! {
+            xds => xds.map_or_else(|| Value::from(()), XdsFiles::value),
             admin => address(*admin),
             listener => address(*listener),
             health => health::value(*health, *admin)?,
@@ -226,12 +235,48 @@ impl Bootstrap<'_> {
             core_paths => core_paths.collect::<Value>(),
             clusters => clusters.map(cluster).collect::<Value>(),
         })
-        .map_err(|error| BootstrapError::Template(error.to_string()))
     }
 }
 
+/// A file that the template makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum File {
+    /// The one file that has everything.
+    Envoy,
+    /// The start of an Envoy that reads the other files.
+    Bootstrap,
+    /// The listeners, without their routes.
+    Listeners,
+    /// The routes.
+    Routes,
+    /// The clusters.
+    Clusters,
+}
+
+impl File {
+    /// Returns its name in the template, also that of the file without `.yaml`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy",
+            Self::Bootstrap => "bootstrap",
+            Self::Listeners => "listeners",
+            Self::Routes => "routes",
+            Self::Clusters => "clusters",
+        }
+    }
+}
+
+/// Returns a file.
+///
+/// # Errors
+/// [`BootstrapError::Template`].
+fn render(file: File, values: Value) -> Result<String, BootstrapError> {
+    let values = context! { file => file.name(), ..values };
+    fill(values).map_err(|error| BootstrapError::Template(error.to_string()))
+}
+
 /// Fills the template. Escapes every text as a YAML scalar, except those marked safe. An undefined variable is an error.
-fn render(values: Value) -> Result<String, minijinja::Error> {
+fn fill(values: Value) -> Result<String, minijinja::Error> {
     let mut environment = minijinja::Environment::empty();
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);

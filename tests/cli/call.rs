@@ -93,7 +93,7 @@ async fn an_expected_decision_ends_with_0_and_another_one_with_1() {
     ];
     for (path, expected, error) in table {
         let output = run(&["call", &address, "--path", path, "--expect", expected]).await;
-        let code = if error == met { 0 } else { 1 };
+        let code = i32::from(error != met);
         assert_eq!((output.code, output.err.as_str()), (Some(code), error), "{path} {expected}");
         let decision = if path == "/open" { "allowed" } else { "denied 403" };
         assert_eq!(output.out.lines().next(), Some(decision), "{path} {expected}");

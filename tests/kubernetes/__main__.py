@@ -16,7 +16,10 @@ import time
 import traceback
 
 import chart
+import contour
+import envoy_gateway
 import images
+import istio
 import programs
 import rollout
 import sidecar
@@ -24,7 +27,7 @@ from cluster import Cluster
 from failure import Failure
 from host import Host
 
-GROUPS = {"sidecar": sidecar, "rollout": rollout, "chart": chart}
+GROUPS = {"sidecar": sidecar, "rollout": rollout, "chart": chart, "envoy-gateway": envoy_gateway, "istio": istio, "contour": contour}
 CACHE = "~/.cache/modgud-kubernetes-test"
 
 

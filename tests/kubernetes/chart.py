@@ -107,6 +107,7 @@ def gateway(run):
     ]
     run.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), "--namespace", EDGE)
     run.cluster.rolled_out(EDGE, "edge")
+    wait_until("the Service leads to the pod", 20, lambda: run.cluster.http(url(run))[0] != 0)
     for options, expected in ((with_token(run), 200), ([], 401)):
         status, body = run.cluster.http(url(run), *options)
         if status != expected:
@@ -128,8 +129,9 @@ def url(run):
 
 
 def modguds(run):
-    """The pods of the release."""
-    return run.cluster.get(NAMESPACE, "pods", f"--selector=app.kubernetes.io/instance={RELEASE}")["items"]
+    """The pods of the release that serve, without that of `helm test`."""
+    selector = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=authorization"
+    return [pod for pod in run.cluster.get(NAMESPACE, "pods", selector)["items"] if "deletionTimestamp" not in pod["metadata"]]
 
 
 def served(run, pod):

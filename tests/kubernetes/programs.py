@@ -24,6 +24,7 @@ ENVOY_GATEWAY = f"github.com/envoyproxy/gateway/cmd/envoy-gateway@{ENVOY_GATEWAY
 EGCTL = f"github.com/envoyproxy/gateway/cmd/egctl@{ENVOY_GATEWAY_VERSION}"
 # Istio tags no Go modules: this is a commit of its 1.32 line.
 ISTIO = "istio.io/istio/pilot/cmd/pilot-discovery@v0.0.0-20260827124520-eed52ebb66ad"
+CONTOUR = "github.com/projectcontour/contour/cmd/contour@v1.33.8"
 
 # The version that the parts of Kubernetes report: without it they report 0.0.0, and clients refuse them.
 MAJOR, MINOR, _ = KUBERNETES.split(".")
@@ -79,6 +80,7 @@ ALL = {
         Program("envoy-gateway", "6 minutes of CPU time", package=ENVOY_GATEWAY),
         Program("egctl", "1 minute of CPU time after envoy-gateway", package=EGCTL),
         Program("pilot-discovery", "6 minutes of CPU time", package=ISTIO),
+        Program("contour", "5 minutes of CPU time", package=CONTOUR),
     )
 }
 

@@ -206,8 +206,8 @@ def reloaded(run):
 def bad_config(run):
     """A wrong ConfigMap changes nothing but a metric and the log; a new pod with it never gets requests."""
     good = set_config(run, lambda text: text.replace("access: public", "access: publik"))
-    metric = lambda pod: "modgud_config_reloads_total" in (body := admin(run, pod, "/metrics")[1]) and re.search(r'outcome="(failed|rejected|error)"\} [1-9]', body)
-    wait_until("the metric counts the rejected file", 60, lambda: all(metric(pod) for pod in pods(run)))
+    rejected = lambda pod: re.search(r"^modgud_config_reload_failures_total [1-9]", admin(run, pod, "/metrics")[1], re.MULTILINE)
+    wait_until("the metric counts the rejected file", 60, lambda: all(rejected(pod) for pod in pods(run)))
     status, _ = run.cluster.http(url(run, OPENED))
     if status != 200:
         raise Failure(f"{status}: the rule is gone")

@@ -248,13 +248,13 @@ fn the_health_listener_leads_to_the_admin_interface_of_this_machine() {
         for there in [
             &format!("                      address: {host}\n                      port_value: 81\n"),
             "          address: \"::\"\n          port_value: 82\n          ipv4_compat: true",
-            "                stat_prefix: health\n",
+            "                stat_prefix: health\n                server_name: modgud\n",
         ] {
             assert_eq!(yaml.matches(there).count(), 1, "{admin}: {there}\n{yaml}");
         }
         let (_, health) = yaml.split_once("    - name: health\n").unwrap();
         let (health, _) = health.split_once("\n  clusters:\n").unwrap();
-        assert_eq!(health.matches("- match: ").count(), 2, "{health}");
+        assert_eq!(health.matches("- match:\n").count(), 2, "{health}");
         assert!(!health.contains("ext_authz") && !health.contains("access_log"), "{health}");
     }
 }
