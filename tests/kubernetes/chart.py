@@ -5,11 +5,12 @@ import json
 import images
 from failure import Failure, wait_until
 from images import ROOT
-from load import Load
+from load import Load, replaced_without_loss
 
 PROGRAMS = ["helm"]
 CHART = ROOT / "deploy/helm/modgud"
 NAMESPACE, RELEASE, SERVICE = "auth", "central", "central-modgud"
+SELECTOR = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=authorization"
 EDGE = "edge"
 
 CONFIG = {
@@ -130,8 +131,7 @@ def url(run):
 
 def modguds(run):
     """The pods of the release that serve, without that of `helm test`."""
-    selector = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=authorization"
-    return [pod for pod in run.cluster.get(NAMESPACE, "pods", selector)["items"] if "deletionTimestamp" not in pod["metadata"]]
+    return [pod for pod in run.cluster.get(NAMESPACE, "pods", f"--selector={SELECTOR}")["items"] if "deletionTimestamp" not in pod["metadata"]]
 
 
 def served(run, pod):
@@ -144,13 +144,9 @@ def served(run, pod):
 
 
 def under_load(run, change):
-    """Sends 200 requests/s while something changes. None may be lost."""
-    load = Load(run, url(run), with_token(run), rate=200, seconds=25)
-    change()
-    seen = load.result()
-    if seen.lost:
-        raise Failure(f"lost: {seen.lost}")
-    return f"0 of {seen.sent} requests lost"
+    """Replaces all pods of the release at 200 requests/s. None may be lost."""
+    loads = {"kept": Load(run, url(run), with_token(run), rate=200)}
+    return replaced_without_loss(run, loads, NAMESPACE, SELECTOR, change)
 
 
 def upgraded(run):
