@@ -13,7 +13,7 @@ NAMESPACE = "modgud"
 MODULES = "api"
 HOST = "api.example.com"
 # The time of the load while modgud's pods are replaced, which takes half of it.
-SECONDS = 10
+SECONDS = 12
 
 # The profile's rule for the core service is repeated: a list replaces the profile's.
 RULES = [

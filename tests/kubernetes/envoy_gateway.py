@@ -55,7 +55,7 @@ def start(run):
     central.install(run)
     run.cluster.apply(json.dumps(API_SERVER))
     image = run.folder / "images/envoy-gateway.tar"
-    oci_image.write_program(image, images.ENVOY_GATEWAY, run.programs.envoy_gateway, "/usr/local/bin/envoy-gateway", [], None)
+    oci_image.write_program(image, images.ENVOY_GATEWAY, run.programs.envoy_gateway, "/usr/local/bin/envoy-gateway", level=1)
     run.cluster.load(image)
     chart = run.folder / "envoy-gateway"
     source = run.programs.modules() / f"github.com/envoyproxy/gateway@{programs.ENVOY_GATEWAY_VERSION}/charts/gateway-helm"
@@ -82,12 +82,15 @@ def start(run):
 def apply(run):
     """The kustomization, and that each policy says that it is accepted."""
     run.cluster.apply(run.cluster.kustomize(FOLDER, {}, [SMALL]), "--server-side")
-    for kind in ("gateway/api", "envoypatchpolicy/modgud"):
-        try:
-            wait_until(f"{kind} is programmed", 60, lambda kind=kind: condition(run, kind, "Programmed")[0] == "True")
-        except Failure as failure:
-            raise Failure(f"{failure}: {condition(run, kind, 'Programmed')}\n{pods(run)}") from None
-    for kind in ("securitypolicy/modgud", "clienttrafficpolicy/api", "envoypatchpolicy/modgud"):
+    try:
+        # The commands of the page.
+        run.cluster.kubectl("--namespace", API, "wait", "gateway/api", "--for=condition=Programmed", "--timeout=60s", seconds=70)
+        for name in ("Accepted", "Programmed"):
+            path = f'{{.status.ancestors[0].conditions[?(@.type=="{name}")].status}}'
+            run.cluster.kubectl("--namespace", API, "wait", "envoypatchpolicy/modgud", f"--for=jsonpath={path}=True", "--timeout=30s")
+    except Failure as failure:
+        raise Failure(f"{failure}\n{pods(run)}") from None
+    for kind in ("securitypolicy/modgud", "clienttrafficpolicy/api"):
         found = condition(run, kind, "Accepted")
         if found[0] != "True":
             raise Failure(f"{kind} is not accepted: {found}")
