@@ -102,7 +102,8 @@ impl App {
     /// # Errors
     /// [`AppError::Bind`] if an address can't be bound.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, AppError> {
-        Self::bind_or_take(config, clock, ActivatedSockets::default()).await
+        // Boxed, since moving so large a future is expensive.
+        Box::pin(Self::bind_or_take(config, clock, ActivatedSockets::default())).await
     }
 
     /// Takes the listeners that the service manager has opened, and opens the others.

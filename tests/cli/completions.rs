@@ -101,7 +101,7 @@ async fn every_shell_accepts_its_script() {
             Some((succeeded, output)) => assert!(succeeded && output.is_empty(), "{name}: {output}"),
             // Not by a macro, whose output is shown of failed tests only.
             None => {
-                writeln!(std::io::stderr(), "{name} is not installed: it does not read its completion script").unwrap()
+                writeln!(std::io::stderr(), "{name} is not installed: it does not read its completion script").unwrap();
             }
         }
     }

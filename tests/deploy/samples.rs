@@ -19,6 +19,9 @@ use tokio::process::Command;
 /// The folders of a pod, or of a container with Docker Compose, that samples name.
 const FOLDERS: [&str; 3] = ["/etc/modgud/", "/etc/envoy/", "/run/secrets/"];
 
+/// The files that no configuration names: each is checked by itself, or names these folders of its own containers.
+const NOT_BESIDE: [&str; 3] = ["modgud.yaml", "envoy.yaml", "docker-compose.yaml"];
+
 /// The keys of modgud's configuration that name a file, also by a relative path.
 const FILE_KEYS: [&str; 5] = ["file", "cert", "key", "client_ca", "ca"];
 
@@ -135,7 +138,7 @@ async fn modgud_and_envoy_accept_every_sample() {
         if file.ends_with("modgud.yaml") || file.ends_with("envoy.yaml") {
             let name = file.file_name().unwrap().to_str().unwrap().to_owned();
             let mut files = texts(file.parent().unwrap());
-            files.retain(|other, _| *other == name || (other != "modgud.yaml" && other != "envoy.yaml"));
+            files.retain(|other, _| *other == name || !NOT_BESIDE.contains(&other.as_str()));
             checked += check_files(&shown(&file), &files).await;
         }
         if is_manifest(&file) {

@@ -29,7 +29,8 @@ fn units() -> TempDir {
 
 /// Reports that systemd is not here. Not by a macro, whose output is shown of failed tests only.
 fn report(what: &str) {
-    writeln!(std::io::stderr(), "{what}: the units of deploy/systemd are not tested by it").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{what}: the units of deploy/systemd are not tested by it").unwrap();
 }
 
 /// Runs `systemd-analyze`. `None` if it is not installed.
