@@ -43,32 +43,48 @@
 {{- if or $ca.secretName $ca.configMapName -}}yes{{- end -}}
 {{- end }}
 
-{{/* The seconds of a duration such as `1m 30s`, rounded up. Longer units than minutes are beyond the limit of `server.drain`. */}}
-{{- define "modgud.seconds" -}}
-{{- $milliseconds := 0 -}}
-{{- range regexFindAll "[0-9]+ *[a-z]+" . -1 -}}
-{{- $number := regexFind "^[0-9]+" . | int64 -}}
-{{- $unit := regexFind "[a-z]+$" . -}}
-{{- if has $unit (list "ms" "msec" "millis" "millisecond" "milliseconds") -}}
-{{- $milliseconds = add $milliseconds $number -}}
-{{- else if has $unit (list "s" "sec" "secs" "second" "seconds") -}}
-{{- $milliseconds = add $milliseconds (mul $number 1000) -}}
-{{- else if has $unit (list "m" "min" "mins" "minute" "minutes") -}}
-{{- $milliseconds = add $milliseconds (mul $number 60000) -}}
+{{/* The seconds of `config.server.drain`, rounded up, in every form that modgud reads: `90s`, `1m 30s`, `1.5min`, `0`. */}}
+{{- define "modgud.drainSeconds" -}}
+{{- $units := dict -}}
+{{- range $names, $seconds := dict
+  "ns nsec nanos" 1e-9
+  "us µs usec" 1e-6
+  "ms msec millis" 1e-3
+  "s sec secs second seconds" 1
+  "m min mins minute minutes" 60
+  "h hr hrs hour hours" 3600
+  "d day days" 86400
+  "w wk wks week weeks" 604800
+  "M month months" 2630016
+  "y yr yrs year years" 31557600 -}}
+{{- range splitList " " $names -}}{{- $_ := set $units . $seconds -}}{{- end -}}
+{{- end -}}
+{{- $text := toString . -}}
+{{- $known := regexMatch `^\s*([0-9][0-9\s]*(\.\s*[0-9][0-9\s]*)?[a-zA-Zµ]+\s*)+$` $text -}}
+{{- $seconds := 0 -}}
+{{- range regexFindAll `[0-9][0-9.\s]*[a-zA-Zµ]+` $text -1 -}}
+{{- $unit := regexFind `[a-zA-Zµ]+$` . -}}
+{{- $number := regexReplaceAll `[^0-9.]` . "" -}}
+{{- if hasKey $units $unit -}}
+{{- $seconds = addf $seconds (mulf $number (get $units $unit)) -}}
+{{- else -}}
+{{- $known = false -}}
 {{- end -}}
 {{- end -}}
-{{- div (add $milliseconds 999) 1000 -}}
+{{- if not (or $known (eq $text "0")) -}}
+{{- fail (printf "config.server.drain: `%s` is not a duration; write a number and a unit, such as `20s` or `1m 30s`" $text) -}}
+{{- end -}}
+{{- if gt (float64 $seconds) 600.0 -}}
+{{- fail (printf "config.server.drain: `%s` is out of range; write a duration from `0s` to `10m`" $text) -}}
+{{- end -}}
+{{- ceil $seconds | int -}}
 {{- end }}
 
 {{/* Seconds for the kubelet: the pause before SIGTERM, then all of the drain. */}}
 {{- define "modgud.stopSeconds" -}}
-{{- $server := default dict .Values.config.server -}}
-{{- $text := default "20s" $server.drain -}}
-{{- if not (regexMatch "^([0-9]+ *[a-z]+ *)+$" $text) -}}
-{{- fail (printf "config.server.drain: `%s` is not a duration; write a number and a unit, such as `20s` or `1m 30s`" $text) -}}
-{{- end -}}
-{{- $drain := include "modgud.seconds" $text | int -}}
-{{- add $drain (int .Values.preStopSleepSeconds) -}}
+{{- $drain := get (default dict .Values.config.server) "drain" -}}
+{{- if kindIs "invalid" $drain -}}{{- $drain = "20s" -}}{{- end -}}
+{{- add (include "modgud.drainSeconds" $drain | int) (int .Values.preStopSleepSeconds) -}}
 {{- end }}
 
 {{/* 15 s more than that: checks under way have `server.deadline`, at most 10 s, and 2 s more. */}}

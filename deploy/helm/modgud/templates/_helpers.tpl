@@ -1,21 +1,26 @@
 {{/* Names, labels and the image. */}}
 
 {{- define "modgud.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride -}}
 {{- end }}
 
-{{/* At most 50 characters: Kubernetes allows 63, and other objects add an ending. */}}
+{{/*
+At most 50 characters: Kubernetes allows 63, and other objects add an ending. The rules are those of a Service, whose name is
+also a name in DNS. The name of a release may have dots and begin with a digit.
+*/}}
 {{- define "modgud.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- $name := include "modgud.name" . -}}
-{{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if not $name -}}
+{{- $name = .Release.Name -}}
+{{- if not (contains (include "modgud.name" .) $name) -}}
+{{- $name = printf "%s-%s" $name (include "modgud.name" .) -}}
 {{- end -}}
 {{- end -}}
+{{- $name = regexReplaceAll "-+$" ($name | trunc 50) "" -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $name) -}}
+{{- fail (printf "fullnameOverride: a Service can't have the name `%s`; write a name that begins with a letter and has only lower-case letters, digits and `-`" $name) -}}
+{{- end -}}
+{{- $name -}}
 {{- end }}
 
 {{/* The labels that select the pods. A Deployment's selector can't change, so nothing that changes belongs here. */}}
@@ -45,7 +50,7 @@ name of a template). Of equal names the last one stays, so that no value can bre
 {{- $_ := set $own "helm.sh/chart" ($chart | trunc 63 | trimSuffix "-") -}}
 {{- end -}}
 {{- $selector := include (default "modgud.selectorLabels" .selector) .root | fromYaml -}}
-{{- toYaml (mergeOverwrite $own .root.Values.commonLabels (default dict .labels) $selector) -}}
+{{- toYaml (mergeOverwrite $own (default dict .root.Values.commonLabels) (default dict .labels) $selector) -}}
 {{- end }}
 
 {{- define "modgud.labels" -}}
@@ -65,7 +70,7 @@ name of a template). Of equal names the last one stays, so that no value can bre
 {{- if not $image.repository -}}
 {{- fail "image.repository: name the repository of modgud's image, such as `--set image.repository=registry.example.com/modgud`" -}}
 {{- end -}}
-{{- if not (kindIs "string" $image.tag) -}}
+{{- if not (or (kindIs "string" $image.tag) (kindIs "invalid" $image.tag)) -}}
 {{- fail (printf "image.tag: %v is a number, and a number loses digits; write a text, such as `tag: \"2\"`, or `--set-string image.tag=2`" $image.tag) -}}
 {{- end -}}
 {{- if $image.digest -}}
@@ -98,5 +103,26 @@ name of a template). Of equal names the last one stays, so that no value can bre
 {{- int .Values.autoscaling.minReplicas -}}
 {{- else -}}
 {{- int .Values.replicaCount -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+Helm takes a default away for `null`. Of these the chart needs a value: without one it would fail somewhere without their name,
+or render something else than anyone asked for, such as no pods. Each template begins with this check.
+*/}}
+{{- define "modgud.refuseNull" -}}
+{{- range list
+  "config" "image" "listenAddress"
+  "tls" "tls.clientCa" "tls.clientCa.key" "tls.certManager" "tls.certManager.issuerRef"
+  "replicaCount" "minReadySeconds" "revisionHistoryLimit" "preStopSleepSeconds"
+  "autoscaling" "autoscaling.minReplicas" "autoscaling.maxReplicas" "autoscaling.targetCPUUtilizationPercentage"
+  "podDisruptionBudget" "topologySpread" "startupProbe" "livenessProbe" "readinessProbe"
+  "serviceAccount" "service" "metrics" "metrics.service" "metrics.podMonitor" "networkPolicy"
+  "test" "test.method" "test.path" "test.expect" -}}
+{{- $value := $.Values -}}
+{{- range splitList "." . -}}{{- $value = get $value . -}}{{- end -}}
+{{- if kindIs "invalid" $value -}}
+{{- fail (printf "%s: null removes the default, and the chart needs a value; leave the key out, or write a value" .) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
