@@ -82,7 +82,7 @@
 
 {{/* Seconds for the kubelet: the pause before SIGTERM, then all of the drain. */}}
 {{- define "modgud.stopSeconds" -}}
-{{- $drain := get (default dict .Values.config.server) "drain" -}}
+{{- $drain := (default dict .Values.config.server).drain -}}
 {{- if kindIs "invalid" $drain -}}{{- $drain = "20s" -}}{{- end -}}
 {{- add (include "modgud.drainSeconds" $drain | int) (int .Values.preStopSleepSeconds) -}}
 {{- end }}

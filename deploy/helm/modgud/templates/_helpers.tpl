@@ -120,7 +120,7 @@ or render something else than anyone asked for, such as no pods. Each template b
   "serviceAccount" "service" "metrics" "metrics.service" "metrics.podMonitor" "networkPolicy"
   "test" "test.method" "test.path" "test.expect" -}}
 {{- $value := $.Values -}}
-{{- range splitList "." . -}}{{- $value = get $value . -}}{{- end -}}
+{{- range splitList "." . -}}{{- $value = index $value . -}}{{- end -}}
 {{- if kindIs "invalid" $value -}}
 {{- fail (printf "%s: null removes the default, and the chart needs a value; leave the key out, or write a value" .) -}}
 {{- end -}}
