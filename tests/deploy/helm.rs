@@ -283,7 +283,6 @@ fn each_value_can_be_null_or_is_refused_by_name() {
 /// The JSON pointers of all values, maps and their members.
 fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
     for (name, member) in value.as_object().into_iter().flatten() {
-        // Keys of Kubernetes' own have a slash, but only in lists, which are no defaults to remove from.
         let path = format!("{path}/{name}");
         pointers(member, &path, found);
         found.push(path);

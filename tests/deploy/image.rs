@@ -1,6 +1,6 @@
 //! The image that `tools/oci_image.py` writes without an engine: the same bytes each time, and what `deploy/Dockerfile` sets, too.
 
-use super::{root, run};
+use super::{files_below, root, run};
 use crate::support::program;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -111,6 +111,28 @@ fn versions_agree() {
     assert!(dockerfile.contains(concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"), "\n")));
     let version = makefile.split_once("CARGO_AUDITABLE_VERSION := ").unwrap().1.lines().next().unwrap();
     assert!(dockerfile.contains(&format!("ARG CARGO_AUDITABLE_VERSION={version}\n")), "{version}");
+}
+
+/// The builder's engine gets the folder of the project, where the pages tell users to make private keys.
+#[test]
+fn private_keys_of_the_pages_stay_out_of_images_and_of_git() {
+    let endings = [".key", ".key.pem"];
+    for (file, before) in [(".dockerignore", "**/*"), (".gitignore", "*")] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for ending in endings {
+            assert!(text.lines().any(|line| line == format!("{before}{ending}")), "{file} lacks {before}{ending}");
+        }
+    }
+    let mut found = 0;
+    for path in [files_below("docs"), files_below("deploy"), vec![root().join("README.md")]].concat() {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for rest in ["--private ", "-keyout "].iter().flat_map(|option| text.split(option).skip(1)) {
+            let name = rest.split([' ', '`', '\n']).next().unwrap();
+            assert!(endings.iter().any(|ending| name.ends_with(ending)), "{}: {name}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found >= 6, "only {found}");
 }
 
 #[test]
