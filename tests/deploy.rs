@@ -3,7 +3,7 @@
 //! - `chart`: the schema of the chart's values, and the table in its README.
 //! - `egctl`: what Envoy Gateway makes of its sample, in a real Envoy. Needs egctl.
 //! - `gateways`: the samples for gateways have the expressions and limits that `modgud envoy` writes.
-//! - `helm`: the chart renders what `tests/data/deploy/chart.yaml` says, and refuses `wrong-values.yaml`. Needs Helm and kubeconform.
+//! - `helm`: what the chart renders or refuses, as the tables in `tests/data/deploy` say. Needs Helm and kubeconform.
 //! - `image`: the image without an engine, and that the Dockerfile sets the same.
 //! - `kustomize`: every kustomization. Needs kustomize and kubeconform.
 //! - `manifests`: objects, kubeconform, and the rules of PodSecurity `restricted`.
