@@ -1,5 +1,5 @@
 """`deploy/gateways/contour` with the real Contour, which drives a plain Envoy: the table of requests, with which status it fails closed, and that
-the API server refuses what Contour would forward without modgud."""
+the API server rejects what Contour would forward without modgud."""
 
 import json
 
@@ -111,7 +111,7 @@ OPEN = [
     (proxy("route", TLS_HOST, route=DISABLED), "authPolicy.disabled"),
     (proxy("host", DISABLED_HOST, virtualhost={"authorization": DISABLED}), "virtualhost.authorization"),
 ]
-REFUSED = [
+REJECTED = [
     *OPEN,
     (ingress("class", INGRESS_HOST, ingressClassName="contour"), "an Ingress with `tls`"),
     (ingress("annotated", INGRESS_HOST, annotations={CLASS: "contour"}, ingressClassName="other"), "an Ingress with `tls`"),
@@ -139,7 +139,7 @@ def create(run, *objects, dry_run=True):
     return run.cluster.kubectl("--namespace", central.MODULES, "create", *options, "--filename=-", input=text)
 
 
-def refusal(run, one):
+def rejection(run, one):
     """What the API server says against an object, or nothing."""
     try:
         create(run, one)
@@ -148,16 +148,16 @@ def refusal(run, one):
     return ""
 
 
-def refused(run):
-    """The API server refuses what lets requests pass without modgud, and nothing else."""
+def rejected(run):
+    """The API server rejects what lets requests pass without modgud, and nothing else."""
     version = programs.CONTOUR.rpartition("@")[2]
     if "gateways.gateway" not in run.cluster.kubectl("get", "crd", "--output=name"):
         crds = run.programs.modules() / f"github.com/projectcontour/contour@{version}/examples/gateway/00-crds.yaml"
         run.cluster.kubectl("apply", "--server-side", "--filename", crds)
         run.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "--filename", crds)
-    for one, words in REFUSED:
+    for one, words in REJECTED:
         what = f"{one['kind']} {one['metadata']['name']}"
-        wait_until(f"the API server refuses {what}", 20, lambda one=one, words=words: words in refusal(run, one))
+        wait_until(f"the API server rejects {what}", 20, lambda one=one, words=words: words in rejection(run, one))
     create(run, *ALLOWED)
     for binding in BINDINGS:
         name = binding.partition("/")[2]
@@ -168,7 +168,7 @@ def refused(run):
         wait_until(f"Kubernetes has checked the types of {name}", 20, lambda checked=checked: checked() is not None)
         if warnings := checked().get("expressionWarnings"):
             raise Failure(f"the policy {name} has warnings: {warnings}")
-    return f"{len(REFUSED)} objects are refused, {len(ALLOWED)} are not"
+    return f"{len(REJECTED)} objects are rejected, {len(ALLOWED)} are not"
 
 
 def certificate(run):
@@ -221,7 +221,7 @@ def without_policies(run):
     """Without the admission policies each of these opens a host. The command of the page finds them afterwards."""
     run.cluster.kubectl("delete", *BINDINGS)
     objects = [one for one, _ in OPEN]
-    wait_until("the API server accepts them", 20, lambda: not any(refusal(run, one) for one in objects))
+    wait_until("the API server accepts them", 20, lambda: not any(rejection(run, one) for one in objects))
     create(run, *objects, dry_run=False)
     for host in (INGRESS_HOST, TCP_HOST, TLS_HOST, DISABLED_HOST):
         forged_reaches(run, host)
@@ -244,7 +244,7 @@ CHECKS = [
     ("deploy/gateways/contour is accepted", accepted),
     ("Contour: the table of requests", table),
     ("Contour: fails closed, with 403", fails_closed),
-    ("Contour: the API server refuses what opens a host", refused),
+    ("Contour: the API server rejects what opens a host", rejected),
     ("Contour: an HTTPProxy with TLS", tls),
     ("Contour: without the admission policies hosts are open, to forged headers too", without_policies),
 ]
