@@ -181,7 +181,7 @@ def open_route(run):
 
 
 def filters(run):
-    """Runs the command of the page: how many filters of Envoy call modgud, and how many have each patch."""
+    """As the command of the page: how many filters of Envoy call modgud, and how many have each patch."""
     deployment = run.cluster.kubectl(
         *("--namespace", NAMESPACE, "get", "deployment", "--selector=gateway.envoyproxy.io/owning-gateway-name=api", "--output=name")
     ).strip()
@@ -193,7 +193,9 @@ def filters(run):
         f"{kubectl} --namespace {NAMESPACE} port-forward {deployment} 19000 >/dev/null 2>&1 & "
         f"{fetch} 'http://127.0.0.1:19000/config_dump?resource=dynamic_listeners'; status=$?; kill $!; exit $status",
     )
-    return [dump.count(words) for words in ('"name": "envoy.filters.http.ext_authz/', '"encode_raw_headers": true', '"validate_mutations": true')]
+    # Envoy lists replaced listeners, too, as long as it drains them.
+    active = json.dumps([one.get("active_state") for one in json.loads(dump)["configs"]])
+    return [active.count(words) for words in ('"name": "envoy.filters.http.ext_authz/', '"encode_raw_headers": true', '"validate_mutations": true')]
 
 
 def new_listeners(run):
