@@ -127,8 +127,12 @@ def processes(run):
 
 
 def signal_modgud(run, name):
-    """Sends a signal to the processes of modgud's pods."""
-    run.host.run("kill", f"-{name}", *processes(run))
+    """Sends a signal to the processes of modgud's pods. A process is only frozen once each of its threads has stopped."""
+    pids = processes(run)
+    run.host.run("kill", f"-{name}", *pids)
+    if name == "STOP":
+        states = ("ps", "-L", "-o", "stat=", "-p", ",".join(pids))
+        wait_until("modgud is frozen", 10, lambda: all(state.startswith("T") for state in run.host.run(*states).split()), 0.02)
 
 
 def fails_closed(run, url, expected=503, without=(503,), meanwhile=None, host=HOST, seconds=1.0):

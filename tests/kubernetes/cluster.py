@@ -101,6 +101,8 @@ class Cluster:
         self.programs = programs
         self.folder = host.folder
         self.kubeconfig = self.folder / "admin.kubeconfig"
+        # Options of curl for every request.
+        self.curl = []
 
     def kubernetes(self, part, *options):
         """Starts a part of Kubernetes."""
@@ -248,7 +250,7 @@ class Cluster:
 
     def http(self, url, *options):
         """Sends a request with curl from the node. Returns the status and the body; status 0 if there is no response."""
-        argv = ["curl", "--silent", "--max-time", "10", "--write-out", "\n%{http_code}", *options, url]
+        argv = ["curl", "--silent", "--max-time", "10", "--write-out", "\n%{http_code}", *self.curl, *options, url]
         done = subprocess.run(self.host.inside(argv), capture_output=True, text=True, timeout=30, check=False)
         body, _, status = done.stdout.rpartition("\n")
         return int(status or 0), body

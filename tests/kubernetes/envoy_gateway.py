@@ -180,10 +180,57 @@ def open_route(run):
     return requests.ask_open(run, run.gateway, "/open/", "/")
 
 
+def filters(run):
+    """As the command of the page: how many filters of Envoy call modgud, and how many have each patch."""
+    deployment = run.cluster.kubectl(
+        *("--namespace", NAMESPACE, "get", "deployment", "--selector=gateway.envoyproxy.io/owning-gateway-name=api", "--output=name")
+    ).strip()
+    kubectl = f"{run.programs.kubernetes} kubectl --kubeconfig={run.cluster.kubeconfig}"
+    fetch = "curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1"
+    dump = run.host.run(
+        "bash",
+        "-c",
+        f"{kubectl} --namespace {NAMESPACE} port-forward {deployment} 19000 >/dev/null 2>&1 & "
+        f"{fetch} 'http://127.0.0.1:19000/config_dump?resource=dynamic_listeners'; status=$?; kill $!; exit $status",
+    )
+    # Envoy lists replaced listeners, too, as long as it drains them.
+    active = json.dumps([one.get("active_state") for one in json.loads(dump)["configs"]])
+    return [active.count(words) for words in ('"name": "envoy.filters.http.ext_authz/', '"encode_raw_headers": true', '"validate_mutations": true')]
+
+
+def new_listeners(run):
+    """A listener on another port has no patches, which no condition says. One on the same port shares them, and patches can't name it."""
+    if (found := filters(run)) != [1, 1, 1]:
+        raise Failure(f"filters, and those with patches: {found}")
+    listeners = [
+        {"name": "other", "protocol": "HTTP", "port": 8080},
+        {"name": "same", "protocol": "HTTP", "port": 80, "hostname": "same.example.com"},
+    ]
+    change = json.dumps([{"op": "add", "path": "/spec/listeners/-", "value": one} for one in listeners])
+    run.cluster.kubectl("--namespace", API, "patch", "gateway/api", "--type=json", f"--patch={change}")
+    central.serves(run, f"{run.gateway}:8080")
+    central.serves(run, run.gateway, "same.example.com")
+    wait_until("two filters, of which one has the patches", 20, lambda: filters(run) == [2, 1, 1])
+    conditions = [condition(run, "envoypatchpolicy/modgud", name)[0] for name in ("Accepted", "Programmed")]
+    if conditions != ["True", "True"]:
+        raise Failure(f"docs/deploy/envoy-gateway.md says that no condition shows a port without patches, but they are {conditions}")
+    # One patch of the four names the second listener of the port: it does not apply, and the others do.
+    patch(run, {"op": "replace", "path": "/spec/jsonPatches/0/name", "value": "api/api/same"})
+    wait_until("the policy reports the patch", 30, lambda: condition(run, "envoypatchpolicy/modgud", "Programmed")[0] == "False")
+    wait_until("the other patches still apply", 20, lambda: filters(run) == [2, 0, 1])
+    patch(run, {"op": "replace", "path": "/spec/jsonPatches/0/name", "value": "api/api/http"})
+    wait_until("the policy is programmed again", 30, lambda: condition(run, "envoypatchpolicy/modgud", "Programmed")[0] == "True")
+    return "another port: 1 of 2 filters patched, with Programmed=True; a second listener of a port: Programmed=False, the other patches apply"
+
+
+def patch(run, *operations):
+    """Changes the EnvoyPatchPolicy."""
+    run.cluster.kubectl("--namespace", API, "patch", "envoypatchpolicy/modgud", "--type=json", f"--patch={json.dumps(operations)}")
+
+
 def broken_patch(run):
     """A patch for a listener that does not exist: the Gateway goes on without it, modgud still decides, and the policy says so."""
-    change = json.dumps([{"op": "replace", "path": f"/spec/jsonPatches/{number}/name", "value": "api/api/https"} for number in range(4)])
-    run.cluster.kubectl("--namespace", API, "patch", "envoypatchpolicy/modgud", "--type=json", f"--patch={change}")
+    patch(run, *({"op": "replace", "path": f"/spec/jsonPatches/{number}/name", "value": "api/api/https"} for number in range(4)))
     wait_until("the policy reports the patch", 30, lambda: condition(run, "envoypatchpolicy/modgud", "Programmed")[0] == "False")
     message = condition(run, "envoypatchpolicy/modgud", "Programmed")[1]
     seen = requests.ask_all(run, run.gateway)
@@ -219,6 +266,7 @@ CHECKS = [
     ("Envoy Gateway: the access log has modgud's reason", logged),
     ("Envoy Gateway: modgud restarts under load", restarts),
     ("Envoy Gateway: a route without modgud", open_route),
+    ("Envoy Gateway: listeners without patches", new_listeners),
     ("Envoy Gateway: a patch that does not apply is visible, and modgud still decides", broken_patch),
     ("Envoy Gateway: without the ReferenceGrant no request passes", missing_service),
 ]
