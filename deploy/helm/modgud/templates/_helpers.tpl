@@ -1,4 +1,4 @@
-{{/* Names, labels and the image. */}}
+{{/* Names, labels, the image, and what can not be null. */}}
 
 {{- define "modgud.name" -}}
 {{- default .Chart.Name .Values.nameOverride -}}
