@@ -31,7 +31,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// connections remain after `--at-most`, or a signal stopped the command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example, in the pod's manifest:\n  \
-    lifecycle: { preStop: { exec: { command: [modgud, drain, --at-least, 5s, --at-most, 25s] } } }\n\n\
+    lifecycle: { preStop: { exec: { command: [modgud, drain, --at-least, 5s, --at-most, 20s] } } }\n\n\
     Example:\n  \
     modgud drain\n  \
     modgud drain --admin unix:/run/envoy/admin.sock --stat-prefix ingress_http --at-most 1m")]
@@ -42,8 +42,9 @@ pub(super) struct Args {
     /// The time to wait in any case: that in which others may still send new clients to this pod
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     at_least: Duration,
-    /// The time after which the command fails although clients are connected. Keep it below `terminationGracePeriodSeconds`
-    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = humantime::parse_duration)]
+    /// The time after which the command fails although clients are connected. Keep it below `terminationGracePeriodSeconds`, and not
+    /// above the time for which the module's own `preStop` hook sleeps
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = humantime::parse_duration)]
     at_most: Duration,
     /// The `stat_prefix` of a listener's HTTP connection manager, whose connections count; can be given more than once.
     /// `modgud envoy` writes `gateway`

@@ -80,11 +80,11 @@ fn the_access_log_of_envoy_gateway_names_the_filters_type() {
 #[test]
 fn the_envoy_filter_of_istio_is_the_generated_filter() {
     let patches = object("istio/envoy-filter.yaml", "EnvoyFilter")["spec"]["configPatches"].clone();
-    let mut patched = patches[0]["patch"]["value"]["typed_config"].as_object().unwrap().clone();
-    assert_eq!(patched.remove("@type"), Some(filter()["@type"].clone()));
+    let mut changed = patches[0]["patch"]["value"]["typed_config"].as_object().unwrap().clone();
+    assert_eq!(changed.remove("@type"), Some(filter()["@type"].clone()));
     let filter = filter();
     let expected = PATCHED.map(|name| (name.to_owned(), filter[name].clone()));
-    assert_eq!(patched, expected.into_iter().collect::<serde_json::Map<String, Value>>());
+    assert_eq!(changed, expected.into_iter().collect::<serde_json::Map<String, Value>>());
     let manager = &patches[1]["patch"]["value"]["typed_config"];
     let own = self::manager();
     assert_eq!(manager["@type"], own["@type"]);

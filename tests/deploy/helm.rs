@@ -3,7 +3,7 @@
 use super::manifests::{Found, config_files, key, kubeconform, objects, unrestricted, validate};
 use super::samples::check_configuration;
 use super::{chart_folder, root, run, table};
-use crate::readme::{Block, blocks};
+use crate::readme::blocks;
 use crate::support::program;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -68,18 +68,17 @@ fn rendered(case: &Case, minor: u32) -> String {
     Helm::new().template(&case.values, minor).unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }
 
-/// The objects of the table, and those that the chart's page shows as manifests or makes by values.
+/// The objects of the table, and those of values that a page shows or names.
 #[test]
 fn every_version_of_kubernetes_accepts_the_chart() {
     let cases = table::<Case>("chart.yaml");
-    let values: Vec<(String, Value)> = shown("yaml values").iter().map(shown_values).collect();
+    let values = values_of_pages();
     validate(|minor| {
         let of_table = cases.iter().map(|case| (case.name.clone(), rendered(case, minor)));
         let of_page = values.iter().map(|(place, values)| {
             (place.clone(), Helm::new().template(values, minor).unwrap_or_else(|error| panic!("{place}: {error}")))
         });
-        let manifests = shown("yaml manifest").into_iter().map(|block| (place(&block), block.text));
-        of_table.chain(of_page).chain(manifests).collect()
+        of_table.chain(of_page).collect()
     });
 }
 
@@ -138,29 +137,30 @@ async fn modgud_accepts_each_rendered_configuration() {
     }
 }
 
-/// The blocks of this kind in the chart's page.
-fn shown(info: &str) -> Vec<Block> {
-    let page = fs::read_to_string(root().join("docs/deploy/helm.md")).unwrap();
-    let shown: Vec<Block> = blocks(&page).into_iter().filter(|block| block.info == info).collect();
-    assert!(!shown.is_empty(), "docs/deploy/helm.md has no block `{info}`");
-    shown
-}
+/// The values that the pages of gateways install modgud with.
+const OF_GATEWAYS: &str = "deploy/gateways/values.yaml";
 
-fn place(block: &Block) -> String {
-    format!("docs/deploy/helm.md:{}", block.line)
-}
-
-/// The values in a block of the page, with an image, and their place.
-fn shown_values(block: &Block) -> (String, Value) {
-    let mut values = json!({ "image": { "repository": "registry.example.com/modgud" } });
-    merge(&mut values, &serde_saphyr::from_str(&block.text).unwrap());
-    (place(block), values)
+/// The values in each block of the chart's page, with an image, and [`OF_GATEWAYS`], with their places.
+fn values_of_pages() -> Vec<(String, Value)> {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let page = "docs/deploy/helm.md";
+    let shown = blocks(&read(page)).into_iter().filter(|block| block.info == "yaml values");
+    let mut values: Vec<(String, Value)> = shown
+        .map(|block| {
+            let mut values = json!({ "image": { "repository": "registry.example.com/modgud" } });
+            merge(&mut values, &serde_saphyr::from_str(&block.text).unwrap());
+            (format!("{page}:{}", block.line), values)
+        })
+        .collect();
+    assert!(!values.is_empty(), "{page} has no block `yaml values`");
+    values.push((OF_GATEWAYS.to_owned(), serde_saphyr::from_str(&read(OF_GATEWAYS)).unwrap()));
+    values
 }
 
 #[tokio::test]
-async fn modgud_accepts_the_configurations_of_the_page() {
+async fn modgud_accepts_the_configurations_of_the_pages() {
     let helm = Helm::new();
-    for (place, values) in shown("yaml values").iter().map(shown_values) {
+    for (place, values) in values_of_pages() {
         let yaml = helm.template(&values, 37).unwrap_or_else(|error| panic!("{place}: {error}"));
         for files in objects(&yaml).iter().map(config_files).filter(|files| !files.is_empty()) {
             check_configuration(&place, &files).await;

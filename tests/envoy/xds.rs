@@ -7,6 +7,7 @@ use super::{PATIENCE, ask, programs, testbed, until};
 use crate::cli::process::run_in;
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{Process, Setup, Testbed, start_envoy};
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -46,7 +47,7 @@ async fn write(folder: &Path, testbed: &Testbed, (listen, modules, server): Inpu
     let mut yaml = format!("profile: bifrost\nserver: {server}\nmodules:\n");
     for name in modules {
         let upstream = module(testbed, name).await;
-        yaml.push_str(&format!("  - {{ name: {name}, prefix: /{name}, upstream: '{upstream}' }}\n"));
+        writeln!(yaml, "  - {{ name: {name}, prefix: /{name}, upstream: '{upstream}' }}").unwrap();
     }
     fs::write(folder.join("modgud.yaml"), yaml).unwrap();
     let modgud = testbed.modgud_grpc.to_string();
@@ -192,7 +193,7 @@ async fn a_changed_file_needs_no_restart_and_loses_no_request() {
     let listeners = fs::read_to_string(files.join("listeners.yaml")).unwrap();
     let wrong = listeners.replacen("safe_regex: { regex: \"", "safe_regex: { regex: \"(", 1);
     assert_ne!(wrong, listeners);
-    for (rejected, broken) in (1..).zip([wrong.as_str(), &listeners[..listeners.len() / 2]]) {
+    for (rejected, broken) in (1..).zip([wrong.as_str(), listeners.split_at(listeners.len() / 2).0]) {
         fs::write(files.join("broken"), broken).unwrap();
         fs::rename(files.join("broken"), files.join("listeners.yaml")).unwrap();
         until_stat(admin, "listener_manager.lds.update_rejected", rejected).await;

@@ -8,6 +8,9 @@ from failure import Failure, wait_until
 # What a client writes into headers that only modgud may set. It must never reach a module.
 FORGED = "forged"
 
+# What `modgud token mint` writes into a token, and so modgud into the headers.
+IDENTITY = {"x-username": ["admin"], "x-core-user-uuid": ["fd76ce0c-d8be-4aa6-91ed-59e698f6af60"]}
+
 # Each spelling is one that some server reads as the header of the same name.
 FORGED_HEADERS = ("X-Core-User-Uuid", "x-organization-uuid", "X-USERNAME", "x-scope", "x.core.user.uuid", "X-Http-Method-Override", "X-Original-Url")
 
@@ -65,11 +68,12 @@ def seen_by_module(request, body, prefix=""):
         raise Failure(f"{request.text}: the response is not the module's: {body[:200]}") from None
     if seen["path"] != prefix + request.sees:
         raise Failure(f"{request.text}: the module sees the path {seen['path']}, expected {prefix}{request.sees}")
-    forged = sorted(name for name, values in headers.items() if FORGED in values)
+    forged = sorted(name for name, values in headers.items() if any(FORGED in value for value in values))
     if forged:
         raise Failure(f"{request.text}: these forged headers reach the module: {', '.join(forged)}")
-    if request.identity != ("x-username" in headers and "x-core-user-uuid" in headers):
-        raise Failure(f"{request.text}: the module sees {sorted(headers)}")
+    identity = {name: headers.get(name) for name in IDENTITY}
+    if identity != (IDENTITY if request.identity else dict.fromkeys(IDENTITY)):
+        raise Failure(f"{request.text}: the module sees the identity {identity}")
 
 
 def ask_open(run, url, path, sees, host="api.example.com"):

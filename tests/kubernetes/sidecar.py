@@ -1,6 +1,9 @@
 """`deploy/kubernetes/sidecar`: modgud and Envoy beside a module in one pod."""
 
+import datetime
 import json
+import os
+import pathlib
 import re
 import time
 
@@ -12,6 +15,7 @@ from load import Load
 PROGRAMS = []
 SAMPLE = ROOT / "deploy/kubernetes/sidecar"
 NAMESPACE, APP = "orders", "orders"
+SELECTOR = f"app.kubernetes.io/name={APP}"
 ITEMS, OPENED, STATUS = "/orders/items/", "/orders/opened/", "/orders/status"
 # The names of the images in the sample, with its own registry names.
 SAMPLE_IMAGES = {
@@ -19,8 +23,8 @@ SAMPLE_IMAGES = {
     "docker.io/envoyproxy/envoy": images.ENVOY,
     "registry.example.com/orders": images.MODULE,
 }
-# Forged identity, in several spellings of the one header that the sample writes.
-FORGED = {"x-user": "forged", "X-USER": "forged"}
+# Forged identity, in spellings that some servers read as the one header that the sample writes. Envoy rejects names with `_`.
+FORGED = {"x-user": "forged", "X-USER": "forged", "x.user": "forged"}
 
 
 def url(run, path=ITEMS):
@@ -41,7 +45,7 @@ def with_token(run, private=None):
 
 def pods(run):
     """The pods that are not being deleted."""
-    listed = run.cluster.get(NAMESPACE, "pods", f"--selector=app.kubernetes.io/name={APP}")["items"]
+    listed = run.cluster.get(NAMESPACE, "pods", f"--selector={SELECTOR}")["items"]
     return [pod for pod in listed if "deletionTimestamp" not in pod["metadata"]]
 
 
@@ -113,7 +117,7 @@ def decisions(run):
         seen = json.loads(body)
         if seen["path"] != "/items/" or seen["headers"].get("X-User") != [subject] or "forged" in body:
             raise Failure(f"the module did not get what it should: {seen}")
-    for path, options, expected in ((ITEMS, forged, 401), (ITEMS, ["--header", "x-api-key: no"], 401), (STATUS, forged, 200), ("/else", with_token(run), 404)):
+    for path, options, expected in ((ITEMS, [*with_token(run), "--header", "x_user: forged"], 400), (ITEMS, forged, 401), (ITEMS, ["--header", "x-api-key: no"], 401), (STATUS, forged, 200), ("/else", with_token(run), 404)):
         status, body = run.cluster.http(url(run, path), *options)
         if status != expected or "forged" in body:
             raise Failure(f"{status} instead of {expected} for {path}: {body}")
@@ -121,12 +125,25 @@ def decisions(run):
 
 
 def started_in_order(run):
-    """modgud runs before Envoy, and Envoy before the module."""
+    """Envoy starts when modgud serves, and the module after Envoy."""
+    seen = ""
     for pod in pods(run):
-        started = {name: state["state"]["running"]["startedAt"] for name, state in containers(pod).items()}
-        if not started["modgud"] <= started["envoy"] <= started["module"]:
-            raise Failure(f"wrong order: {started}")
-    return ", ".join(f"{name} {at[11:19]}" for name, at in sorted(started.items(), key=lambda one: one[1]))
+        log = run.cluster.kubectl("--namespace", NAMESPACE, "logs", pod["metadata"]["name"], "--container=modgud")
+        serving = next(json.loads(line)["timestamp"] for line in log.splitlines() if '"message":"serving"' in line)
+        serves = datetime.datetime.fromisoformat(serving).timestamp()
+        started = {name: started_at(run, process_of(run, pod, name)) for name in ("modgud", "envoy", "module")}
+        if not started["modgud"] < serves < started["envoy"] < started["module"]:
+            raise Failure(f"wrong order: {started}; modgud serves from {serves}")
+        seen = ", ".join(f"{name} after {at - started['modgud']:.1f} s" for name, at in started.items())
+    return seen
+
+
+def started_at(run, process):
+    """When a process of the host was started, in seconds since 1970, to about 10 ms."""
+    # The second field is a name in parentheses, which can have spaces.
+    ticks = int(run.host.run("cat", f"/proc/{process}/stat").rpartition(")")[2].split()[19])
+    up = float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    return time.time() - up + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def stopped_in_order(run):
@@ -158,7 +175,7 @@ def stopped_in_order(run):
 
 def probes(run):
     """A modgud that does not answer takes its pod out of the Service, and comes back without a restart."""
-    name = ready_pods(run)[0]
+    before, name = restarts_of(run), ready_pods(run)[0]
     (pod,) = [pod for pod in pods(run) if pod["metadata"]["name"] == name]
     process = process_of(run, pod)
     try:
@@ -167,15 +184,14 @@ def probes(run):
     finally:
         run.host.run("kill", "-CONT", process)
     wait_until(f"{name} is ready again", 30, lambda: name in ready_pods(run))
-    restarts = restarts_of(run)
-    if restarts != 0:
-        raise Failure(f"{restarts} restarts; the liveness probe must be the more patient one")
+    if restarts_of(run) != before:
+        raise Failure("modgud was restarted; the liveness probe must be the more patient one")
     return "frozen: not ready; thawed: ready, no restart" if gone else ""
 
 
-def process_of(run, pod):
-    """The process of modgud in a pod, as the host numbers it."""
-    identity = containers(pod)["modgud"]["containerID"].removeprefix("containerd://")
+def process_of(run, pod, container="modgud"):
+    """The process of a container of a pod, as the host numbers it."""
+    identity = containers(pod)[container]["containerID"].removeprefix("containerd://")
     tasks = run.host.run("ctr", "--namespace", "k8s.io", "tasks", "list")
     return re.search(rf"^{identity}\s+(\d+)", tasks, re.MULTILINE).group(1)
 
@@ -195,16 +211,17 @@ def until(run, what, status, *options, path=ITEMS, seconds=60):
 
 def reloaded(run):
     """A changed ConfigMap serves without a restart."""
+    before = restarts_of(run)
     rule = "\nrules:\n  - { name: opened, match: { paths: [\"/orders/opened/{*rest}\"] }, access: public }\n"
     set_config(run, lambda text: text.replace("\nrules:\n", rule, 1))
     took = until(run, "the new rule serves", 200, path=OPENED)
-    if restarts_of(run) != 0:
+    if restarts_of(run) != before:
         raise Failure("modgud was restarted")
     return f"a new rule served after {took:.1f} s"
 
 
 def bad_config(run):
-    """A wrong ConfigMap changes nothing but a metric and the log; a new pod with it never gets requests."""
+    """A wrong ConfigMap changes nothing but a metric and the log. A new pod with it never gets requests."""
     good = set_config(run, lambda text: text.replace("access: public", "access: publik"))
     rejected = lambda pod: re.search(r"^modgud_config_reload_failures_total [1-9]", admin(run, pod, "/metrics")[1], re.MULTILINE)
     wait_until("the metric counts the rejected file", 60, lambda: all(rejected(pod) for pod in pods(run)))
@@ -214,12 +231,21 @@ def bad_config(run):
     log = run.cluster.kubectl("--namespace", NAMESPACE, "logs", pods(run)[0]["metadata"]["name"], "--container=modgud", "--tail=5")
     if "publik" not in log:
         raise Failure(f"the log does not say what is wrong: {log}")
+    before = set(ready_pods(run))
+    run.cluster.kubectl("--namespace", NAMESPACE, "rollout", "restart", f"deployment/{APP}")
+    new = lambda: [pod for pod in pods(run) if pod["metadata"]["name"] not in before]
+    failed = lambda: any(containers(pod).get("modgud", {}).get("lastState", {}).get("terminated", {}).get("exitCode") == 1 for pod in new())
+    wait_until("modgud of a new pod ends with the error", 30, failed)
+    if set(ready_pods(run)) != before:
+        raise Failure("the old pods do not all serve")
     set_config(run, lambda _: good)
-    return "the old rules served on; log and metric say why"
+    run.cluster.rolled_out(NAMESPACE, APP)
+    return "the old rules served on, and a new pod did not get ready; log and metric say why"
 
 
 def rotation(run):
     """A new key beside the old one, then without it: tokens follow, without a restart."""
+    before = restarts_of(run)
     private, public = run.new_key("next")
     new, old = with_token(run, private), with_token(run)
     if (status := run.cluster.http(url(run), *new)[0]) != 401:
@@ -232,33 +258,35 @@ def rotation(run):
     until(run, "the new key is still trusted", 200, *new, seconds=0)
     set_keys(run, run.key[1], run.key[1])
     until(run, "the first key is trusted again", 200, *old)
-    if restarts_of(run) != 0:
+    if restarts_of(run) != before:
         raise Failure("modgud was restarted")
     return f"the new key was trusted after {took:.1f} s"
 
 
 def killed(run):
     """SIGKILL of one modgud under load: its Envoy answers 503 until it is back, and never lets a request through."""
-    load = Load(run, url(run), with_token(run), rate=100, seconds=8)
-    process = process_of(run, pods(run)[0])
-    run.host.run("kill", "-KILL", process)
-    seen = load.result()
-    unknown = set(seen.outcomes) - {"200", "503"}
-    if unknown or "503" not in seen.outcomes:
-        raise Failure(f"expected 200 and 503: {seen.outcomes}")
-    wait_until("one restart", 20, lambda: restarts_of(run) == 1)
+    before = restarts_of(run)
+    allowed = Load(run, url(run), with_token(run), rate=100, seconds=8)
+    denied = Load(run, url(run), [], rate=50, seconds=8)
+    run.host.run("kill", "-KILL", process_of(run, pods(run)[0]))
+    wait_until("one restart", 20, lambda: restarts_of(run) == before + 1)
+    allowed, denied = allowed.result(), denied.result()
+    if set(allowed.outcomes) != {"200", "503"}:
+        raise Failure(f"expected 200 and 503: {allowed.outcomes}")
+    if not set(denied.outcomes) <= {"401", "503"}:
+        raise Failure(f"requests without a token got {denied.outcomes}")
     run.cluster.rolled_out(NAMESPACE, APP)
-    length = seen.last_at["503"] - seen.first_at["503"]
-    return f"{seen.outcomes['503']} of {seen.sent} requests got 503, within {length:.1f} s; one restart"
+    length = allowed.last_at["503"] - allowed.first_at["503"]
+    return f"{allowed.outcomes['503']} of {allowed.sent} requests got 503, within {length:.1f} s; without a token never 200; one restart"
 
 
 def unix(run):
     """The variant with a Unix socket between Envoy and modgud."""
     run.cluster.apply(run.cluster.kustomize(SAMPLE / "unix", SAMPLE_IMAGES))
     run.cluster.rolled_out(NAMESPACE, APP)
-    seen = decisions(run)
+    seen, before = decisions(run), restarts_of(run)
     run.host.run("kill", "-KILL", process_of(run, pods(run)[0]))
-    wait_until("the killed one serves again on the socket that it left", 30, lambda: restarts_of(run) == 1 and len(ready_pods(run)) == 2)
+    wait_until("the killed one serves again on the socket that it left", 30, lambda: restarts_of(run) == before + 1 and len(ready_pods(run)) == 2)
     return seen + "; after SIGKILL the stale socket is replaced"
 
 

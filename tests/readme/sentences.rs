@@ -152,11 +152,11 @@ fn pages_use_the_terms_of_the_glossary() {
     assert_eq!(found, [""; 0]);
 }
 
-/// About 30 terms on one page, each with a meaning and a source, in alphabetical order.
+/// Some 50 terms on one page, each with a meaning and a source, in alphabetical order.
 #[test]
 fn the_glossary_is_one_page_of_terms() {
     let rows = super::blocks::rows(&fs::read_to_string(root().join("docs/glossary.md")).unwrap());
-    assert!((25..=50).contains(&rows.len()), "{} terms", rows.len());
+    assert!((25..=60).contains(&rows.len()), "{} terms", rows.len());
     for row in &rows {
         assert!(row.len() == 4 && row.iter().take(3).all(|cell| !cell.is_empty()), "{row:?}");
     }

@@ -1,4 +1,5 @@
-// Command load sends requests at a steady rate for a time, and writes as JSON what came of them. Count and time are bounded.
+// Command load sends requests at a steady rate, and writes as JSON what came of them. It ends when its standard input does, or after
+// a time; count and time are bounded.
 package main
 
 import (
@@ -73,7 +74,7 @@ func request(client *http.Client, url string, headers http.Header) (outcome stri
 func main() {
 	url := flag.String("url", "", "where to send the requests")
 	rate := flag.Int("rate", 100, "requests a second")
-	duration := flag.Duration("for", 10*time.Second, "how long")
+	duration := flag.Duration("for", 10*time.Second, "how long at most")
 	connections := flag.Int("connections", 16, "number of clients, each with one connection")
 	fresh := flag.Bool("fresh", false, "a new connection for each request")
 	headers := http.Header{}
@@ -107,10 +108,20 @@ func main() {
 			}
 		}()
 	}
+	enough := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(enough)
+	}()
 	tick := time.NewTicker(time.Second / time.Duration(*rate))
+sending:
 	for time.Since(start) < *duration {
-		<-tick.C
-		due <- struct{}{}
+		select {
+		case <-tick.C:
+			due <- struct{}{}
+		case <-enough:
+			break sending
+		}
 	}
 	close(due)
 	clients.Wait()
