@@ -117,6 +117,18 @@ fn each_container_is_restricted() {
     }
 }
 
+/// The port of the Service, and no other, is open for every pod: the others are for the kubelet and Prometheus.
+#[test]
+fn only_the_port_of_the_service_is_open() {
+    let policy = yaml("base/networkpolicy.yaml");
+    let [rule] = &list(&policy["spec"]["ingress"])[..] else { panic!("one rule: {policy}") };
+    assert!(rule["from"].is_null(), "{rule}");
+    let [port] = &list(&rule["ports"])[..] else { panic!("one port: {rule}") };
+    let service = yaml("base/service.yaml");
+    let [of_service] = &list(&service["spec"]["ports"])[..] else { panic!("one port: {service}") };
+    assert_eq!((&port["port"], &of_service["targetPort"]), (&Value::from(8_000), &Value::from(8_000)));
+}
+
 #[test]
 fn modgud_starts_before_envoy_and_envoy_before_the_module() {
     let pod = pod();

@@ -23,12 +23,12 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Drains the Envoy of the same pod: the preStop hook of modgud's container.
 ///
-/// It sends `POST /healthcheck/fail` to Envoy's admin interface. Envoy then answers further requests, with `connection: close` in
-/// HTTP/1.1 and GOAWAY in HTTP/2. The command waits until no client is connected. Idle connections stay open: an idle client gets no
-/// response that could close its connection.
+/// It sends `POST /healthcheck/fail` to Envoy's admin interface, again until `--at-most` while an overloaded Envoy does not answer. Envoy
+/// then answers further requests, with `connection: close` in HTTP/1.1 and GOAWAY in HTTP/2. The command waits until no client is
+/// connected. Idle connections stay open: an idle client gets no response that could close its connection.
 ///
-/// Exit code 0: no connection remains, or Envoy ended meanwhile. 1: Envoy is not reachable or is not Envoy, connections remain after
-/// `--at-most`, or a signal stopped the command.
+/// Exit code 0: no connection remains, or Envoy ended meanwhile. 1: Envoy is not reachable or is not Envoy, it does not answer or
+/// connections remain after `--at-most`, or a signal stopped the command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example, in the pod's manifest:\n  \
     lifecycle: { preStop: { exec: { command: [modgud, drain, --at-least, 5s, --at-most, 20s] } } }\n\n\
@@ -82,6 +82,12 @@ enum DrainError {
         "{address} does not answer {request} as Envoy does: {error}; use --admin with the address of `admin` in Envoy's configuration"
     )]
     NotEnvoy { address: AdminAddr, request: &'static str, error: AdminError },
+    #[error(
+        "Envoy's admin interface at {0} has not answered POST /healthcheck/fail within {time}; see whether Envoy is overloaded, or use --admin \
+         with the address of `admin` in its configuration",
+        time = humantime::format_duration(*.1)
+    )]
+    NoAnswer(AdminAddr, Duration),
     #[error(transparent)]
     Stats(StatsError),
     #[error("{} after {}; {}", .0.remain(), humantime::format_duration(*.1), .0.help())]
@@ -93,6 +99,8 @@ enum DrainError {
     Unknown(Duration),
     #[error("a signal stopped the command while Envoy drains; {}", remaining(.0.as_ref()))]
     Interrupted(Option<Clients>),
+    #[error("a signal stopped the command before Envoy answered POST /healthcheck/fail")]
+    InterruptedEarly,
 }
 
 fn remaining(clients: Option<&Clients>) -> String {
@@ -131,6 +139,7 @@ async fn drain(args: &Args) -> Result<Drained, DrainError> {
     };
     match (ended, progress.last) {
         (Some(Ok(ended)), _) => ended,
+        (None, Some(Err(DrainError::NoAnswer(..)))) => Err(DrainError::InterruptedEarly),
         (None, last) => Err(DrainError::Interrupted(last.and_then(Result::ok))),
         // `--at-least` is as long as `--at-most`.
         (Some(Err(_)), Some(Ok(Clients { connections: 0, .. }))) => Ok(Drained::NoClients),
@@ -140,16 +149,37 @@ async fn drain(args: &Args) -> Result<Drained, DrainError> {
     }
 }
 
+/// Makes Envoy drain. Returns false if Envoy ended before it answered.
+async fn begin(args: &Args, progress: &mut Progress) -> Result<bool, DrainError> {
+    let Args { admin, at_most, .. } = args;
+    progress.last = Some(Err(DrainError::NoAnswer(admin.clone(), *at_most)));
+    let mut tried = false;
+    loop {
+        match admin.send(Method::POST, FAIL).await {
+            Ok(_) => break,
+            Err(error) if tried && error.is_gone() => return Ok(false),
+            Err(error) if error.is_unreachable() => {
+                return Err(DrainError::Unreachable { address: admin.clone(), error });
+            }
+            Err(error) if error.is_lasting() => return Err(not_envoy(admin, "POST /healthcheck/fail", error)),
+            // An overloaded Envoy is slow. Drains matter most then, and a second request does no harm.
+            Err(_) => tried = true,
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+    progress.last = None;
+    Ok(true)
+}
+
+fn not_envoy(admin: &AdminAddr, request: &'static str, error: AdminError) -> DrainError {
+    DrainError::NotEnvoy { address: admin.clone(), request, error }
+}
+
 /// Makes Envoy drain, and waits until its clients are gone.
 async fn wait(args: &Args, progress: &mut Progress) -> Result<Drained, DrainError> {
     let Args { admin, at_least, at_most: _, stat_prefixes } = args;
-    let not_envoy = |request, error| DrainError::NotEnvoy { address: admin.clone(), request, error };
-    match admin.send(Method::POST, FAIL).await {
-        Ok(_) => {}
-        Err(error @ AdminError::Connect(_)) => {
-            return Err(DrainError::Unreachable { address: admin.clone(), error });
-        }
-        Err(error) => return Err(not_envoy("POST /healthcheck/fail", error)),
+    if !begin(args, progress).await? {
+        return Ok(Drained::EnvoyEnded);
     }
     let begun = Instant::now();
     loop {
@@ -167,9 +197,9 @@ async fn wait(args: &Args, progress: &mut Progress) -> Result<Drained, DrainErro
                 Err(error) => progress.last = Some(Err(DrainError::Stats(error))),
             },
             Err(error) if error.is_gone() => return Ok(Drained::EnvoyEnded),
-            Err(error) if waited && error.is_lasting() => return Err(not_envoy("GET /stats", error)),
+            Err(error) if waited && error.is_lasting() => return Err(not_envoy(admin, "GET /stats", error)),
             // Envoy is slow or about to end: the next response shows which.
-            Err(error) => progress.last = Some(Err(not_envoy("GET /stats", error))),
+            Err(error) => progress.last = Some(Err(not_envoy(admin, "GET /stats", error))),
         }
         sleep(POLL_INTERVAL).await;
     }

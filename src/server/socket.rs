@@ -10,10 +10,9 @@ use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener, UnixSocket};
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 use tokio::time::sleep;
 
 /// Maximum number of connections that wait to be accepted; the system may allow fewer.
@@ -109,7 +108,7 @@ impl Socket {
         let group = access.group.as_ref().map(group_id).transpose()?;
         // Two processes that start at once must not take each other's fresh socket for a stale one. Released on drop.
         let _folder = locked(path.parent().unwrap_or(path)).await?;
-        clear(path)?;
+        clear(path).await?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
         // First of all, so that a failure below leaves no file.
@@ -183,15 +182,17 @@ async fn locked(folder: &Path) -> Result<File, SocketError> {
 }
 
 /// Removes a socket that no process serves any more.
-fn clear(path: &Path) -> Result<(), SocketError> {
+async fn clear(path: &Path) -> Result<(), SocketError> {
     let data = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
         Ok(data) if !data.file_type().is_socket() => return Err(SocketError::NotASocket),
         Ok(data) => data,
     };
-    match UnixStream::connect(path) {
+    // Never blocks: a process whose queue is full may not accept for a long time.
+    match UnixStream::connect(path).await {
         Ok(_) => Err(SocketError::InUse),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(SocketError::InUse),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(SocketError::Stale),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(SocketError::Foreign { owner: data.uid() }),
         Err(error) => Err(error.into()),

@@ -1,10 +1,13 @@
 //! `drain` and servers that are not a healthy Envoy. `envoy::drained` has the real one.
 
 use super::process::{Output, run};
+use modgud_testbed::Process;
+use rustix::process::Signal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
+use tokio::process::Command;
 
 /// What a server sends in response to a request line, the number of requests so far included. `None` at the end leaves the connection
 /// open.
@@ -120,23 +123,17 @@ async fn an_envoy_that_is_gone_is_a_failure() {
 /// Each of these servers is told apart from Envoy, in bounded time and memory: see `docs/limits.md`.
 #[tokio::test]
 async fn a_server_that_is_no_envoy_is_a_failure() {
-    let rows: [(&str, Respond, &str); 8] = [
+    let rows: [(&str, Respond, &str); 6] = [
         (
             "another service",
             |_, _| (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(), Then::Close),
             "POST /healthcheck/fail as Envoy does: the response has status 404, and 200 is required;",
         ),
-        ("no HTTP", |_, _| (b"220 ready\r\n".to_vec(), Then::Close), "is incomplete or not HTTP;"),
-        ("a silent one", |_, _| (Vec::new(), Then::Hang), "no complete response within 2 s;"),
-        (
-            "one that stops in the middle",
-            |_, _| (b"HTTP/1.1 200 OK\r\nconte".to_vec(), Then::Hang),
-            "no complete response within 2 s;",
-        ),
+        ("no HTTP", |_, _| (b"220 ready\r\n".to_vec(), Then::Close), "the response is not HTTP/1.1,"),
         (
             "a head without an end",
             |_, _| ([b"HTTP/1.1 200 OK\r\na: ".to_vec(), vec![b'a'; 64 * 1024]].concat(), Then::Hang),
-            "is incomplete or not HTTP;",
+            "or its head is larger than 16 KiB;",
         ),
         (
             "a body without an end",
@@ -166,6 +163,90 @@ async fn a_server_that_is_no_envoy_is_a_failure() {
         assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{what}");
         assert!(output.err.contains(says), "{what}: {}", output.err);
     }
+}
+
+/// An Envoy that is overloaded or frozen answers late, or closes the connection. The first request has its whole time.
+#[tokio::test]
+async fn an_envoy_that_does_not_answer_at_first_is_asked_again() {
+    let (address, lines) = server(|line, number| match number {
+        1 => (Vec::new(), Then::Hang),
+        2 => (Vec::new(), Then::Close),
+        3 => (b"HTTP/1.1 200 OK\r\nconte".to_vec(), Then::Close),
+        later => emptying(line, later - 3),
+    })
+    .await;
+    let output = drain(&address, "0s", "1m").await;
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    assert!(output.out.ends_with(" s: 0 connections remain\n"), "{}", output.out);
+    let lines = lines.lock().unwrap().clone();
+    let posts = lines.iter().take_while(|line| *line == "POST /healthcheck/fail HTTP/1.1").count();
+    assert_eq!((posts, lines.len()), (4, 7), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_a_failure_after_the_most_time() {
+    let rows: [(&str, Respond); 3] = [
+        ("a silent one", |_, _| (Vec::new(), Then::Hang)),
+        ("one that closes", |_, _| (Vec::new(), Then::Close)),
+        ("one that stops in the middle", |_, _| (b"HTTP/1.1 200 OK\r\nconte".to_vec(), Then::Hang)),
+    ];
+    for (what, respond) in rows {
+        let (address, _) = server(respond).await;
+        let output = drain(&address, "0s", "1s").await;
+        let expected = format!(
+            "modgud: Envoy's admin interface at {address} has not answered POST /healthcheck/fail within 1s; see whether Envoy is \
+             overloaded, or use --admin with the address of `admin` in its configuration\n"
+        );
+        assert_eq!((output.code, output.out.as_str(), output.err), (Some(1), "", expected), "{what}");
+    }
+}
+
+/// A full queue of a Unix socket is no refusal either: the process that listens there is slow.
+#[tokio::test]
+async fn an_admin_interface_with_a_full_queue_is_asked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    let socket = UnixSocket::new_stream().unwrap();
+    socket.bind(&path).unwrap();
+    let _listener = socket.listen(1).unwrap();
+    let mut queued = Vec::new();
+    while let Ok(stream) = UnixStream::connect(&path).await {
+        queued.push(stream);
+    }
+    let output = drain(&format!("unix:{}", path.display()), "0s", "1s").await;
+    assert_eq!(output.code, Some(1));
+    assert!(output.err.contains("has not answered POST /healthcheck/fail within 1s;"), "{}", output.err);
+}
+
+#[tokio::test]
+async fn an_envoy_that_ends_before_it_answers_is_drained() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+    };
+    let (output, ()) = tokio::join!(drain(&address, "0s", "1m"), asked);
+    assert_eq!(output.code, Some(0), "{}", output.err);
+    assert!(output.out.ends_with(" s: Envoy ended\n"), "{}", output.out);
+}
+
+#[tokio::test]
+async fn a_signal_ends_the_wait_for_an_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modgud"));
+    command.args(["drain", "--admin", &address, "--at-most", "1h"]).current_dir(&folder);
+    let mut process = Process::start("drain", command).unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+    process.signal(Signal::TERM);
+    let said = |line: &str| {
+        (line == "modgud: a signal stopped the command before Envoy answered POST /healthcheck/fail").then_some(())
+    };
+    process.wait_for(Duration::from_secs(60), said).await.unwrap();
+    assert_eq!(process.ended().await, Some(1));
 }
 
 /// A wrong answer does not end the time in which others may still send clients.

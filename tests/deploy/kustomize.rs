@@ -1,6 +1,6 @@
 //! Every kustomization of `deploy` builds, and every version of Kubernetes accepts the result.
 
-use super::manifests::{config_files, objects, unrestricted, validate};
+use super::manifests::{config_files, objects, sidecar_port_names, unrestricted, validate};
 use super::samples::check_files;
 use super::{files_below, run, shown};
 use crate::support::program;
@@ -49,6 +49,7 @@ async fn their_pods_are_restricted_and_their_configurations_valid() {
     for (name, yaml) in built() {
         let objects = objects(&yaml);
         assert!(!objects.is_empty(), "{name} makes no object");
+        assert_eq!(sidecar_port_names(&objects), [""; 0], "{name}");
         for object in &objects {
             assert_eq!(unrestricted(object, true), [""; 0], "{name}");
             check_files(&name, &config_files(object)).await;

@@ -150,6 +150,51 @@ pub(super) fn unrestricted(object: &Value, user: bool) -> Vec<String> {
     faults
 }
 
+/// The Services and NetworkPolicies that name a port of an init container. Such a name is not found before Kubernetes 1.33, and then
+/// the Service has no endpoint, or the policy no port.
+pub(super) fn sidecar_port_names(objects: &[Value]) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let names =
+        |container: &Value| list(&container["ports"]).iter().map(|port| text(port, "/name")).collect::<Vec<_>>();
+    let pods = objects.iter().filter_map(pod);
+    let sidecars: Vec<String> = pods.flat_map(|pod| list(&pod["initContainers"])).flat_map(|one| names(&one)).collect();
+    let mut faults = Vec::new();
+    for object in objects {
+        let spec = &object["spec"];
+        let ports = match text(object, "/kind").as_str() {
+            "Service" => list(&spec["ports"]).iter().map(|port| port["targetPort"].clone()).collect(),
+            "NetworkPolicy" => {
+                let rules = ["ingress", "egress"].into_iter().flat_map(|direction| list(&spec[direction]));
+                rules.flat_map(|rule| list(&rule["ports"])).map(|port| port["port"].clone()).collect()
+            }
+            _ => Vec::new(),
+        };
+        for port in ports.iter().filter_map(Value::as_str).filter(|port| sidecars.iter().any(|name| name == port)) {
+            faults.push(format!("{}: `{port}` is the port of an init container; use its number", key(object)));
+        }
+    }
+    faults
+}
+
+#[test]
+fn a_port_of_an_init_container_has_no_name_for_others() {
+    let yaml = "kind: Deployment
+metadata: { name: a }
+spec: { template: { spec: { initContainers: [{ ports: [{ name: side }] }], containers: [{ ports: [{ name: main }] }] } } }
+---
+kind: Service
+metadata: { name: a }
+spec: { ports: [{ name: side, port: 80, targetPort: side }, { port: 81, targetPort: 8000 }, { port: 82, targetPort: main }] }
+---
+kind: NetworkPolicy
+metadata: { name: a }
+spec: { ingress: [{}, { ports: [{ port: main }, { port: side }] }], egress: [{ ports: [{ port: side }, { port: 53 }] }] }
+";
+    let says = "`side` is the port of an init container; use its number";
+    let expected = ["Service", "NetworkPolicy", "NetworkPolicy"].map(|kind| format!("{kind}/a: {says}"));
+    assert_eq!(sidecar_port_names(&objects(yaml)), expected);
+}
+
 /// Every rule can be broken.
 #[test]
 fn a_pod_without_settings_is_not_restricted() {

@@ -6,9 +6,11 @@ use crate::support::{KEY, token};
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use tempfile::TempDir;
+use tokio::net::{UnixSocket, UnixStream};
 
 /// The address of a socket in a folder.
 fn address(folder: &TempDir) -> String {
@@ -88,6 +90,31 @@ async fn a_second_process_fails_and_the_first_continues() {
     assert_eq!((second.code, second.err), (Some(1), expected));
     assert!(is_answered(&address(&folder)).await);
     first.end(Signal::INT).await;
+}
+
+/// A process that does not accept, stopped for instance: its queue fills, and a connect that waits for a place would never end.
+#[tokio::test]
+async fn a_process_that_does_not_accept_is_in_use_too() {
+    let folder = TempDir::new().unwrap();
+    let other = UnixSocket::new_stream().unwrap();
+    other.bind(socket(&folder)).unwrap();
+    let _listener = other.listen(1).unwrap();
+    let mut queued = Vec::new();
+    let full = loop {
+        match UnixStream::connect(socket(&folder)).await {
+            Ok(stream) => queued.push(stream),
+            Err(error) => break error,
+        }
+    };
+    assert!(full.kind() == ErrorKind::WouldBlock && !queued.is_empty(), "{full}");
+    let arguments = ["serve", "--grpc", &address(&folder), "--admin", "127.0.0.1:0"];
+    let output = run_in(folder.path(), &[(KEY_VARIABLE, &KEY.public_pem().unwrap())], &arguments).await;
+    let expected = format!(
+        "modgud: can't listen on {} for checks (server.grpc): another process listens there; stop it, or use another address\n",
+        address(&folder)
+    );
+    assert_eq!((output.code, output.err), (Some(1), expected));
+    assert!(is_socket(&socket(&folder)));
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Timeout of one request, from connecting to the end of the response: Envoy answers in milliseconds. Beyond it the request fails.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of one request, from connecting to the end of the response: Envoy answers in milliseconds, and an overloaded one in seconds.
+/// Beyond it the request is sent again.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum size of a response head, 16 KiB: it bounds memory. Beyond it the request fails.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Maximum size of a response body, 1 MiB: room for some ten thousand listeners. Beyond it the request fails.
@@ -87,9 +88,12 @@ pub(super) enum AdminError {
     /// No connection.
     #[error("{0}")]
     Connect(io::Error),
-    /// The connection broke, or the response is not HTTP.
-    #[error("the response is incomplete or not HTTP")]
+    /// The connection broke.
+    #[error("the response is incomplete")]
     Broken,
+    /// The response is not HTTP/1.1, or its head exceeds the limit.
+    #[error("the response is not HTTP/1.1, or its head is larger than {} KiB", MAX_HEAD_BYTES / 1024)]
+    NotHttp,
     /// The response was incomplete at the timeout.
     #[error("no complete response within {} s", REQUEST_TIMEOUT.as_secs())]
     Time,
@@ -101,7 +105,18 @@ pub(super) enum AdminError {
     Size,
 }
 
+impl From<hyper::Error> for AdminError {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_parse() { Self::NotHttp } else { Self::Broken }
+    }
+}
+
 impl AdminError {
+    /// Returns true if the connection was refused, and not only delayed by a full queue of a Unix socket.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.kind() != io::ErrorKind::WouldBlock)
+    }
+
     /// Returns true if no process listens on the address any more.
     pub(super) fn is_gone(&self) -> bool {
         use io::ErrorKind::{ConnectionRefused, NotFound};
@@ -111,7 +126,7 @@ impl AdminError {
     /// Returns true if another request would fail in the same way.
     pub(super) const fn is_lasting(&self) -> bool {
         match self {
-            Self::Status(_) | Self::Size => true,
+            Self::NotHttp | Self::Status(_) | Self::Size => true,
             Self::Connect(_) | Self::Broken | Self::Time => false,
         }
     }
@@ -142,15 +157,14 @@ async fn exchange<S>(stream: S, method: Method, target: &'static str) -> Result<
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |_| AdminError::Broken;
     let request = Request::builder().method(method).uri(target).header(HOST, LOCALHOST).body(Empty::<Bytes>::new());
     let mut http = http1::Builder::new();
     http.max_buf_size(MAX_HEAD_BYTES);
-    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await?;
     // Aborted when this function returns, which closes the connection.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
-    let response = sender.send_request(request.map_err(|_| AdminError::Broken)?).await.map_err(broken)?;
+    let response = sender.send_request(request.map_err(|_| AdminError::Broken)?).await?;
     if response.status() != StatusCode::OK {
         return Err(AdminError::Status(response.status()));
     }

@@ -4,9 +4,6 @@ use super::{BootstrapError, address, host};
 use minijinja::{Value, context};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The paths of the admin interface that the listener serves.
-const PATHS: [&str; 2] = ["/ready", "/stats/prometheus"];
-
 /// Returns the listener for the template; none without an address.
 ///
 /// # Errors
@@ -23,7 +20,6 @@ pub(super) fn value(listener: Option<SocketAddr>, admin: SocketAddr) -> Result<V
     };
     Ok(context! {
         listener => address(listener),
-        paths => PATHS,
         admin => context! { host => host(&ip.to_string()), port => admin.port() },
     })
 }
