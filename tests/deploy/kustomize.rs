@@ -28,7 +28,7 @@ fn built() -> BTreeMap<String, String> {
 
 /// The first minor version of Kubernetes that has the kinds of a folder. The other folders are for every version.
 ///
-/// Contour: ValidatingAdmissionPolicy.
+/// Contour: `ValidatingAdmissionPolicy`.
 const SINCE: [(&str, u32); 1] = [("deploy/gateways/contour", 30)];
 
 #[test]

@@ -150,7 +150,7 @@ pub(super) fn unrestricted(object: &Value, user: bool) -> Vec<String> {
     faults
 }
 
-/// Each Service and `NetworkPolicy` that names a port of an init container. Such a name is not found before Kubernetes 1.33, and then
+/// The Services and network policies that name a port of an init container. Such a name is not found before Kubernetes 1.33, and then
 /// the Service has no endpoint, or the policy no port.
 pub(super) fn sidecar_port_names(objects: &[Value]) -> Vec<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();

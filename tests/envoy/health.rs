@@ -25,8 +25,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(30);
 struct Gateway {
     envoy: Process,
     admin: SocketAddr,
-    /// The listener for clients.
-    clients: SocketAddr,
+    listener: SocketAddr,
     health: SocketAddr,
     /// Keeps the port of the admin interface free for Envoy: bound, never listening.
     _port: TcpSocket,
@@ -59,13 +58,13 @@ impl Gateway {
             yaml.replace(from, to)
         });
         std::fs::write(folder.path().join("envoy.yaml"), yaml).unwrap();
-        let (envoy, admin, clients) = start_envoy(&programs(), folder.path()).await.unwrap();
+        let (envoy, admin, listener) = start_envoy(&programs(), folder.path()).await.unwrap();
         let listeners = Exchange::get(admin, "/listeners?format=json").await.unwrap().json();
         let all = listeners["listener_statuses"].as_array().unwrap();
         let health = all.iter().find(|listener| listener["name"] == "health").unwrap();
         let health = health["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
         let health = format!("127.0.0.1:{health}").parse().unwrap();
-        Self { envoy, admin, clients, health, _port: port, _folder: folder }
+        Self { envoy, admin, listener, health, _port: port, _folder: folder }
     }
 
     /// Number of requests that the admin interface has got from the listener.
@@ -252,8 +251,8 @@ async fn the_listener_has_a_limit_of_its_own() {
 async fn clients_that_hold_all_connections_keep_neither_probes_nor_a_drain_out() {
     let limit = ("max_active_downstream_connections: 50000", "max_active_downstream_connections: 1");
     let gateway = Gateway::start_with(&[limit]).await;
-    let client = peer(gateway.clients, "").await;
-    closed(TcpStream::connect(gateway.clients).await.unwrap()).await;
+    let client = peer(gateway.listener, "").await;
+    closed(TcpStream::connect(gateway.listener).await.unwrap()).await;
     for path in ["/ready", "/stats/prometheus"] {
         assert_eq!(status(gateway.health, &format!("GET {path} HTTP/1.1")).await, Some(200), "{path}");
     }

@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import oci_image  # noqa: E402  (the path comes first)
+import sbom  # noqa: E402
 
 MODGUD = "test.local/modgud:1"
 # The same content by another name, so that an upgrade changes the pods.
@@ -47,7 +48,8 @@ def write_all(folder, modgud, envoy, programs):
     again.unlink()
     if size > LARGEST:
         raise Failure(f"modgud's image has {size / 1e6:.1f} MB packed; at most {LARGEST / 1e6:.0f}")
-    return written, f"modgud's image: {size / 1e6:.1f} MB packed, {digest[:19]}…, twice the same"
+    listed = len(sbom.crates(modgud))
+    return written, f"modgud's image: {size / 1e6:.1f} MB packed, {digest[:19]}…, twice the same; it lists its {listed} crates"
 
 
 def labels_of_modgud():

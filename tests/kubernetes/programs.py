@@ -45,6 +45,7 @@ PACKAGES = {
     "openssl": "openssl",
     "curl": "curl",
     "ldd": "libc-bin",
+    "objcopy": "binutils",
 }
 
 

@@ -254,7 +254,7 @@ fn the_health_listener_leads_to_the_admin_interface_of_this_machine() {
         }
         let (_, health) = yaml.split_once("    - name: health\n").unwrap();
         let (health, _) = health.split_once("\n  clusters:\n").unwrap();
-        assert_eq!(health.matches("- match:\n").count(), 2, "{health}");
+        assert_eq!(health.matches("- match:\n").count(), 1, "{health}");
         assert!(!health.contains("ext_authz") && !health.contains("access_log"), "{health}");
     }
 }

@@ -61,7 +61,9 @@ fn each_value_can_be_null_or_is_refused_by_name() {
         match helm.template(&values, 37) {
             Ok(yaml) => {
                 let mut found = Vec::new();
-                objects(&yaml).iter().for_each(|object| nulls(object, &key(object), &mut found));
+                for object in objects(&yaml) {
+                    nulls(&object, &key(&object), &mut found);
+                }
                 assert_eq!(found, [""; 0], "{path}");
             }
             Err(error) => {
@@ -88,7 +90,7 @@ fn nulls(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Null => found.push(path.to_owned()),
         Value::Object(members) => {
-            members.iter().for_each(|(name, member)| nulls(member, &format!("{path}/{name}"), found))
+            members.iter().for_each(|(name, member)| nulls(member, &format!("{path}/{name}"), found));
         }
         Value::Array(items) => items.iter().for_each(|item| nulls(item, &format!("{path}/*"), found)),
         _ => {}
