@@ -135,6 +135,19 @@ def labels_of(version, revision):
     return {f"org.opencontainers.image.{name}": value for name, value in labels.items() if value}
 
 
+def version_of(program):
+    """The version that modgud's binary prints."""
+    if not program.is_file():
+        raise Refused(f"{program} is not there; build it first")
+    try:
+        said = subprocess.run([program.resolve(), "--version"], capture_output=True, text=True, check=False).stdout.split()
+    except OSError as error:
+        raise Refused(f"{program} can't be run ({error.strerror}); name modgud's binary, such as target/release/modgud") from None
+    if len(said) != 2 or said[0] != "modgud":
+        raise Refused(f"{program} is another program; name modgud's binary, such as target/release/modgud")
+    return said[1]
+
+
 def main():
     """Writes the image of modgud."""
     parser = argparse.ArgumentParser(description="Writes modgud's image as an OCI archive, without an engine and without a network.")
@@ -146,8 +159,7 @@ def main():
     if ":" not in asked.tag.rpartition("/")[2]:
         parser.error(f"`{asked.tag}` has no tag; write NAME:TAG")
     try:
-        said = subprocess.run([asked.program, "--version"], capture_output=True, text=True, check=False).stdout if asked.program.is_file() else ""
-        version = said.split()[-1] if said else ""
+        version = version_of(asked.program)
         labels, ports = labels_of(version, asked.revision), ("9191/tcp", "9192/tcp")
         name, size = write_program(asked.output, asked.tag, asked.program, "/usr/bin/modgud", ["serve"], labels, ports)
     except (Refused, OSError) as refused:

@@ -41,7 +41,7 @@ impl SocketPath {
 pub struct AbstractName(String);
 
 impl AbstractName {
-    /// Returns the name with the `@` that stands for its NUL, as Envoy takes it for a path.
+    /// Returns the name with the `@` in place of its NUL, as Envoy takes it for a path.
     #[must_use]
     pub fn with_at(&self) -> String {
         format!("{ABSTRACT}{}", self.0)

@@ -120,7 +120,7 @@ async fn an_envoy_that_is_gone_is_a_failure() {
     assert_eq!((output.code, output.out, output.err), (Some(1), String::new(), expected));
 }
 
-/// Each of these servers is told apart from Envoy, in bounded time and memory: see `docs/limits.md`.
+/// Each of these servers is distinguished from Envoy, in bounded time and memory: see `docs/limits.md`.
 #[tokio::test]
 async fn a_server_that_is_no_envoy_is_a_failure() {
     let rows: [(&str, Respond, &str); 6] = [

@@ -141,5 +141,10 @@ fn what_can_not_be_packed_is_an_error() {
     let output = folder.path().join("image.tar");
     let error = write(&output, "/no/such/modgud").unwrap_err();
     assert!(error.contains("/no/such/modgud is not there; build it first"), "{error}");
+    for (other, reason) in [("Cargo.toml", "can't be run (Permission denied)"), ("/bin/true", "is another program")] {
+        let other = root().join(other);
+        let error = write(&output, other.to_str().unwrap()).unwrap_err();
+        assert!(error.contains(reason) && error.contains("name modgud's binary"), "{error}");
+    }
     assert!(!output.exists());
 }

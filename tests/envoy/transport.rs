@@ -51,7 +51,7 @@ fn by_pipe(yaml: &str) -> String {
 async fn a_socket_in_the_file_system() {
     let folder = folder(&OF_THE_PIPE);
     let testbed = testbed(Setup { edit: Some(by_pipe), ..Setup::default() }).await;
-    assert_eq!(ask(testbed.gateway, "GET", "/oauth/", &[]).await.status, 503, "nobody is there yet");
+    assert_eq!(ask(testbed.gateway, "GET", "/oauth/", &[]).await.status, 503, "no service is there yet");
     let socket = folder.path().join("check.sock");
     let yaml = format!("profile: bifrost\nserver: {{ grpc: 'unix:{}', admin: '127.0.0.1:0' }}\n", socket.display());
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
@@ -76,7 +76,7 @@ fn by_name(yaml: &str) -> String {
 #[tokio::test]
 async fn an_abstract_socket() {
     let testbed = testbed(Setup { edit: Some(by_name), ..Setup::default() }).await;
-    assert_eq!(ask(testbed.gateway, "GET", "/oauth/", &[]).await.status, 503, "nobody is there yet");
+    assert_eq!(ask(testbed.gateway, "GET", "/oauth/", &[]).await.status, 503, "no service is there yet");
     let folder = tempfile::tempdir().unwrap();
     let address = format!("unix:{}", abstract_name());
     let pem = testbed.key.public_pem().unwrap();

@@ -41,7 +41,7 @@ KUBELET = {
     "cgroupDriver": "cgroupfs",
     "cgroupRoot": f"/{NAME}",
     "enforceNodeAllocatable": [],
-    # The kubelet refuses control groups of version 1 unless it is told.
+    # The kubelet rejects control groups of version 1 by default.
     "failCgroupV1": False,
     "failSwapOn": False,
     "resolvConf": "",
@@ -138,7 +138,7 @@ class Cluster:
             *(f"--token-auth-file={keys}/tokens.csv", "--authorization-mode=RBAC", f"--service-cluster-ip-range={SERVICES}"),
             *("--service-account-issuer=https://kubernetes.default.svc", "--allow-privileged=true", "--endpoint-reconciler-type=none"),
             *(f"--service-account-key-file={keys}/accounts.key", f"--service-account-signing-key-file={keys}/accounts.key"),
-            # By address: nobody resolves the node's name, and without it there are no logs and no `exec`.
+            # By address: no server resolves the node's name, and without it there are no logs and no `exec`.
             "--kubelet-preferred-address-types=InternalIP",
         )
         self.wait("the API server", 60, lambda: self.kubectl("get", "--raw", "/readyz"), "apiserver")

@@ -36,7 +36,7 @@ def write_all(folder, modgud, envoy, programs):
     }
     written, sizes = {}, {}
     for tag, (program, path, command, labels) in wanted.items():
-        # Packing Envoy well would take a minute, and nobody downloads it here.
+        # Packing Envoy well would take a minute, and it is not downloaded here.
         level = 9 if program == modgud else 1
         file = folder / f"{tag.rpartition('/')[2].replace(':', '-')}.tar"
         written[tag] = file

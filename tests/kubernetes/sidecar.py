@@ -249,7 +249,7 @@ def rotation(run):
     private, public = run.new_key("next")
     new, old = with_token(run, private), with_token(run)
     if (status := run.cluster.http(url(run), *new)[0]) != 401:
-        raise Failure(f"{status} with a token of a key that nobody trusts yet")
+        raise Failure(f"{status} with a token of a key that is not trusted yet")
     set_keys(run, run.key[1], public)
     took = until(run, "the new key is trusted", 200, *new)
     until(run, "the old key is still trusted", 200, *old, seconds=0)
@@ -288,9 +288,10 @@ def unix(run):
     run.cluster.rolled_out(NAMESPACE, APP)
     seen, before = decisions(run), restarts_of(run)
     for pod in pods(run):
-        socket = f"/proc/{process_of(run, pod)}/root/run/modgud/check.sock"
+        # The root folder of a process, as Linux shows it.
+        inside = f"/proc/{process_of(run, pod)}/root"
         envoy = run.host.run("stat", "--format=%u", f"/proc/{process_of(run, pod, 'envoy')}").strip()
-        found = run.host.run("stat", "--format=%a %u %g", socket).strip()
+        found = run.host.run("stat", "--format=%a %u %g", inside + "/run/modgud/check.sock").strip()
         if (found, envoy) != ("660 65532 65532", "65533"):
             raise Failure(f"the socket has mode, user and group {found}, and Envoy is user {envoy}")
     run.host.run("kill", "-KILL", process_of(run, pods(run)[0]))
