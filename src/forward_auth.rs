@@ -112,6 +112,11 @@ impl Proxy {
         }
     }
 
+    /// Returns true if the proxy describes the request in the header of this name, in lower case.
+    fn describes_in(self, name: &str) -> bool {
+        self.parts().iter().any(|part| part.name.eq_ignore_ascii_case(name))
+    }
+
     /// Returns true if the proxy removes every header that a response names, whatever its configuration.
     const fn removes_named(self) -> bool {
         match self {
