@@ -71,7 +71,11 @@ const PROXY_HEADERS: [&str; 6] = [
 const NGINX: [PartHeader; 4] = [
     PartHeader { part: Part::Method, name: "X-Original-Method", value: "`$request_method`" },
     PartHeader { part: Part::Target, name: "X-Original-URI", value: "`$request_uri`" },
-    PartHeader { part: Part::Host, name: "X-Original-Host", value: "the host that the service receives, such as `$host`" },
+    PartHeader {
+        part: Part::Host,
+        name: "X-Original-Host",
+        value: "the host that the service receives, such as `$host`",
+    },
     PartHeader { part: Part::Scheme, name: PROTO, value: "`$scheme`" },
 ];
 

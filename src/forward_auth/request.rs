@@ -53,7 +53,8 @@ pub fn check_request(request: &Parts, proxy: Proxy) -> Result<CheckRequest, Forw
             }
         }
         if !OF_THE_MESSAGE.contains(name) {
-            entries.push(HeadersEntry { key: Bytes::copy_from_slice(name_bytes), value: Bytes::copy_from_slice(value) });
+            entries
+                .push(HeadersEntry { key: Bytes::copy_from_slice(name_bytes), value: Bytes::copy_from_slice(value) });
         }
     }
     for header in proxy.parts() {

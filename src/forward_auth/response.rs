@@ -1,6 +1,9 @@
 //! Conversion of a response to a check into HTTP, the one place that builds such a response. It is 200 only if the check's response is an
 //! allowed one, in every part, and the proxy can carry it out. Everything else is a denial, also what no check is answered with.
 
+#[cfg(test)]
+mod tests;
+
 use super::{GOVERNED_HEADER, Proxy, STATUS_HEADER};
 use crate::envoy::proto::{
     CheckResponse, DeniedHttpResponse, HeaderValue as EnvoyHeader, HeaderValueOption, HttpResponse, HttpStatus,
@@ -193,4 +196,3 @@ fn set_status(response: &mut Response<Full<Bytes>>, status: StatusCode, is_undec
         response.headers_mut().insert(STATUS_HEADER, value);
     }
 }
-

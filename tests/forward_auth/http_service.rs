@@ -82,7 +82,9 @@ async fn gateway(rest: &str, failure_mode_allow: bool) -> Gateway {
     command.env("JWT_PUBLIC_KEY_RSA_BIFROST", KEY.public_pem().unwrap());
     let (modgud, _) = start_modgud(command).await.unwrap();
     let mut command = Command::new(&programs.python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/module/module.py")).args(["--name", "module", "--port", "0"]);
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/module/module.py"))
+        .args(["--name", "module", "--port", "0"]);
     command.env("JWT_PUBLIC_KEY_RSA_BIFROST", KEY.public_pem().unwrap());
     let (module, at) = start_module("module", command).await.unwrap();
     let names = GOVERNED.map(|name| format!("{{ exact: {name} }}")).join(", ");
@@ -124,7 +126,9 @@ async fn envoy_asks_over_http() {
     assert_eq!(seen.identity(), [("", ""); 0]);
 
     // Another proxy's headers.
-    for line in ["X-Forwarded-Uri: /site/a", "X-Original-URI: /site/a", "X-Original-URL: /site/a", "x_original_method: GET"] {
+    for line in
+        ["X-Forwarded-Uri: /site/a", "X-Original-URI: /site/a", "X-Original-URL: /site/a", "x_original_method: GET"]
+    {
         assert_eq!(sent(&gateway, "/closed", &[line]).await.status, 400, "{line}");
         assert_eq!(sent(&gateway, "/site/a", &[line]).await.status, 400, "{line}");
     }
@@ -147,18 +151,22 @@ async fn envoy_asks_over_http() {
     assert_eq!(sent(&gateway, "/site/a#/../closed", &[]).await.status, 400);
 }
 
-/// The identity replaces what the client sent, and the token arrives as the module expects it.
-#[tokio::test]
-async fn the_module_learns_who_asks() {
-    let gateway = gateway("", false).await;
+/// A good token at the time of the processes.
+fn token_of_today() -> String {
     let now = Clock::System.now().as_secs();
     let dated = |(name, value): (String, Value)| match name.as_str() {
         "iat" => (name, json!(now)),
         "exp" => (name, json!(now + 600)),
         _ => (name, value),
     };
-    let claims: Vec<_> = claims().into_iter().map(dated).collect();
-    let token = KEY.sign(&claims).unwrap();
+    KEY.sign(&claims().into_iter().map(dated).collect::<Vec<_>>()).unwrap()
+}
+
+/// The identity replaces what the client sent, and the token arrives as the module expects it.
+#[tokio::test]
+async fn the_module_learns_who_asks() {
+    let gateway = gateway("", false).await;
+    let token = token_of_today();
     let bearer = format!("Authorization: Bearer {token}");
     let lines = [bearer.as_str(), "X-Core-User-UUID: forged", "X-Scope: forged", "X-Username: forged"];
     let seen = Seen::of(&sent(&gateway, "/crm/", &lines).await);
@@ -178,7 +186,7 @@ authenticators:
 /// Envoy hands every 5xx of `http_service` to `failure_mode_allow`: a denial of modgud's is none.
 #[tokio::test]
 async fn a_check_that_can_not_be_decided_is_a_denial_whatever_envoy_does_with_errors() {
-    let credential = format!("Authorization: {}", credential());
+    let credential = format!("Authorization: JWT {}", token_of_today());
     for (unavailable, failure_mode_allow, status) in
         [("deny", false, 403), ("deny", true, 403), ("error", false, 403), ("error", true, 200)]
     {

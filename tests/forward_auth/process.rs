@@ -16,9 +16,7 @@ use tokio::net::UnixStream;
 fn folder(server: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let rules = "rules:\n  - { name: site, match: { paths: ['/site/{*rest}'] }, access: public }\n";
-    let yaml = format!(
-        "profile: bifrost\nserver: {{ grpc: '127.0.0.1:0', admin: '127.0.0.1:0', {server} }}\n{rules}"
-    );
+    let yaml = format!("profile: bifrost\nserver: {{ grpc: '127.0.0.1:0', admin: '127.0.0.1:0', {server} }}\n{rules}");
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     folder
 }

@@ -1,9 +1,9 @@
 //! Warnings about the listeners for checks: who can connect to them besides Envoy or the proxy.
 
-use crate::config::{HttpListener, ServerConfig};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{Document, Server};
+use crate::config::{HttpListener, ServerConfig};
 use crate::diagnostic::{Issue, Quoted};
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::Rules;
