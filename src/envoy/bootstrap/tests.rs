@@ -2,8 +2,8 @@
 
 use super::filter::immutable_expression;
 use super::{
-    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, Filter, GatewayConfig, Module, Transport,
-    UpstreamTls,
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, Filter, GatewayConfig, Module, Protocol,
+    Retries, Service, ServiceTls, Transport, UpstreamTls,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
@@ -22,6 +22,7 @@ fn module(name: &str, prefix: &str, upstream: &str) -> Module {
         keep_prefix: false,
         reading,
         upstream,
+        service: Service::default(),
         has_access_list: false,
         openapi: None,
     }
@@ -32,6 +33,7 @@ fn gateway() -> GatewayConfig {
         modules: vec![module("a", "/a", "a:1"), module("a b", "/a/b/c", "[::1]:2"), module("on", "/a/b", "10.0.0.1:3")],
         core: CoreService {
             upstream: Some("core:8080".parse().unwrap()),
+            service: Service { keeps_cookies: true, ..Service::default() },
             reserved: vec!["admin".into(), "docs".into()],
         },
         filter: Filter::default(),
