@@ -74,7 +74,7 @@ pub(in crate::config) enum Upgrade {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Retries {
-    /// How often one request is sent again: from 1 to 5. Default: 1.
+    /// The maximum number of repetitions of one request: from 1 to 5. Default: 1.
     pub(in crate::config) attempts: Option<u32>,
     /// The failures after which a request is sent again, whatever its method. Default: `[connect-failure, refused-stream]`.
     pub(in crate::config) on: Option<Vec<RetryOn>>,
