@@ -14,12 +14,16 @@ use super::testbed;
 use super::tokens::{claims, jwt, sign};
 use modgud_testbed::{EnvoyYaml, Setup, Testbed};
 
-/// A gateway with this configuration. Returns it with the header line of a good token.
-async fn gateway(config: String, arguments: &[String]) -> (Testbed, String) {
+/// A gateway with this configuration, and with Envoy's as `modgud envoy` writes it. Returns it with the header line of a good token.
+async fn gateway(config: String) -> (Testbed, String) {
+    gateway_of(config, Setup::default()).await
+}
+
+/// The same with arguments of `modgud envoy`, or with a change to what it writes.
+async fn gateway_of(config: String, setup: Setup) -> (Testbed, String) {
     // A setup holds what lives as long as the program.
     let config = Some(&*config.leak());
-    let setup = Setup { config, envoy: EnvoyYaml::Written, arguments: arguments.to_vec(), ..Setup::default() };
-    let testbed = testbed(setup).await;
+    let testbed = testbed(Setup { config, envoy: EnvoyYaml::Written, ..setup }).await;
     let token = jwt(&sign(&testbed.key, &claims()));
     (testbed, token)
 }

@@ -24,7 +24,7 @@ rules:
 #[tokio::test]
 async fn services_get_the_cookies_that_their_key_lets_through() {
     for (of_core, core_gets) in [("", vec!["a=1; b=2"]), ("cookies: remove", vec![])] {
-        let (testbed, token) = gateway(CONFIGURATION.replace(", COOKIES", &format!(", {of_core}")), &[]).await;
+        let (testbed, token) = gateway(CONFIGURATION.replace(", COOKIES", &format!(", {of_core}"))).await;
         let (name, value) = token.split_once(": JWT ").unwrap();
         assert_eq!(name, "Authorization");
         let session = sign(&testbed.key, &claims());

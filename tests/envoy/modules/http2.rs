@@ -94,11 +94,14 @@ modules:
   - {{ name: short, prefix: /short, upstream: '{at}', protocol: http2, timeout: 300ms }}
   - {{ name: idle, prefix: /idle, upstream: '{at}', protocol: http2, timeout: 0s, idle_timeout: 300ms }}
   - {{ name: http1, prefix: /http1, upstream: '{at}' }}
+  - {{ name: whole, prefix: /grpc.health.v1.Health, keep_prefix: true, upstream: '{at}', protocol: http2 }}
 core: {{ upstream: '{at}', reserved: [user], protocol: http2 }}
 "
     );
-    let (testbed, token) = gateway(configuration, &[]).await;
-    for (prefix, grpc) in [("/plain", &plain), ("/secure", &secure), ("/short", &plain), ("/idle", &plain)] {
+    let (testbed, token) = gateway(configuration).await;
+    for (prefix, grpc) in
+        [("/plain", &plain), ("/secure", &secure), ("/short", &plain), ("/idle", &plain), ("", &plain)]
+    {
         let mut client = client(&testbed, prefix).await;
         // The status is in the response, and that of gRPC in trailers: without them this would be an error.
         assert_eq!(client.check(of("", &token)).await.unwrap().into_inner().status(), Serving, "{prefix}");

@@ -35,7 +35,9 @@ async fn a_request_is_sent_again_if_there_was_no_connection() {
         ("once", "retries: {}", Transport::Closing(usize::MAX, config.clone())),
         ("often", "retries: { attempts: 5, on: [connect-failure] }", Transport::Closing(usize::MAX, config.clone())),
         ("refused", "retries: { attempts: 5, on: [refused-stream] }", Transport::Closing(usize::MAX, config.clone())),
-        ("late", "retries: { attempts: 2 }", Transport::Closing(2, config)),
+        ("late", "retries: { attempts: 2 }", Transport::Closing(2, config.clone())),
+        ("large", "retries: { attempts: 2 }", Transport::Closing(2, config.clone())),
+        ("new", "retries: { attempts: 2 }", Transport::Closing(0, config)),
     ];
     let mut configuration = "profile: bifrost\nmodules:\n".to_owned();
     let mut started = Vec::new();
@@ -48,21 +50,34 @@ async fn a_request_is_sent_again_if_there_was_no_connection() {
         ));
         started.push((name, service));
     }
-    let (testbed, token) = gateway(configuration, &[]).await;
-    // Larger than Envoy's buffer for a body that may have to be sent again.
-    let body = "x".repeat(100_000);
-    for ((name, service), (status, connections)) in
+    let (testbed, token) = gateway(configuration).await;
+    let lines = [token];
+    let status = async |path: &str, body: &str| post(testbed.gateway, path, &lines, body).await.status;
+    for ((name, service), (expected, connections)) in
         started.iter().zip([(503, 1), (503, 2), (503, 6), (503, 1), (200, 3)])
     {
-        let answer = post(testbed.gateway, &format!("/{name}/a"), std::slice::from_ref(&token), "a=1").await;
-        assert_eq!((answer.status, service.connections().len()), (status, connections), "{name}");
+        assert_eq!(status(&format!("/{name}/a"), "a=1").await, expected, "{name}");
+        assert_eq!(service.connections().len(), connections, "{name}");
     }
-    let (_, late) = started.last().unwrap();
+    let [.., (_, late), (_, large), (_, new)] = started.as_slice() else { panic!("services") };
     assert_eq!(late.requests(), 1);
     assert!(late.text().ends_with("\r\n\r\na=1"), "{}", late.text());
-    assert_eq!(post(testbed.gateway, "/late/a", &[token], &body).await.status, 200);
-    assert_eq!(late.requests(), 2);
-    assert!(late.text().ends_with(&body));
+    // Larger than Envoy's buffer for a body that may have to be sent again.
+    let body = "x".repeat(100_000);
+    assert_eq!(status("/late/a", &body).await, 200);
+    assert!(late.requests() == 2 && late.text().ends_with(&body));
+    assert_eq!(status("/new/a", &body).await, 200);
+    assert!(new.requests() == 1 && new.text().ends_with(&body));
+    // It is not sent again. Envoy answers before it has read all of it, so that the client may see a reset instead.
+    let head =
+        format!("POST /large/a HTTP/1.1\r\nHost: a.example\r\n{}\r\nContent-Length: {}\r\n\r\n", lines[0], body.len());
+    if let Ok(answer) = Exchange::raw(testbed.gateway, format!("{head}{body}").as_bytes()).await {
+        assert!([503, 507].contains(&answer.status), "{}", answer.status);
+    }
+    assert_eq!(large.requests(), 0);
+    let stats =
+        Exchange::get(testbed.envoy_admin, "/stats?filter=cluster.large.retry_or_shadow_abandoned").await.unwrap();
+    assert_eq!(stats.body.trim_ascii_end(), b"cluster.large.retry_or_shadow_abandoned: 1");
     testbed.stop().await;
 }
 
@@ -83,7 +98,7 @@ modules:
 ",
         closing.address, unavailable.address
     );
-    let (testbed, token) = gateway(configuration, &[]).await;
+    let (testbed, token) = gateway(configuration).await;
     // Clients can't ask for more either.
     let spoofed = [
         "x-envoy-retry-on: 5xx,reset,gateway-error",
@@ -96,6 +111,7 @@ modules:
         assert_eq!(service.requests(), 1, "{path}: GET");
         assert_eq!(post(testbed.gateway, path, &lines, "a=1").await.status, 503, "{path}");
         assert_eq!(service.requests(), 2, "{path}: POST");
+        assert!(!service.text().contains("x-envoy-retry") && !service.text().contains("x-envoy-max"), "{path}");
     }
     testbed.stop().await;
 }
@@ -153,7 +169,7 @@ modules:
   - {{ name: other, prefix: /other, upstream: '{other}', protocol: http2, retries: {{ on: [connect-failure] }} }}
 "
     );
-    let (testbed, token) = gateway(configuration, &[]).await;
+    let (testbed, token) = gateway(configuration).await;
     let lines = [token];
     let statuses = async |path: &str| post(testbed.gateway, path, &lines, "a=1").await.status;
     assert_eq!(statuses("/good/a").await, 200);

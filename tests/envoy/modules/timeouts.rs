@@ -21,7 +21,7 @@ modules:
 core: {{ upstream: '{at}', reserved: [user], timeout: 200ms }}
 "
     );
-    let (testbed, token) = gateway(configuration, &[]).await;
+    let (testbed, token) = gateway(configuration).await;
     let (gateway, lines) = (testbed.gateway, [token]);
     let ask = |path: &'static str| {
         let lines = lines.clone();

@@ -58,7 +58,7 @@ async fn only_the_named_service_with_a_certificate_of_the_authority_gets_request
     writeln!(configuration, "core: {{ upstream: '{at}', reserved: [user], tls: {{ {} }} }}", client("envoy")).unwrap();
     started.push(("user", core, new_version));
 
-    let (testbed, token) = gateway(configuration, &[]).await;
+    let (testbed, token) = gateway(configuration).await;
     for (name, service, version) in &started {
         let answer = ask(testbed.gateway, "GET", &format!("/{name}/a"), std::slice::from_ref(&token)).await;
         let connections = service.connections();

@@ -23,11 +23,12 @@ async fn start(behavior: Behavior) -> (modgud_testbed::Testbed, Service, String)
 modules:
   - {{ name: chat, prefix: /chat, upstream: '{at}', upgrades: [websocket], access: [{{ organization: any, allow: [read] }}] }}
   - {{ name: plain, prefix: /plain, upstream: '{at}' }}
+core: {{ upstream: '{at}', reserved: [user], upgrades: [websocket] }}
 rules:
   - {{ name: closed, match: {{ paths: ['/chat/closed'] }}, access: denied }}
 "
     );
-    let (testbed, token) = gateway(configuration, &[]).await;
+    let (testbed, token) = gateway(configuration).await;
     (testbed, service, token)
 }
 
@@ -147,6 +148,36 @@ async fn no_request_becomes_the_body_of_a_handshake() {
         let text = String::from_utf8_lossy(&connection.bytes);
         assert!(text.ends_with("\r\n\r\n") && text.matches(" HTTP/1.1").count() == 1, "{text}");
     }
+    testbed.stop().await;
+}
+
+/// `connection` names headers of this hop, which a proxy before the module removes. Envoy removes it from all requests but a handshake.
+#[tokio::test]
+async fn a_handshake_names_no_header_but_its_own() {
+    let (testbed, service, token) = start(Behavior::Answer(REFUSED)).await;
+    let handshake = WEBSOCKET.replace("Connection: Upgrade\r\n", "");
+    for path in ["/chat/a", "/user/a"] {
+        for connection in [
+            "Connection: Upgrade, x-core-user-uuid, authorization",
+            "Connection: x-organization-uuid,upgrade",
+            "Connection: Upgrade\r\nConnection: x-core-user-uuid",
+            "Connection: keep-alive, Upgrade",
+            "Connection: Upgrade",
+        ] {
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: api.example.com\r\n{token}\r\n{connection}\r\n{handshake}\r\n");
+            let answer = raw(testbed.gateway, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 426 "), "{path} {connection}: {answer}");
+        }
+        // Without a handshake there is none.
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: api.example.com\r\n{token}\r\nConnection: x-core-user-uuid\r\n\r\n");
+        assert!(raw(testbed.gateway, &request).await.starts_with("HTTP/1.1 426 "), "{path}");
+    }
+    let text = service.text();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("connection:")).collect();
+    assert_eq!((lines, service.requests()), (vec!["connection: upgrade"; 10], 12));
+    assert_eq!(text.matches("\r\nx-core-user-uuid: fd76ce0c").count(), 12, "{text}");
     testbed.stop().await;
 }
 

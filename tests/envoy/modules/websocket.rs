@@ -2,10 +2,12 @@
 
 use super::super::mtls::tls_client;
 use super::super::tokens::{IDENTITY, claims, sign};
-use super::gateway;
+use super::super::{PATIENCE, replaced};
+use super::{gateway, gateway_of};
 use crate::services::authority::{Authority, SERVER};
 use futures_util::{SinkExt, StreamExt};
 use http::HeaderMap;
+use modgud_testbed::Setup;
 use rustls::DEFAULT_VERSIONS;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -90,7 +92,7 @@ async fn connect(gateway: SocketAddr, path: &str, lines: &[String]) -> Result<We
 /// Sends a message and expects it back.
 async fn echo<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, message: Message) {
     socket.send(message.clone()).await.unwrap();
-    let answer = timeout(super::super::PATIENCE, socket.next()).await.expect("the message comes back");
+    let answer = timeout(PATIENCE, socket.next()).await.expect("the message comes back");
     assert!(answer.unwrap().unwrap() == message);
 }
 
@@ -115,17 +117,24 @@ core: {{ upstream: '{at}', reserved: [graphql], upgrades: [websocket] }}
 rules:
   - {{ name: admin, match: {{ methods: [GET], paths: [/chat/admin] }}, require: {{ roles: [nobody] }} }}
   - {{ name: open, match: {{ paths: [/graphql/open] }}, access: public }}
+  - {{ name: site, match: {{ paths: [/chat/site] }}, when: \"request.headers['origin'] == 'https://app.example.com'\" }}
 "
     );
-    let (testbed, token) = gateway(configuration, &[]).await;
+    let (testbed, token) = gateway(configuration).await;
     let gateway = testbed.gateway;
     let session = sign(&testbed.key, &claims());
+    let cookie = format!("Cookie: session={session}");
     let spoofed = ["x-core-user-uuid: root".to_owned(), "Sec-WebSocket-Protocol: graphql-ws".to_owned()];
     let with = |line: String| [&[line], spoofed.as_slice()].concat();
     for (path, lines, seen) in [
         ("/chat/a/?b=1", with(token.clone()), "/a/?b=1"),
         (&format!("/chat/a/?access_token={session}&b=1"), with("x-a: b".to_owned()), "/a/?b=1"),
-        ("/chat", with(format!("cookie: session={session}")), "/"),
+        ("/chat", with(cookie.clone()), "/"),
+        (
+            "/chat/site",
+            [&[cookie.clone(), "Origin: https://app.example.com".to_owned()], spoofed.as_slice()].concat(),
+            "/site",
+        ),
         ("/graphql/a", with(token.clone()), "/graphql/a"),
     ] {
         let stream = TcpStream::connect(gateway).await.unwrap();
@@ -157,6 +166,8 @@ rules:
         ("/chat/a", vec!["Authorization: JWT a.b.c".to_owned()], 401),
         ("/chat/admin", vec![token.clone()], 403),
         ("/graphql/a", vec![], 401),
+        ("/chat/site", vec![cookie.clone(), "Origin: https://evil.example".to_owned()], 403),
+        ("/chat/site", vec![cookie.clone()], 403),
         // Not for modules that do not ask for it, with a token or without.
         ("/without/a", vec![token.clone()], 403),
         ("/without/a", vec![], 403),
@@ -180,7 +191,9 @@ modules:
   - {{ name: chat, prefix: /chat, upstream: '{at}', upgrades: [websocket], timeout: 100ms, idle_timeout: 500ms }}
 "
     );
-    let (testbed, token) = gateway(configuration, &[]).await;
+    // The time for a whole request, which is 300 s, does not count either.
+    let edit: fn(&str) -> String = |yaml| replaced(yaml, "request_timeout: 300s", "request_timeout: 0.3s");
+    let (testbed, token) = gateway_of(configuration, Setup { edit: Some(edit), ..Setup::default() }).await;
     let mut socket = connect(testbed.gateway, "/chat/a", &[token]).await.unwrap();
     let start = Instant::now();
     while start.elapsed() < 3 * LIMIT {
@@ -188,7 +201,7 @@ modules:
     }
     // From here on nothing is sent: Envoy ends the connection.
     let last = Instant::now();
-    let end = timeout(super::super::PATIENCE, socket.next()).await.expect("an idle connection ends");
+    let end = timeout(PATIENCE, socket.next()).await.expect("an idle connection ends");
     assert!(!matches!(end, Some(Ok(_))), "{end:?}");
     assert!(last.elapsed() >= LIMIT - Duration::from_millis(50), "after {:?}", last.elapsed());
     testbed.stop().await;
@@ -206,7 +219,7 @@ async fn a_websocket_by_tls() {
     let configuration = format!(
         "profile: bifrost\nmodules: [{{ name: chat, prefix: /chat, upstream: '{at}', upgrades: [websocket] }}]\n"
     );
-    let (testbed, token) = gateway(configuration, &arguments).await;
+    let (testbed, token) = gateway_of(configuration, Setup { arguments: arguments.to_vec(), ..Setup::default() }).await;
     // As browsers do, which offer no HTTP/2 for a WebSocket, unless a connection has announced extended CONNECT.
     let client = Arc::new(tls_client(&authority, None, DEFAULT_VERSIONS, &["http/1.1"]));
     let connect = async || {
@@ -217,5 +230,29 @@ async fn a_websocket_by_tls() {
     echo(&mut socket, Message::text("a")).await;
     assert_eq!(service.take()[0].1.get("x-forwarded-proto").unwrap(), "https");
     assert_eq!(open(connect().await, "/chat/a", &[]).await.err(), Some(401));
+    testbed.stop().await;
+}
+
+/// With bodies sent along: a handshake has none, and modgud is asked at once.
+#[tokio::test]
+async fn a_websocket_where_modgud_reads_bodies() {
+    let service = Echo::start().await;
+    let at = service.address;
+    let configuration = format!(
+        "profile: orchescala
+authenticators:
+  - name: keycloak
+    from: [{{ header: authorization, schemes: [JWT] }}]
+    jwt: {{ issuer: bifrost, algorithms: [RS256], keys: [{{ pem: {{ env: JWT_PUBLIC_KEY_RSA_BIFROST }} }}] }}
+correlation: {{ key: {{ value: test-secret-key }}, impersonation: {{ body: customer, permission: impersonate }} }}
+principal: {{ subject: core_user_uuid }}
+modules: [{{ name: chat, prefix: /chat, upstream: '{at}', upgrades: [websocket] }}]
+"
+    );
+    let (testbed, token) = gateway(configuration).await;
+    let mut socket = connect(testbed.gateway, "/chat/a", &[token]).await.unwrap();
+    echo(&mut socket, Message::text("a")).await;
+    assert_eq!(service.take()[0].1.get_all("x-identity-correlation").iter().count(), 1);
+    assert_eq!(connect(testbed.gateway, "/chat/a", &[]).await.err(), Some(401));
     testbed.stop().await;
 }
