@@ -216,7 +216,6 @@ impl Bootstrap<'_> {
                 prefix => prefix.as_str(),
                 keep_prefix,
                 fields => service.route_fields(),
-                websocket => service.has_websocket,
                 cookies => service.keeps_cookies,
                 removed => Value::from_safe_string(yaml::quoted(&removed_prefix(prefix))),
             }
@@ -252,7 +251,6 @@ impl Bootstrap<'_> {
             routes => routes.into_iter().map(route).collect::<Value>(),
             core_paths => core_paths.collect::<Value>(),
             core_fields => core_service.route_fields(),
-            core_websocket => core_service.has_websocket,
             core_cookies => core_service.keeps_cookies,
             clusters => clusters.map(cluster).collect::<Value>(),
         })

@@ -112,8 +112,7 @@ fn services_are_reached_as_their_keys_say() {
     for there in [
         "regex_rewrite: { pattern: { regex: \"^/a/?\" }, substitution: / }, timeout: 0s, idle_timeout: 1.5s, \
          retry_policy: { retry_on: \"connect-failure,refused-stream\", num_retries: 2 } }\n",
-        "route: { cluster: \"a b\", upgrade_configs: [{ upgrade_type: websocket }] }\n                          # Envoy keeps",
-        "key: connection, value: Upgrade }, append_action: OVERWRITE_IF_EXISTS }]\n                        - match",
+        "route: { cluster: \"a b\", upgrade_configs: [{ upgrade_type: websocket }] }\n                        - match",
         "{ path_separated_prefix: /docs }, route: { cluster: core, retry_policy: { retry_on: \"refused-stream\", \
          num_retries: 1 } }, request_headers_to_remove: [cookie] }\n",
         "          sni: a.internal\n",
