@@ -8,10 +8,9 @@ use http::request::Parts;
 use modgud_core::http::forwarded::ForwardedError;
 use modgud_core::http::header::folds_to_same_name;
 
-/// Headers about the proxy's own message, and not about the client's. Envoy sends none of them either, apart from the last one, which
-/// tells about a body that is not sent here.
-const OF_THE_MESSAGE: [HeaderName; 11] = [
-    header::CONNECTION,
+/// Headers about the proxy's own message, and not about the client's. The last one tells about a body, which is not sent here. `Connection` is
+/// not among them: one that names a header of the request is malformed, also in the proxy's message.
+const OF_THE_MESSAGE: [HeaderName; 10] = [
     header::CONTENT_LENGTH,
     header::EXPECT,
     header::HOST,

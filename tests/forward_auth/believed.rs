@@ -138,6 +138,14 @@ async fn what_can_be_read_in_two_ways_is_denied() {
             assert!(is_bad, "{}: {method} {target}: {reply:?}", proxy.name());
             client = Client::connect(sidecar.http()).await;
         }
+        for (connection, is_good) in
+            [("close, x-core-user-uuid", false), ("X-Original-URI", false), ("keep-alive", true)]
+        {
+            let reply = client.ask(&Told::new("GET", "/site/a", &[("Connection", connection)]).bytes(proxy)).await;
+            let is_bad = is_bad_request(reply.status, reply.header("x-modgud-status"), proxy);
+            assert_eq!((reply.status == 200, is_bad), (is_good, !is_good), "{}: {connection}", proxy.name());
+            client = Client::connect(sidecar.http()).await;
+        }
         for host in ["api.example.com,other.example", "a@b", "a b", "a/b"] {
             let told = Told { host: host.as_bytes(), ..Told::new("GET", "/site/a", &[]) };
             let reply = client.ask(&told.bytes(proxy)).await;
