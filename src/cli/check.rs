@@ -1,14 +1,13 @@
 //! `modgud check`: validates a configuration with the code that runs at startup. Prints a summary and the warnings.
 
+mod listeners;
+
 use super::input::{Fetched, fetch_each};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, HttpListener, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module, Protocol, Service, ServiceTls};
-use crate::forward_auth::governed_headers;
 use crate::jwks::describe;
-use crate::net::listen_addr::ListenAddr;
-use crate::net::socket_access::SocketAccess;
 use crate::net::tls::{Clients, Tls};
 use aws_lc_rs::rand;
 use base64::Engine;
@@ -97,30 +96,7 @@ fn verdict(denied_warnings: usize, failed: usize) -> String {
 fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, .. } = loaded;
     let snapshot = &config.snapshot;
-    print_line(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
-    let http = config.server.http.as_ref();
-    if let Some(HttpListener { listen, proxy }) = http {
-        print_line(format_args!("  checks of {} over HTTP on {listen}", proxy.name()));
-        print_line(format_args!(
-            "    headers of each allowed response: {}",
-            governed_headers(snapshot, *proxy).join(", ")
-        ));
-    }
-    let has_file = |address: &ListenAddr| matches!(address, ListenAddr::Unix(_));
-    if has_file(&config.server.grpc) || http.is_some_and(|http| has_file(&http.listen)) {
-        let SocketAccess { mode, group } = &config.server.socket;
-        let group = group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
-        print_line(format_args!("    with mode {mode:04o}{group}"));
-    }
-    let connections = counted(config.server.max_connections(), "connection", "connections");
-    let each = if http.is_some() { " on each address" } else { "" };
-    print_line(format_args!("  at most {connections} for checks{each}"));
-    if let Some((wanted, files)) = config.server.lacking_files() {
-        print_line(format_args!(
-            "    instead of {wanted} (server.max_connections): the process may open {files} files, and {}, less 256, are for other uses",
-            if http.is_some() { "two thirds of them" } else { "half of them" }
-        ));
-    }
+    listeners::print(config);
     config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
