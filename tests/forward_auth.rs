@@ -1,4 +1,4 @@
-//! `server.http`: checks over HTTP/1.1 for nginx, Traefik, Caddy, HAProxy and Envoy's `http_service`, by a running modgud.
+//! `server.http`: checks over HTTP/1.1 for nginx, Traefik, Caddy, `HAProxy` and Envoy's `http_service`, by a running modgud.
 //!
 //! - `client`: a proxy that sends any bytes.
 //! - `believed`: the headers that are believed of each proxy, and those that make a request 400.

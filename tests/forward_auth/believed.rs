@@ -16,7 +16,7 @@ fn own(proxy: Proxy) -> Vec<(&'static str, &'static str)> {
 }
 
 fn message(headers: &[(&str, &str)]) -> Vec<u8> {
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines = headers.iter().fold(String::new(), |lines, (name, value)| lines + name + ": " + value + "\r\n");
     format!("GET / HTTP/1.1\r\nHost: modgud\r\n{lines}\r\n").into_bytes()
 }
 
