@@ -1,0 +1,99 @@
+//! The routes of a proxy: one for each module, and one for the core service.
+
+use super::check::plain;
+use super::{ProxyError, id};
+use crate::envoy::bootstrap::{CoreService, Module};
+use crate::forward_auth::Proxy;
+use minijinja::{Value, context};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// A route.
+struct Route {
+    /// The name in the proxy's configuration.
+    id: String,
+    /// The name of the module, for a comment.
+    name: String,
+    /// The prefix; `None` for the core service, which has the reserved names.
+    prefix: Option<String>,
+    keep_prefix: bool,
+    /// A regular expression for the prefix, or for the reserved names: without an anchor, and without what follows.
+    regex: String,
+    upstream: String,
+    /// True if clients may open a WebSocket.
+    websocket: bool,
+    /// True if the service gets cookies.
+    cookies: bool,
+}
+
+/// Returns the routes for the templates, those with more segments first.
+pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Result<Value, ProxyError> {
+    let mut sorted: Vec<&Module> = modules.iter().collect();
+    sorted.sort_by_key(|module| Reverse(module.prefix.segments()));
+    let mut taken = BTreeSet::new();
+    let mut routes = Vec::new();
+    for Module { name, prefix, keep_prefix, upstream, .. } in sorted {
+        plain(proxy, "the name of the module", name.as_str())?;
+        routes.push(Route {
+            id: free_id(name.as_str(), &mut taken),
+            name: name.as_str().to_owned(),
+            prefix: Some(prefix.as_str().to_owned()),
+            keep_prefix: *keep_prefix,
+            regex: literal(prefix.as_str()),
+            upstream: upstream.to_string(),
+            websocket: false,
+            cookies: true,
+        });
+    }
+    if let CoreService { upstream: Some(upstream), reserved } = core
+        && !reserved.is_empty()
+    {
+        let names = reserved.iter().map(|name| plain(proxy, "the reserved name", name).map(literal));
+        routes.push(Route {
+            id: free_id("core", &mut taken),
+            name: "core".to_owned(),
+            prefix: None,
+            keep_prefix: true,
+            regex: format!("/(?:{})", names.collect::<Result<Vec<_>, _>>()?.join("|")),
+            upstream: upstream.to_string(),
+            websocket: false,
+            cookies: true,
+        });
+    }
+    let any_cookies = routes.iter().any(|route| route.cookies);
+    let all_cookies = routes.iter().all(|route| route.cookies);
+    Ok(context! {
+        any_websocket => routes.iter().any(|route| route.websocket),
+        all_cookies,
+        mixed_cookies => any_cookies && !all_cookies,
+        routes => routes.iter().map(Route::value).collect::<Value>(),
+    })
+}
+
+impl Route {
+    fn value(&self) -> Value {
+        let Self { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies } = self;
+        let locations = match prefix {
+            Some(prefix) => vec![format!("= {prefix}"), format!("{prefix}/")],
+            None => vec![format!("~ ^{regex}(/|$)")],
+        };
+        context! { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies, locations }
+    }
+}
+
+/// Returns a name for a route that no other one has.
+fn free_id(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let wanted = format!("modgud_{}", id(name));
+    let mut free = wanted.clone();
+    let mut number = 2_u32;
+    while !taken.insert(free.clone()) {
+        free = format!("{wanted}_{number}");
+        number = number.saturating_add(1);
+    }
+    free
+}
+
+/// Returns a regular expression for exactly this text, of whose characters only `.` has a meaning.
+fn literal(text: &str) -> String {
+    text.replace('.', "[.]")
+}
