@@ -3,8 +3,9 @@
 use super::input::{Fetched, fetch_each};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, HttpListener, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
+use crate::forward_auth::governed_headers;
 use crate::jwks::describe;
 use crate::net::listen_addr::ListenAddr;
 use crate::net::socket_access::SocketAccess;
@@ -97,16 +98,24 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, .. } = loaded;
     let snapshot = &config.snapshot;
     print_line(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
-    if let ListenAddr::Unix(_) = config.server.grpc {
+    let http = config.server.http.as_ref();
+    if let Some(HttpListener { listen, proxy }) = http {
+        print_line(format_args!("  checks of {} over HTTP on {listen}", proxy.name()));
+        print_line(format_args!("    headers of each allowed response: {}", governed_headers(snapshot, *proxy).join(", ")));
+    }
+    let has_file = |address: &ListenAddr| matches!(address, ListenAddr::Unix(_));
+    if has_file(&config.server.grpc) || http.is_some_and(|http| has_file(&http.listen)) {
         let SocketAccess { mode, group } = &config.server.socket;
         let group = group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
         print_line(format_args!("    with mode {mode:04o}{group}"));
     }
     let connections = counted(config.server.max_connections(), "connection", "connections");
-    print_line(format_args!("  at most {connections} for checks"));
+    let each = if http.is_some() { " on each address" } else { "" };
+    print_line(format_args!("  at most {connections} for checks{each}"));
     if let Some((wanted, files)) = config.server.lacking_files() {
         print_line(format_args!(
-            "    instead of {wanted} (server.max_connections): the process may open {files} files, and half of them, less 256, are for other uses"
+            "    instead of {wanted} (server.max_connections): the process may open {files} files, and {}, less 256, are for other uses",
+            if http.is_some() { "two thirds of them" } else { "half of them" }
         ));
     }
     config.tls.as_ref().inspect(|tls| self::tls(tls));

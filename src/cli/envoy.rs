@@ -108,11 +108,12 @@ fn check_listeners(args: &Args, server: &ServerConfig) -> Result<(), EnvoyError>
             return Err(EnvoyError::Collision { option, address: *address, other, taken: *taken });
         }
     }
-    let grpc = match &server.grpc {
-        ListenAddr::Tcp(address) => Some(("`server.grpc`", *address)),
+    let http = server.http.as_ref().map(|http| ("`server.http`", &http.listen));
+    let checks = [("`server.grpc`", &server.grpc)].into_iter().chain(http).filter_map(|(key, address)| match address {
+        ListenAddr::Tcp(address) => Some((key, *address)),
         ListenAddr::Unix(_) | ListenAddr::Abstract(_) => None,
-    };
-    let own = grpc.into_iter().chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
+    });
+    let own = checks.chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
     for (other, taken) in own {
         if let Some((option, address)) = envoy.iter().copied().find(|(_, address)| collide(*address, taken)) {
             return Err(EnvoyError::Collision { option, address, other, taken });

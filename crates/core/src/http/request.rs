@@ -1,5 +1,6 @@
 //! The request under decision, as every layer sees it: canonical, borrowed, free of Envoy's types. `envoy::request` builds it.
 
+use crate::http::forwarded::ForwardedError;
 use crate::http::header::{folds_to_same_name, is_token_byte};
 use crate::http::host::{Host, HostError};
 use crate::http::method::{Method, MethodError};
@@ -206,6 +207,9 @@ pub enum RequestError {
         Context::MAX_ENTRIES
     )]
     Context,
+    /// A proxy's description of the request is not believed, or the proxy can't carry out the decision.
+    #[error(transparent)]
+    Forwarded(#[from] ForwardedError),
 }
 
 impl RequestError {
@@ -213,9 +217,12 @@ impl RequestError {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::NoHttpRequest | Self::Method(_) | Self::TooManyHeaders | Self::HeaderName | Self::Context => {
-                Reason::RequestMalformed
-            }
+            Self::NoHttpRequest
+            | Self::Method(_)
+            | Self::TooManyHeaders
+            | Self::HeaderName
+            | Self::Context
+            | Self::Forwarded(_) => Reason::RequestMalformed,
             Self::Path(PathError::TooLong { .. }) => Reason::UriTooLong,
             Self::Path(_) => Reason::PathAmbiguous,
             Self::Host(_) => Reason::HostAmbiguous,
