@@ -122,7 +122,7 @@ impl Proxy {
 
     /// Returns the headers that the proxy replaces when it asks, so that modgud does not see the client's. The client's own must not reach
     /// the service either.
-    const fn hidden(self) -> &'static [&'static str] {
+    pub(crate) const fn hidden(self) -> &'static [&'static str] {
         match self {
             Self::Envoy => &[],
             Self::Nginx | Self::Haproxy => &["x-original-host", "x-original-method", "x-original-uri"],
@@ -130,6 +130,12 @@ impl Proxy {
             Self::Traefik => &["x-forwarded-method", "x-forwarded-uri", "x-real-ip"],
             Self::Caddy => &["x-forwarded-method", "x-forwarded-uri"],
         }
+    }
+
+    /// Returns the headers that describe a request for other proxies only. modgud denies a request that has one.
+    pub(crate) fn foreign(self) -> impl Iterator<Item = &'static str> {
+        let is_own = move |name: &&str| self.parts().iter().any(|part| part.name.eq_ignore_ascii_case(name));
+        PROXY_HEADERS.into_iter().filter(move |name| !is_own(name))
     }
 
     /// Returns true if the proxy or modgud uses the name between them, in any spelling, so that no header of a service can have it.

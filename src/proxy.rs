@@ -4,10 +4,8 @@
 
 mod check;
 mod routes;
-#[cfg(test)]
-mod tests;
 
-use crate::envoy::bootstrap::{CheckCluster, Filter, GatewayConfig};
+use crate::envoy::bootstrap::{CheckCluster, Filter, GatewayConfig, timeout as check_timeout};
 use crate::forward_auth::{Proxy, governed_headers};
 use check::plain;
 use minijinja::syntax::SyntaxConfig;
@@ -121,7 +119,7 @@ impl ProxyConfig<'_> {
             lua => plain(proxy, "the path of the script", lua)?,
             deadline_ms => snapshot.deadline.as_millis(),
             timeout_ms => timeout.as_millis(),
-            timeout => crate::envoy::bootstrap::seconds(timeout),
+            timeout => check_timeout(snapshot.deadline),
             governed => governed.iter().map(|(name, is_style)| context! { name, id => id(name), is_style }).collect::<Value>(),
             cookie,
             cleared => cleared.iter().collect::<Value>(),
@@ -130,7 +128,7 @@ impl ProxyConfig<'_> {
             spares_underscores,
             early => all_removed.early_expression(),
             denial_headers => denial_headers.iter().map(|name| context! { name, id => id(name) }).collect::<Value>(),
-            statuses => denials.statuses().into_iter().map(|status| status.code()).collect::<Value>(),
+            statuses => denials.statuses().into_iter().collect::<Value>(),
             ..routes::values(proxy, modules, core)?
         })
     }

@@ -307,7 +307,7 @@ fn host(text: &str) -> Value {
 }
 
 /// Returns Envoy's timeout in its duration format: modgud's deadline plus 100 ms.
-fn timeout(deadline: Duration) -> String {
+pub(crate) fn timeout(deadline: Duration) -> String {
     const MARGIN: Duration = Duration::from_millis(100);
     let all = deadline.saturating_add(MARGIN);
     let text = format!("{}.{:03}", all.as_secs(), all.subsec_millis());

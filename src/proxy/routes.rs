@@ -33,7 +33,6 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
     let mut taken = BTreeSet::new();
     let mut routes = Vec::new();
     for Module { name, prefix, keep_prefix, upstream, .. } in sorted {
-        plain(proxy, "the name of the module", name.as_str())?;
         routes.push(Route {
             id: free_id(name.as_str(), &mut taken),
             name: name.as_str().to_owned(),

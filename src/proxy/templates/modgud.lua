@@ -1,12 +1,10 @@
 -- Asks modgud about each request. For HAProxy 2.6 or later, which has no request to an authorization service of its own.
 --
--- The configuration that `modgud proxy` writes loads this file, and calls it with `http-request lua.modgud`. The next line there denies each
+-- The configuration that `modgud proxy` writes loads this file, and calls it with `http-request lua.modgud ADDRESS`. The address is
+-- that of its section `listen modgud`, which has modgud's own, and the timeouts. The next line there denies each
 -- request for which `txn.modgud_allowed` is not true. So an error in this file, or one of HAProxy, denies.
 
--- The `bind` of the section `listen modgud`, which has the address of modgud, and the timeouts.
-local DESTINATION = "abns@modgud-check"
-
--- Milliseconds. Longer than the timeouts of that section, for the case that it hangs.
+-- Milliseconds. Longer than the timeouts of the section `listen modgud`, for the case that it hangs.
 local TIMEOUT = 10000
 
 -- Headers of one connection or one message (RFC 9110 §7.6.1, §8.6). The question to modgud has its own.
@@ -41,7 +39,7 @@ local function only(list)
 end
 
 -- Asks modgud: who is the caller, and may they?
-local function ask(txn)
+local function ask(txn, address)
     local headers = txn.http:req_get_headers()
     local question = {}
     for name, list in pairs(headers) do
@@ -56,7 +54,7 @@ local function ask(txn)
     return core.httpclient():get({
         url = "http://modgud/",
         headers = question,
-        dst = DESTINATION,
+        dst = address,
         timeout = TIMEOUT,
     })
 end
@@ -90,9 +88,9 @@ local function deny(txn, answer)
     txn:done(reply)
 end
 
-core.register_action("modgud", { "http-req" }, function(txn)
+core.register_action("modgud", { "http-req" }, function(txn, address)
     txn:set_var("txn.modgud_allowed", false)
-    local is_asked, answer = pcall(ask, txn)
+    local is_asked, answer = pcall(ask, txn, address)
     if not is_asked or type(answer) ~= "table" or type(answer.headers) ~= "table" then
         txn:Warning("modgud: no answer: " .. tostring(answer))
     elseif answer.status == 200 then
@@ -100,4 +98,4 @@ core.register_action("modgud", { "http-req" }, function(txn)
     elseif answer.status and answer.status >= 300 and answer.status <= 599 then
         deny(txn, answer)
     end
-end)
+end, 1)

@@ -1,0 +1,42 @@
+//! Bodies reach the service unchanged, and modgud never gets them. A protocol that modgud could not look into is not switched to.
+
+use super::upstream::Received;
+use super::{Gateway, Kind};
+use modgud_testbed::http::Exchange;
+
+pub(super) async fn arrive(kind: Kind) {
+    let gateway = Gateway::start(kind).await;
+    let good = gateway.good();
+    let head = |framing: &str| {
+        format!("POST /crm/a HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{good}\r\n{framing}\r\n\r\n")
+    };
+    // Longer than the buffers of a proxy.
+    let long: String = (0..30_000).map(|number| format!("{number};")).collect();
+    let text = "name=value&_method=DELETE\r\n\r\nGET /crm/admin/x HTTP/1.1\r\n\r\n";
+    for body in ["", text, &long] {
+        let request = format!("{}{body}", head(&format!("Content-Length: {}", body.len())));
+        assert_eq!(received(&gateway.raw(request.as_bytes()).await).body, *body, "{}", kind.name());
+    }
+    let chunked = format!("{}{:x}\r\n{text}\r\n0\r\n\r\n", head("Transfer-Encoding: chunked"), text.len());
+    let received = received(&gateway.raw(chunked.as_bytes()).await);
+    assert!(received.body.contains(text), "{}: {}", kind.name(), received.body);
+
+    // A denied request with a body: the denial arrives nevertheless.
+    let denied = format!("POST /crm/a HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+    assert_eq!(gateway.raw(denied.as_bytes()).await.status, 401, "{}", kind.name());
+
+    for protocol in ["h2c", "h2c, websocket", "tls/1.2", "anything"] {
+        let upgrade = format!("Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nUpgrade: {protocol}");
+        let request = format!("GET /crm/public HTTP/1.1\r\nHost: api.example.com\r\n{upgrade}\r\nConnection: close\r\n\r\n");
+        let answer = gateway.raw(request.as_bytes()).await;
+        assert_ne!(answer.status, 101, "{}: {protocol}", kind.name());
+        if answer.status == 200 {
+            assert_eq!(self::received(&answer).values("upgrade"), [""; 0], "{}: {protocol}", kind.name());
+        }
+    }
+    gateway.stop().await;
+}
+
+fn received(answer: &Exchange) -> Received {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
