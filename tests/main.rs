@@ -11,6 +11,7 @@ mod decoder;
 mod deploy;
 mod envoy;
 mod explain;
+mod forward_auth;
 mod guarantee;
 mod introspection;
 mod keys;

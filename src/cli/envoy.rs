@@ -92,9 +92,7 @@ pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
 
 /// Returns true if two listeners can't be open on one machine.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let any = |address: SocketAddr| address.ip().to_canonical().is_unspecified();
-    let same = one.ip().to_canonical() == other.ip().to_canonical();
-    one.port() != 0 && one.port() == other.port() && (same || any(one) || any(other))
+    ListenAddr::Tcp(one).collides_with(&ListenAddr::Tcp(other))
 }
 
 /// Checks that the listeners of Envoy have addresses of their own. modgud's count if it is on the same machine.

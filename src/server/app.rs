@@ -124,7 +124,7 @@ impl App {
         let (grpc, grpc_bound) = listen(grpc, &server.grpc, &server.socket, "checks (server.grpc)").await?;
         let purpose = "probes and metrics (server.admin)";
         let (admin, admin_bound) = listen(admin, &server.admin.into(), &SocketAccess::default(), purpose).await?;
-        let (http, http_bound) = match (server.http, http) {
+        let (http, http_bound) = match (server.http.clone(), http) {
             (None, None) => (None, None),
             (None, Some(_)) => return Err(ActivationError::WithoutListener.into()),
             (Some(HttpListener { listen: address, proxy }), activated) => {

@@ -234,7 +234,7 @@ impl ReloadTarget for SharedState {
         checks.metrics.config_replaced(now);
         tracing::info!(config = origin, "configuration reloaded");
         warn_restart_required(&server, fixed);
-        if let Some(after) = after.filter(|_| before.as_ref() != Some(after)) {
+        if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
             let headers = after.join(", ");
             tracing::warn!(headers, "the proxy's configuration must name these headers");
         }

@@ -306,7 +306,7 @@ impl Metrics {
 
 /// The counts of closed connections of one listener.
 #[derive(Debug, Clone, Default)]
-pub struct Closed(Arc<[Counter; 8]>);
+pub struct Closed(Arc<[Counter; 9]>);
 
 impl Closed {
     /// Counts one connection.

@@ -13,7 +13,7 @@ const MEANT: &str = "if something else restricts access, write `server.insecure_
 pub(super) fn find(server: &Server, config: &ServerConfig, diagnostics: &mut Diagnostics) {
     let at = Path::root("server");
     match (&server.tls, server.insecure_plaintext) {
-        (None, false) => open(&at, server, config, diagnostics),
+        (None, false) => open(&at, config, diagnostics),
         // `server.http` has no TLS.
         (Some(_), true) if config.http.as_ref().is_none_or(|http| http.listen.is_local()) => {
             let issue = Issue::warning("insecure-plaintext-unused", "has no effect with `tls`", "leave it out");
@@ -44,7 +44,7 @@ pub(super) fn find(server: &Server, config: &ServerConfig, diagnostics: &mut Dia
 }
 
 /// Warns about a plaintext listener for gRPC that others than Envoy can reach.
-fn open(at: &Path, server: &Server, config: &ServerConfig, diagnostics: &mut Diagnostics) {
+fn open(at: &Path, config: &ServerConfig, diagnostics: &mut Diagnostics) {
     match &config.grpc {
         ListenAddr::Tcp(_) if !config.grpc.is_local() => {
             let message =

@@ -7,7 +7,6 @@ use crate::config::raw::{self, Document, Sender};
 use crate::diagnostic::{Issue, Quoted};
 use crate::forward_auth::Proxy;
 use crate::net::listen_addr::ListenAddr;
-use std::net::SocketAddr;
 
 /// Validates the address. A listener beyond this machine is an error, and not the warning that it is for `server.grpc`: the proxy's
 /// headers say which request is decided, and whoever connects writes them.
@@ -40,22 +39,10 @@ pub(super) fn other_listeners(
     others: &[(&str, Option<ListenAddr>)],
     diagnostics: &mut Diagnostics,
 ) {
-    let same = |other: &ListenAddr| match (listen, other) {
-        (ListenAddr::Tcp(one), ListenAddr::Tcp(other)) => collide(*one, *other),
-        (ListenAddr::Unix(_) | ListenAddr::Abstract(_), other) => listen == other,
-        (ListenAddr::Tcp(_), ListenAddr::Unix(_) | ListenAddr::Abstract(_)) => false,
-    };
-    for (key, _) in others.iter().filter(|(_, address)| address.as_ref().is_some_and(same)) {
+    for (key, _) in others.iter().filter(|(_, address)| address.as_ref().is_some_and(|other| listen.collides_with(other))) {
         let message = format!("is the address of `{key}` too");
         diagnostics.add(at.clone(), Issue::error("address-taken", message, "write another port or socket"));
     }
-}
-
-/// Returns true if two listeners can't be open on one machine.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let is_any = |address: SocketAddr| address.ip().to_canonical().is_unspecified();
-    let same = one.ip().to_canonical() == other.ip().to_canonical();
-    one.port() != 0 && one.port() == other.port() && (same || is_any(one) || is_any(other))
 }
 
 /// Checks that the proxy can carry out what the configuration decides: it can't change the query, and sends neither bodies nor certificates.
