@@ -120,7 +120,7 @@ impl ProxyConfig<'_> {
             deadline_ms => snapshot.deadline.as_millis(),
             timeout_ms => timeout.as_millis(),
             timeout => check_timeout(snapshot.deadline),
-            governed => governed.iter().map(|(name, is_style)| context! { name, id => id(name), is_style }).collect::<Value>(),
+            governed => governed.iter().map(|(name, is_style)| context! { name, id => id(name), go => in_go(name), is_style }).collect::<Value>(),
             cookie,
             cleared => cleared.iter().collect::<Value>(),
             prefixes => prefixes.into_iter().collect::<Value>(),
@@ -218,6 +218,17 @@ fn listen(address: SocketAddr) -> Value {
 /// Returns a name as a part of a variable.
 fn id(name: &str) -> String {
     name.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect()
+}
+
+/// Returns a header's name as Go's `textproto.CanonicalMIMEHeaderKey` writes it: Caddy finds a response's header by that alone.
+fn in_go(name: &str) -> String {
+    let mut is_first = true;
+    let letters = name.chars().map(|character| {
+        let letter = if is_first { character.to_ascii_uppercase() } else { character.to_ascii_lowercase() };
+        is_first = character == '-';
+        letter
+    });
+    letters.collect()
 }
 
 /// Fills a template. An undefined variable is an error.

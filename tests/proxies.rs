@@ -79,7 +79,7 @@ telemetry: { decisions: all }
 
 /// A proxy of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Nginx,
     Caddy,
     Haproxy,
@@ -125,11 +125,11 @@ impl Kind {
 }
 
 /// A proxy with modgud and services behind it.
-pub(super) struct Gateway {
-    pub(super) kind: Kind,
-    pub(super) address: SocketAddr,
-    pub(super) upstream: Upstream,
-    pub(super) key: SigningKey,
+struct Gateway {
+    kind: Kind,
+    address: SocketAddr,
+    upstream: Upstream,
+    key: SigningKey,
     modgud: Process,
     proxy: Process,
     folder: TempDir,
@@ -147,12 +147,12 @@ fn reserved() -> (TcpSocket, SocketAddr) {
 
 impl Gateway {
     /// Starts modgud and the proxy with what `modgud proxy` writes.
-    pub(super) async fn start(kind: Kind) -> Self {
+    async fn start(kind: Kind) -> Self {
         Self::edited(kind, CONFIG, |text| text).await
     }
 
     /// The same with another configuration of modgud, and with changes to what `modgud proxy` writes.
-    pub(super) async fn edited(kind: Kind, config: &str, edit: impl FnOnce(String) -> String) -> Self {
+    async fn edited(kind: Kind, config: &str, edit: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let ((modgud_port, http), (proxy_port, address)) = (reserved(), reserved());
@@ -178,7 +178,7 @@ impl Gateway {
     }
 
     /// Sends a request whose header lines name tokens: `JWT {good}`.
-    pub(super) async fn ask(&self, method: &str, target: &str, lines: &[String]) -> Exchange {
+    async fn ask(&self, method: &str, target: &str, lines: &[String]) -> Exchange {
         let lines = self.fill(lines).join("\r\n");
         let between = if lines.is_empty() { "" } else { "\r\n" };
         let host = if lines.to_ascii_lowercase().contains("host: ") && lines.starts_with("Host") { "" } else { "Host: api.example.com\r\n" };
@@ -187,7 +187,7 @@ impl Gateway {
     }
 
     /// Sends these bytes.
-    pub(super) async fn raw(&self, request: &[u8]) -> Exchange {
+    async fn raw(&self, request: &[u8]) -> Exchange {
         let text = String::from_utf8_lossy(request);
         Exchange::raw(self.address, request).await.unwrap_or_else(|error| panic!("{}: {text}: {error}", self.kind.name()))
     }
@@ -207,27 +207,27 @@ impl Gateway {
     }
 
     /// A header line with a good token.
-    pub(super) fn good(&self) -> String {
+    fn good(&self) -> String {
         jwt(&sign(&self.key, &claims()))
     }
 
     /// Signals modgud.
-    pub(super) fn signal_modgud(&self, signal: Signal) {
+    fn signal_modgud(&self, signal: Signal) {
         self.modgud.signal(signal);
     }
 
     /// Kills modgud, and waits until it is gone.
-    pub(super) async fn kill_modgud(&mut self) {
+    async fn kill_modgud(&mut self) {
         self.modgud.signal(Signal::KILL);
         self.modgud.ended().await;
     }
 
     /// Starts modgud again, at the same address.
-    pub(super) async fn start_modgud(&mut self) {
+    async fn start_modgud(&mut self) {
         self.modgud = modgud(self.folder.path(), &self.key).await;
     }
 
-    pub(super) async fn stop(self) {
+    async fn stop(self) {
         self.proxy.end().await;
         self.modgud.end().await;
     }

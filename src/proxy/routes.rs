@@ -24,6 +24,8 @@ struct Route {
     websocket: bool,
     /// True if the service gets cookies.
     cookies: bool,
+    /// The time that the service has for a response, as nginx and HAProxy write it; `None` for the proxy's own.
+    timeout: Option<String>,
 }
 
 /// Returns the routes for the templates, those with more segments first.
@@ -42,6 +44,7 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
             upstream: upstream.to_string(),
             websocket: false,
             cookies: true,
+            timeout: None,
         });
     }
     if let CoreService { upstream: Some(upstream), reserved } = core
@@ -57,6 +60,7 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
             upstream: upstream.to_string(),
             websocket: false,
             cookies: true,
+            timeout: None,
         });
     }
     let any_cookies = routes.iter().any(|route| route.cookies);
@@ -71,12 +75,12 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
 
 impl Route {
     fn value(&self) -> Value {
-        let Self { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies } = self;
+        let Self { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies, timeout } = self;
         let locations = match prefix {
             Some(prefix) => vec![format!("= {prefix}"), format!("{prefix}/")],
             None => vec![format!("~ ^{regex}(/|$)")],
         };
-        context! { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies, locations }
+        context! { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies, timeout, locations }
     }
 }
 

@@ -29,28 +29,29 @@ struct Row {
     #[serde(default)]
     send: Vec<String>,
     target: String,
-    status: Status,
+    status: By<u16>,
     service: Option<String>,
-    sees: Option<String>,
+    sees: Option<By<String>>,
     caller: Option<Caller>,
     detail: Option<String>,
     challenge: Option<String>,
 }
 
+/// One value for every proxy, or one for each.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Status {
-    Same(u16),
-    By { nginx: u16, caddy: u16, haproxy: u16 },
+enum By<T> {
+    Same(T),
+    Each { nginx: T, caddy: T, haproxy: T },
 }
 
-impl Status {
-    fn of(&self, kind: Kind) -> u16 {
+impl<T> By<T> {
+    fn of(&self, kind: Kind) -> &T {
         match (self, kind) {
-            (Self::Same(status), _)
-            | (Self::By { nginx: status, .. }, Kind::Nginx)
-            | (Self::By { caddy: status, .. }, Kind::Caddy)
-            | (Self::By { haproxy: status, .. }, Kind::Haproxy) => *status,
+            (Self::Same(value), _)
+            | (Self::Each { nginx: value, .. }, Kind::Nginx)
+            | (Self::Each { caddy: value, .. }, Kind::Caddy)
+            | (Self::Each { haproxy: value, .. }, Kind::Haproxy) => value,
         }
     }
 }
@@ -106,7 +107,8 @@ pub(super) async fn every_one(kind: Kind) {
         let answer = gateway.ask(row.method.as_deref().unwrap_or("GET"), &row.target, &row.send).await;
         let arrived = gateway.upstream.requests() - before;
         if let Err(fault) = check(row, kind, &answer, arrived) {
-            wrong.push(format!("{}: {}: {fault}\n    {} {}", kind.name(), row.case, answer.status, String::from_utf8_lossy(&answer.body)));
+            let body: String = String::from_utf8_lossy(&answer.body).chars().take(300).collect();
+            wrong.push(format!("{}: {}: {fault}\n    {} {body}", kind.name(), row.case, answer.status));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -114,7 +116,7 @@ pub(super) async fn every_one(kind: Kind) {
 }
 
 fn check(row: &Row, kind: Kind, answer: &Exchange, arrived: usize) -> Result<(), String> {
-    let expected = row.status.of(kind);
+    let expected = *row.status.of(kind);
     if answer.status != expected {
         return Err(format!("the status should be {expected}"));
     }
@@ -127,7 +129,7 @@ fn check(row: &Row, kind: Kind, answer: &Exchange, arrived: usize) -> Result<(),
     let received: Received = serde_json::from_slice(&answer.body).map_err(|error| format!("no service answered: {error}"))?;
     let method = row.method.as_deref().unwrap_or("GET");
     let target = (received.service.as_str(), received.method.as_str(), received.target.as_str());
-    if target != (service, method, sees) || arrived != 1 {
+    if target != (service, method, sees.of(kind)) || arrived != 1 {
         return Err(format!("{target:?} arrived {arrived} times"));
     }
     if identity(&received) != caller.headers() {

@@ -81,7 +81,7 @@ async fn envoy_asks_over_http() {
         ("/crm/admin/x", &good, 403, "You do not have permission to perform this action."),
         ("/crm/hidden", &good, 404, "Not here."),
         // Envoy would hand a 503 to `failure_mode_allow`.
-        ("/crm/a", &["X-Opaque: abc".to_owned()], 403, "The request can't be authorized right now."),
+        ("/crm/a", &["X-Opaque: abc".to_owned()], 403, "The request could not be checked. Try again later."),
     ] {
         let before = upstream.requests();
         let answer = send(target, lines).await;

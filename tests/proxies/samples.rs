@@ -43,7 +43,7 @@ async fn what_can_not_be_written_is_an_error() {
         format!("profile: bifrost\nserver: {{ http: {{ listen: '{listen}', proxy: {proxy} }} }}\n{more}\n")
     };
     let module = "modules: [{ name: crm, prefix: /crm, upstream: 'crm:8080' }]";
-    let header = |name: &str| format!("upstream: {{ headers: {{ '{name}': {{ claim: a }} }} }}\n{module}");
+    let header = |name: &str| format!("upstream: {{ headers: {{ \"{name}\": {{ claim: a }} }} }}\n{module}");
     for (config, arguments, error) in [
         (format!("profile: bifrost\n{module}"), &[][..], "the configuration has no `server.http`"),
         (config("127.0.0.1:0", "nginx", module), &[], "port 0"),
