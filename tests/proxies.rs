@@ -20,6 +20,7 @@
 
 mod bodies;
 mod caddy;
+mod careless;
 mod cases;
 mod envoy;
 mod haproxy;
@@ -41,6 +42,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -151,8 +153,8 @@ impl Gateway {
         Self::edited(kind, CONFIG, |text| text).await
     }
 
-    /// The same with another configuration of modgud, and with changes to what `modgud proxy` writes.
-    async fn edited(kind: Kind, config: &str, edit: impl FnOnce(String) -> String) -> Self {
+    /// The same with another configuration of modgud, and with changes to what `modgud proxy` writes, the script too.
+    async fn edited(kind: Kind, config: &str, mut edit: impl FnMut(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = Upstream::start().await;
         let ((modgud_port, http), (proxy_port, address)) = (reserved(), reserved());
@@ -168,7 +170,8 @@ impl Gateway {
         let arguments = ["proxy", "--config", "modgud.yaml", "--listen", &listen, "--lua-file", script];
         let text = written(folder.path(), &arguments).await;
         if kind == Kind::Haproxy {
-            std::fs::write(script, written(folder.path(), &["proxy", "--config", "modgud.yaml", "--lua"]).await).unwrap();
+            let text = written(folder.path(), &["proxy", "--config", "modgud.yaml", "--lua"]).await;
+            std::fs::write(script, edit(text)).unwrap();
         }
         let key = SigningKey::generate(Algorithm::Rs256).unwrap();
         let modgud = modgud(folder.path(), &key).await;
@@ -184,6 +187,22 @@ impl Gateway {
         let host = if lines.to_ascii_lowercase().contains("host: ") && lines.starts_with("Host") { "" } else { "Host: api.example.com\r\n" };
         let request = format!("{method} {target} HTTP/1.1\r\n{host}Connection: close\r\n{lines}{between}\r\n");
         self.raw(request.as_bytes()).await
+    }
+
+    /// Returns true if the connection is switched to another protocol.
+    async fn switches(&self, target: &str, lines: &[String]) -> bool {
+        let lines = self.fill(lines).join("\r\n");
+        let request = format!("GET {target} HTTP/1.1\r\nHost: api.example.com\r\n{lines}\r\n\r\n");
+        let first_line = async {
+            let mut stream = TcpStream::connect(self.address).await?;
+            stream.write_all(request.as_bytes()).await?;
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line).await?;
+            Ok::<_, std::io::Error>(line)
+        };
+        let line = timeout(PATIENCE, first_line).await.unwrap().unwrap();
+        assert!(line.starts_with("HTTP/1.1 "), "{}: {line}", self.kind.name());
+        line.starts_with("HTTP/1.1 101 ")
     }
 
     /// Sends these bytes.

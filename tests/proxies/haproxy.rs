@@ -1,6 +1,6 @@
 //! HAProxy, with the Lua script.
 
-use super::{Kind, bodies, cases, outage};
+use super::{Kind, bodies, careless, cases, outage};
 
 const KIND: Kind = Kind::Haproxy;
 
@@ -17,4 +17,9 @@ async fn without_modgud_nothing_passes() {
 #[tokio::test]
 async fn bodies_arrive_and_only_websockets_are_upgraded() {
     bodies::arrive(KIND).await;
+}
+
+#[tokio::test]
+async fn what_is_left_out_happens_as_documented() {
+    careless::every_row(KIND).await;
 }

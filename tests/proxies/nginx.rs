@@ -1,6 +1,6 @@
 //! nginx, with `auth_request`.
 
-use super::{Kind, bodies, cases, outage};
+use super::{Kind, bodies, careless, cases, outage};
 use std::path::Path;
 
 const KIND: Kind = Kind::Nginx;
@@ -29,4 +29,9 @@ async fn without_modgud_nothing_passes() {
 #[tokio::test]
 async fn bodies_arrive_and_only_websockets_are_upgraded() {
     bodies::arrive(KIND).await;
+}
+
+#[tokio::test]
+async fn what_is_left_out_happens_as_documented() {
+    careless::every_row(KIND).await;
 }
