@@ -10,6 +10,7 @@ mod modules;
 mod principal;
 pub(super) mod rules;
 mod server;
+mod service;
 mod socket;
 mod upstream;
 
