@@ -69,6 +69,18 @@ pub enum ProxyError {
         /// The allowed characters.
         allowed: &'static str,
     },
+    /// A service to which the proxy can't connect as configured.
+    #[error(
+        "`{name}` has `{key}`, which `modgud proxy` does not write for {proxy}; leave it out and add it to the configuration of {proxy}, or use Envoy"
+    )]
+    Service {
+        /// The name of the module, or `core`.
+        name: String,
+        /// The key and its value.
+        key: &'static str,
+        /// The proxy's name.
+        proxy: &'static str,
+    },
     /// The template could not be filled.
     #[error("the template of the proxy's configuration is invalid: {0}")]
     Template(String),
@@ -88,6 +100,18 @@ impl ProxyConfig<'_> {
             Proxy::Envoy => include_str!("proxy/templates/envoy.yaml.jinja"),
         };
         fill(template, self.values()?).map_err(|error| ProxyError::Template(error.to_string()))
+    }
+
+    /// Returns the keys of `modules` and `core` that only Envoy's configuration gets, each with the name of its service.
+    #[must_use]
+    pub fn for_envoy_only(&self) -> Vec<(&str, &'static str)> {
+        match self.proxy {
+            // Its routes come from `modgud envoy`.
+            Proxy::Envoy => Vec::new(),
+            Proxy::Nginx | Proxy::Caddy | Proxy::Haproxy | Proxy::Traefik => {
+                routes::for_envoy_only(&self.gateway.modules, &self.gateway.core)
+            }
+        }
     }
 
     /// Returns the values for the template.
@@ -129,7 +153,10 @@ impl ProxyConfig<'_> {
             early => all_removed.early_expression(),
             denial_headers => denial_headers.iter().map(|name| context! { name, id => id(name) }).collect::<Value>(),
             statuses => denials.statuses().into_iter().collect::<Value>(),
-            ..routes::values(proxy, modules, core)?
+            ..match proxy {
+                Proxy::Envoy => context! {},
+                Proxy::Nginx | Proxy::Caddy | Proxy::Haproxy | Proxy::Traefik => routes::values(proxy, modules, core)?,
+            }
         })
     }
 

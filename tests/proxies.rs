@@ -42,7 +42,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -72,7 +72,8 @@ rules:
 fallback: authenticated
 upstream: { headers: { x-email: { claim: email } } }
 modules:
-  - { name: crm, prefix: /crm, upstream: '{crm}' }
+  - { name: crm, prefix: /crm, upstream: '{crm}', cookies: keep }
+  - { name: chat, prefix: /chat, upstream: '{crm}', upgrades: [websocket] }
   - { name: crm.reports, prefix: /crm/reports.v2, upstream: '{reports}', keep_prefix: true }
 core: { upstream: '{core}' }
 denials: { realm: api }
@@ -203,6 +204,26 @@ impl Gateway {
         let line = timeout(PATIENCE, first_line).await.unwrap().unwrap();
         assert!(line.starts_with("HTTP/1.1 "), "{}: {line}", self.kind.name());
         line.starts_with("HTTP/1.1 101 ")
+    }
+
+    /// Opens a WebSocket, and returns what is echoed. `None` if the connection is not switched.
+    async fn websocket(&self, target: &str, lines: &[String]) -> Option<String> {
+        let lines = self.fill(lines).join("\r\n");
+        let request = format!("GET {target} HTTP/1.1\r\nHost: api.example.com\r\n{lines}\r\n\r\n");
+        let echoed = async {
+            let mut stream = BufReader::new(TcpStream::connect(self.address).await.unwrap());
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut head = String::new();
+            while stream.read_line(&mut head).await.unwrap() > 2 {}
+            if !head.starts_with("HTTP/1.1 101 ") {
+                return None;
+            }
+            stream.write_all(b"echo").await.unwrap();
+            let mut echoed = [0; 4];
+            stream.read_exact(&mut echoed).await.unwrap();
+            Some(String::from_utf8(echoed.to_vec()).unwrap())
+        };
+        timeout(PATIENCE, echoed).await.unwrap()
     }
 
     /// Sends these bytes.

@@ -6,6 +6,7 @@ use crate::config::{Config, Environment, EphemeralKeys, HttpListener, Keys, Over
 use crate::envoy::bootstrap::CheckCluster;
 use crate::forward_auth::Proxy;
 use crate::proxy::{LUA, ProxyConfig, ProxyError};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -81,5 +82,14 @@ fn write(args: Args, config: &Config) -> Result<String, Error> {
     }
     let modgud = modgud.or_else(|| CheckCluster::of(http)).ok_or(Error::AnyPort)?;
     let Config { snapshot, gateway, .. } = config;
-    Ok(ProxyConfig { proxy: *proxy, gateway, snapshot, listener: listen, modgud, lua: &lua_file }.text()?)
+    let config = ProxyConfig { proxy: *proxy, gateway, snapshot, listener: listen, modgud, lua: &lua_file };
+    for (service, key) in config.for_envoy_only() {
+        let help = format!("add it to the configuration of {}", proxy.name());
+        // A closed standard error is no reason to stop.
+        let _ = writeln!(
+            std::io::stderr().lock(),
+            "modgud: warning: `{key}` of `{service}` is written for Envoy only; {help}"
+        );
+    }
+    Ok(config.text()?)
 }

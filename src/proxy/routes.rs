@@ -2,7 +2,7 @@
 
 use super::check::plain;
 use super::{ProxyError, id};
-use crate::envoy::bootstrap::{CoreService, Module};
+use crate::envoy::bootstrap::{CoreService, Module, Protocol, Service};
 use crate::forward_auth::Proxy;
 use minijinja::{Value, context};
 use std::cmp::Reverse;
@@ -24,8 +24,6 @@ struct Route {
     websocket: bool,
     /// True if the service gets cookies.
     cookies: bool,
-    /// The time that the service has for a response, as nginx and HAProxy write it; `None` for the proxy's own.
-    timeout: Option<String>,
 }
 
 /// Returns the routes for the templates, those with more segments first.
@@ -34,7 +32,8 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
     sorted.sort_by_key(|module| Reverse(module.prefix.segments()));
     let mut taken = BTreeSet::new();
     let mut routes = Vec::new();
-    for Module { name, prefix, keep_prefix, upstream, .. } in sorted {
+    for Module { name, prefix, keep_prefix, upstream, service, .. } in sorted {
+        check_service(proxy, name.as_str(), service)?;
         routes.push(Route {
             id: free_id(name.as_str(), &mut taken),
             name: name.as_str().to_owned(),
@@ -42,14 +41,14 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
             keep_prefix: *keep_prefix,
             regex: literal(prefix.as_str()),
             upstream: upstream.to_string(),
-            websocket: false,
-            cookies: true,
-            timeout: None,
+            websocket: service.has_websocket,
+            cookies: service.keeps_cookies,
         });
     }
-    if let CoreService { upstream: Some(upstream), reserved } = core
+    if let CoreService { upstream: Some(upstream), service, reserved } = core
         && !reserved.is_empty()
     {
+        check_service(proxy, "core", service)?;
         let names = reserved.iter().map(|name| plain(proxy, "the reserved name", name).map(literal));
         routes.push(Route {
             id: free_id("core", &mut taken),
@@ -58,9 +57,8 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
             keep_prefix: true,
             regex: format!("/(?:{})", names.collect::<Result<Vec<_>, _>>()?.join("|")),
             upstream: upstream.to_string(),
-            websocket: false,
-            cookies: true,
-            timeout: None,
+            websocket: service.has_websocket,
+            cookies: service.keeps_cookies,
         });
     }
     let any_cookies = routes.iter().any(|route| route.cookies);
@@ -73,14 +71,39 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
     })
 }
 
+/// Checks that the proxy would not send a service in plaintext, or in another version of HTTP, what the configuration forbids.
+fn check_service(proxy: Proxy, name: &str, service: &Service) -> Result<(), ProxyError> {
+    let key = match service {
+        Service { tls: Some(_), .. } => "tls",
+        Service { protocol: Protocol::Http2, .. } => "protocol: http2",
+        Service { .. } => return Ok(()),
+    };
+    Err(ProxyError::Service { name: name.to_owned(), key, proxy: proxy.name() })
+}
+
+/// Returns the keys of services that only Envoy's configuration gets, each with the name of the service.
+pub(super) fn for_envoy_only<'c>(modules: &'c [Module], core: &'c CoreService) -> Vec<(&'c str, &'static str)> {
+    let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.service));
+    let of_core = core.upstream.iter().map(|_| ("core", &core.service));
+    let keys = |(name, service): (&'c str, &'c Service)| {
+        let set = [
+            (service.timeout.is_some(), "timeout"),
+            (service.idle_timeout.is_some(), "idle_timeout"),
+            (service.retries.is_some(), "retries"),
+        ];
+        set.into_iter().filter(|(is_set, _)| *is_set).map(move |(_, key)| (name, key))
+    };
+    of_modules.chain(of_core).flat_map(keys).collect()
+}
+
 impl Route {
     fn value(&self) -> Value {
-        let Self { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies, timeout } = self;
+        let Self { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies } = self;
         let locations = match prefix {
             Some(prefix) => vec![format!("= {prefix}"), format!("{prefix}/")],
             None => vec![format!("~ ^{regex}(/|$)")],
         };
-        context! { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies, timeout, locations }
+        context! { id, name, prefix, keep_prefix, regex, upstream, websocket, cookies, locations }
     }
 }
 

@@ -25,9 +25,23 @@ pub(super) async fn arrive(kind: Kind) {
     let denied = format!("POST /crm/a HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}", text.len());
     assert_eq!(gateway.raw(denied.as_bytes()).await.status, 401, "{}", kind.name());
 
-    for protocol in ["h2c", "h2c, websocket", "tls/1.2", "anything", "websocket"] {
-        let upgrade = ["Connection: Upgrade, HTTP2-Settings".to_owned(), format!("Upgrade: {protocol}")];
-        assert!(!gateway.switches("/crm/public", &upgrade).await, "{}: {protocol}", kind.name());
+    let token = "Authorization: JWT {good}".to_owned();
+    let upgrade = |protocol: &str, more: &[String]| {
+        let lines = [format!("Upgrade: {protocol}"), "Connection: keep-alive, Upgrade, HTTP2-Settings, x-scope".to_owned()];
+        [&lines, more].concat()
+    };
+    for protocol in ["websocket", "WebSocket"] {
+        let echoed = gateway.websocket("/chat/room", &upgrade(protocol, &[token.clone()])).await;
+        assert_eq!(echoed.as_deref(), Some("echo"), "{}: {protocol}", kind.name());
+        // Without a token, and to a module that has no WebSocket.
+        assert!(!gateway.switches("/chat/room", &upgrade(protocol, &[])).await, "{}", kind.name());
+        assert!(!gateway.switches("/crm/public", &upgrade(protocol, &[])).await, "{}", kind.name());
+    }
+    for protocol in ["h2c", "h2c, websocket", "websocket, h2c", "tls/1.2", "anything"] {
+        for target in ["/chat/room", "/crm/a"] {
+            let switches = gateway.switches(target, &upgrade(protocol, &[token.clone()])).await;
+            assert!(!switches, "{}: {target}: {protocol}", kind.name());
+        }
     }
     gateway.stop().await;
 }

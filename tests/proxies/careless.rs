@@ -64,11 +64,10 @@ const NGINX: [Careless; 9] = [
         then: Then::Arrives("/admin/x"),
     },
     Careless {
-        row: "`upgrade \"\"`, with `$http_upgrade` in its place",
+        row: "`$modgud_upgrade_to`, with `$http_upgrade` in its place",
         changes: &[
-            ("proxy_set_header upgrade \"\";", "proxy_set_header upgrade $http_upgrade;"),
-            ("proxy_http_version 1.1;\n    proxy_set_header connection \"\";", "proxy_http_version 1.1;"),
-            ("    proxy_set_header connection \"\";\n\n    # 401", "    proxy_set_header connection upgrade;\n\n    # 401"),
+            ("upgrade $modgud_upgrade_to;", "upgrade $http_upgrade;"),
+            ("connection $modgud_connection;", "connection upgrade;"),
         ],
         target: "/crm/public",
         send: &H2C,

@@ -44,6 +44,7 @@ async fn what_can_not_be_written_is_an_error() {
     };
     let module = "modules: [{ name: crm, prefix: /crm, upstream: 'crm:8080' }]";
     let header = |name: &str| format!("upstream: {{ headers: {{ \"{name}\": {{ claim: a }} }} }}\n{module}");
+    let service = |key: &str| format!("modules: [{{ name: crm, prefix: /crm, upstream: 'crm:8080', {key} }}]");
     for (config, arguments, error) in [
         (format!("profile: bifrost\n{module}"), &[][..], "the configuration has no `server.http`"),
         (config("127.0.0.1:0", "nginx", module), &[], "port 0"),
@@ -56,6 +57,8 @@ async fn what_can_not_be_written_is_an_error() {
         (config("127.0.0.1:1", "nginx", &header("x.user")), &[], "the header `x.user`"),
         (config("127.0.0.1:1", "haproxy", &header("x'user")), &[], "the header `x'user`"),
         (config("127.0.0.1:1", "haproxy", module), &["--lua-file", "/a b.lua"], "the path of the script"),
+        (config("127.0.0.1:1", "nginx", &service("tls: { ca: ca.pem }")), &[], "`crm` has `tls`"),
+        (config("127.0.0.1:1", "caddy", &service("protocol: http2")), &[], "`crm` has `protocol: http2`"),
         (config("127.0.0.1:1", "nginx", module), &["--listen", "8000"], "write `0.0.0.0:8000`"),
     ] {
         let output = proxy(&config, arguments).await;
@@ -74,4 +77,7 @@ async fn what_can_not_be_written_is_an_error() {
     }
     let elsewhere = proxy(&config("127.0.0.1:0", "nginx", module), &["--modgud", "modgud:9193", "--listen", "[::]:80"]).await;
     assert!(elsewhere.out.contains("server modgud:9193;") && elsewhere.out.contains("listen [::]:80 ipv6only=off;"), "{elsewhere:?}");
+    let timeout = proxy(&config("127.0.0.1:1", "nginx", &service("timeout: 5s")), &[]).await;
+    assert_eq!(timeout.code, Some(0), "{timeout:?}");
+    assert!(timeout.err.contains("warning: `timeout` of `crm` is written for Envoy only"), "{timeout:?}");
 }
