@@ -71,7 +71,11 @@ const PROXY_HEADERS: [&str; 6] = [
 const NGINX: [PartHeader; 4] = [
     PartHeader { part: Part::Method, name: "X-Original-Method", value: "`$request_method`" },
     PartHeader { part: Part::Target, name: "X-Original-URI", value: "`$request_uri`" },
-    PartHeader { part: Part::Host, name: "X-Original-Host", value: "the host that the service receives, such as `$host`" },
+    PartHeader {
+        part: Part::Host,
+        name: "X-Original-Host",
+        value: "the host that the service receives, such as `$host`",
+    },
     PartHeader { part: Part::Scheme, name: PROTO, value: "`$scheme`" },
 ];
 
@@ -110,6 +114,11 @@ impl Proxy {
             Self::Haproxy => &HAPROXY,
             Self::Traefik | Self::Caddy => &FORWARDED,
         }
+    }
+
+    /// Returns true if the proxy describes the request in the header of this name, in lower case.
+    fn describes_in(self, name: &str) -> bool {
+        self.parts().iter().any(|part| part.name.eq_ignore_ascii_case(name))
     }
 
     /// Returns true if the proxy removes every header that a response names, whatever its configuration.

@@ -101,7 +101,10 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let http = config.server.http.as_ref();
     if let Some(HttpListener { listen, proxy }) = http {
         print_line(format_args!("  checks of {} over HTTP on {listen}", proxy.name()));
-        print_line(format_args!("    headers of each allowed response: {}", governed_headers(snapshot, *proxy).join(", ")));
+        print_line(format_args!(
+            "    headers of each allowed response: {}",
+            governed_headers(snapshot, *proxy).join(", ")
+        ));
     }
     let has_file = |address: &ListenAddr| matches!(address, ListenAddr::Unix(_));
     if has_file(&config.server.grpc) || http.is_some_and(|http| has_file(&http.listen)) {

@@ -3,7 +3,7 @@
 use super::{PROXY_HEADERS, Part, PartHeader, Proxy};
 use crate::envoy::proto::{AttributeContext, CheckRequest, HeadersEntry, HttpRequest, Request as RequestAttributes};
 use bytes::Bytes;
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use modgud_core::http::forwarded::ForwardedError;
 use modgud_core::http::header::folds_to_same_name;
@@ -53,7 +53,8 @@ pub fn check_request(request: &Parts, proxy: Proxy) -> Result<CheckRequest, Forw
             }
         }
         if !OF_THE_MESSAGE.contains(name) {
-            entries.push(HeadersEntry { key: Bytes::copy_from_slice(name_bytes), value: Bytes::copy_from_slice(value) });
+            entries
+                .push(HeadersEntry { key: Bytes::copy_from_slice(name_bytes), value: Bytes::copy_from_slice(value) });
         }
     }
     for header in proxy.parts() {
@@ -68,13 +69,17 @@ pub fn check_request(request: &Parts, proxy: Proxy) -> Result<CheckRequest, Forw
         if other.is_some() {
             return Err(ForwardedError::Repeated { header: "Host", proxy: proxy.name() });
         }
+        let Some(host) = host.map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) else {
+            let value = "the host of the client's request";
+            return Err(ForwardedError::Missing { header: "Host", proxy: proxy.name(), value });
+        };
         // In absolute and in authority form the target names a host, too.
         let target = uri.path_and_query().filter(|_| uri.authority().is_none() && uri.scheme().is_none());
         let Some(target) = target else { return Err(ForwardedError::Target { proxy: proxy.name() }) };
         described = Described {
             method: Some(method.as_str().as_bytes()),
             target: Some(target.as_str().as_bytes()),
-            host: host.map(|host| host.as_bytes()),
+            host: Some(host),
             scheme: None,
         };
     }

@@ -1,6 +1,9 @@
 //! Conversion of a response to a check into HTTP, the one place that builds such a response. It is 200 only if the check's response is an
 //! allowed one, in every part, and the proxy can carry it out. Everything else is a denial, also what no check is answered with.
 
+#[cfg(test)]
+mod tests;
+
 use super::{GOVERNED_HEADER, Proxy, STATUS_HEADER};
 use crate::envoy::proto::{
     CheckResponse, DeniedHttpResponse, HeaderValue as EnvoyHeader, HeaderValueOption, HttpResponse, HttpStatus,
@@ -42,8 +45,8 @@ pub fn not_expressible(
         !is_set && !mutations.remove.iter().any(|removed| removed == name.as_bytes())
     };
     let several = |name: &str| client.get_all(name).iter().nth(1).is_some();
-    // Several cookies are one header, written in parts (RFC 9113 §8.2.3).
-    let repeated = governed.iter().find(|name| **name != "cookie" && several(name) && is_unchanged(name))?;
+    let is_lost = |name: &&&str| !can_return(name, proxy) && several(name) && is_unchanged(name);
+    let repeated = governed.iter().find(is_lost)?;
     Some(ForwardedError::NotReturnable { header: (*repeated).into(), proxy: proxy.name() })
 }
 
@@ -100,8 +103,12 @@ fn allow(ok: OkHttpResponse, client: &HeaderMap, governed: &[&str], proxy: Proxy
             continue;
         }
         let is_removed = removed.iter().any(|removed| removed == name.as_str().as_bytes());
-        let value = if is_removed { HeaderValue::from_static("") } else { unchanged(client, &name)? };
-        headers.insert(name, value);
+        // The proxy's own header is not the client's.
+        let is_empty = is_removed || proxy.describes_in(name.as_str());
+        let value = if is_empty { Some(HeaderValue::from_static("")) } else { unchanged(client, &name, proxy)? };
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
     }
     match proxy {
         Proxy::Haproxy => {
@@ -122,17 +129,25 @@ fn allow(ok: OkHttpResponse, client: &HeaderMap, governed: &[&str], proxy: Proxy
     Some(response)
 }
 
-/// Returns the client's own value of a header, empty if there is none; `None` if one response header can't give it back.
-fn unchanged(client: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+/// Returns true if several values of a client's header can stay unchanged.
+fn can_return(name: &str, proxy: Proxy) -> bool {
+    // Several cookies are one header, written in parts (RFC 9113 §8.2.3). Envoy changes no header that the response does not name.
+    name == "cookie" || proxy.removes_named()
+}
+
+/// Returns the client's own value of a header, empty if there is none, or `Some(None)` if the response must not name it. `None` if one
+/// response header can't give it back.
+fn unchanged(client: &HeaderMap, name: &HeaderName, proxy: Proxy) -> Option<Option<HeaderValue>> {
     let values: Vec<&HeaderValue> = client.get_all(name).iter().collect();
     match values.as_slice() {
-        [] => Some(HeaderValue::from_static("")),
-        [value] => Some((*value).clone()),
+        [] => Some(Some(HeaderValue::from_static(""))),
+        [value] => Some(Some((*value).clone())),
+        _ if !can_return(name.as_str(), proxy) => None,
         several if *name == header::COOKIE => {
             let cookies: Vec<&[u8]> = several.iter().map(|value| value.as_bytes()).collect();
-            HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok()
+            HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok().map(Some)
         }
-        _ => None,
+        _ => Some(None),
     }
 }
 
@@ -181,4 +196,3 @@ fn set_status(response: &mut Response<Full<Bytes>>, status: StatusCode, is_undec
         response.headers_mut().insert(STATUS_HEADER, value);
     }
 }
-

@@ -41,8 +41,11 @@ async fn a_proxy_gets_the_decision_that_envoy_gets() {
     assert!(wrong.is_empty(), "{} responses differ:\n{}", wrong.len(), wrong.join("\n"));
     // So that no change leaves the test without cases.
     let Counts { allowed, denied, not_expressible, not_believed } = compared;
-    assert!(allowed > 400 && denied > 1_500 && not_expressible > 20 && not_believed > 20, "{compared:?}, left out {left_out}");
-    assert!(left_out < 150, "{left_out} cases are left out; {compared:?}");
+    assert!(
+        allowed > 400 && denied > 1_500 && not_expressible > 20 && not_believed > 20,
+        "{compared:?}, left out {left_out}"
+    );
+    assert!(left_out < 250, "{left_out} cases are left out; {compared:?}");
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +114,10 @@ impl Asked {
         let token = |name: &[u8]| name.iter().copied().all(modgud_core::http::header::is_token_byte);
         let control = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f;
         let bad_line = proxy == Proxy::Envoy
-            && (method.is_empty() || !token(method) || !path.starts_with(b"/") || path.iter().any(|byte| !byte.is_ascii_graphic()));
+            && (method.is_empty()
+                || !token(method)
+                || !path.starts_with(b"/")
+                || path.iter().any(|byte| !byte.is_ascii_graphic() || *byte == b'#'));
         size + path.len() > MAX_HEAD_BYTES
             || headers.len() > 90
             || headers.iter().any(|entry| !token(&entry.key) || entry.value.iter().any(control))
@@ -183,11 +189,20 @@ fn same(check: &CheckResponse, reply: &Reply, asked: &Asked, proxy: Proxy, count
     };
     if asked.is_no_message(proxy) {
         counts.denied += 1;
-        return if (400..500).contains(&reply.status) { Ok(()) } else { Err(format!("{reply:?}, but it is no request")) };
+        return if (400..500).contains(&reply.status) {
+            Ok(())
+        } else {
+            Err(format!("{reply:?}, but it is no request"))
+        };
     }
     if asked.claims_to_be_a_proxy(proxy) {
         counts.not_believed += 1;
         return bad_request("the client claims to be a proxy");
+    }
+    // HTTP/1.1 has a host in every request (RFC 9112 §3.2).
+    if asked.http.host.is_empty() {
+        counts.denied += 1;
+        return bad_request("it has no host");
     }
     match check.http_response.as_ref().unwrap() {
         HttpResponse::OkResponse(_) => allowed(check, reply, asked, proxy, counts, bad_request),
@@ -195,7 +210,9 @@ fn same(check: &CheckResponse, reply: &Reply, asked: &Asked, proxy: Proxy, count
             counts.denied += 1;
             let status = u16::try_from(denied.status.as_ref().unwrap().code).unwrap();
             // An empty path or host is a header that is missing.
-            if [400, 414].contains(&status) && [&asked.http.path, &asked.http.host, &asked.http.method].iter().any(|part| part.is_empty()) {
+            if [400, 414].contains(&status)
+                && [&asked.http.path, &asked.http.host, &asked.http.method].iter().any(|part| part.is_empty())
+            {
                 return bad_request("a part of it is empty");
             }
             if reply.status != mapped(status, proxy) {
@@ -243,11 +260,11 @@ fn allowed(
     }
     if reply.status != 200 {
         counts.not_expressible += 1;
-        // Only for a header that the client sent, and that no exact name covers: its other spellings are not to be told from it.
-        let sent: BTreeSet<String> =
-            asked.http.headers.iter().map(|entry| String::from_utf8_lossy(&entry.key).to_ascii_lowercase()).collect();
-        let is_reason = |name: &&String| sent.contains(*name);
-        if proxy == Proxy::Envoy || !remove.iter().any(|name| is_reason(&name)) {
+        // Only for a header that the client sent and that no exact name covers, or that it sent twice.
+        let name = |entry: &HeadersEntry| String::from_utf8_lossy(&entry.key).to_ascii_lowercase();
+        let mut sent = BTreeSet::new();
+        let is_twice = asked.http.headers.iter().map(name).filter(|name| !sent.insert(name.clone())).count() > 0;
+        if proxy == Proxy::Envoy || !is_twice && !remove.iter().any(|name| sent.contains(name)) {
             return Err(format!("{} without a header that the proxy can't remove: {remove:?}", reply.status));
         }
         return bad_request("it can't be carried out");

@@ -176,7 +176,7 @@ async fn rules_see_the_headers_of_the_client_only() {
 profile: bifrost
 server: { deadline: 10s }
 rules:
-  - { name: one, match: { paths: ['/one'] }, when: \"!has(request.headers['x-original-uri']) && !has(request.headers['x-forwarded-uri'])\" }
+  - { name: one, match: { paths: ['/one'] }, when:  \"!('x-original-uri' in request.headers) && !('x-forwarded-uri' in request.headers)\" }
   - { name: two, match: { paths: ['/two'] }, when: \"request.headers['x-forwarded-proto'] == 'https' && request.scheme == 'https'\" }
   - { name: three, match: { paths: ['/three'] }, when: \"request.host == 'api.example.com' && request.method == 'PATCH'\" }
 ";

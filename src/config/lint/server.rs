@@ -1,11 +1,13 @@
 //! Warnings about the listeners for checks: who can connect to them besides Envoy or the proxy.
 
-use crate::config::{HttpListener, ServerConfig};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::Server;
+use crate::config::raw::{Document, Server};
+use crate::config::{HttpListener, ServerConfig};
 use crate::diagnostic::{Issue, Quoted};
 use crate::net::listen_addr::ListenAddr;
+use modgud_core::authz::Rules;
+use std::collections::HashSet;
 
 /// The setting that answers the warnings about plaintext.
 const MEANT: &str = "if something else restricts access, write `server.insecure_plaintext: true`";
@@ -40,6 +42,21 @@ pub(super) fn find(server: &Server, config: &ServerConfig, diagnostics: &mut Dia
         );
         let help = "write `mode: \"0660\"`, or leave the group out";
         diagnostics.add(at.key("socket").key("group"), Issue::warning("socket-group-unused", message, help));
+    }
+}
+
+/// Warns about conditions on what only Envoy sends over gRPC.
+pub(super) fn over_http(document: &Document, rules: &Rules, diagnostics: &mut Diagnostics) {
+    let Some(http) = &document.server.http else { return };
+    let reading: HashSet<&str> = rules.reading_context().collect();
+    for (number, _) in document.rules.iter().enumerate().filter(|(_, rule)| reading.contains(rule.name.as_str())) {
+        let message = format!(
+            "with `server.http.proxy: {}`, `context` is empty: only Envoy over gRPC sends the `context_extensions` of a route",
+            http.proxy.name()
+        );
+        let help = "write a condition without `context`, or let Envoy ask over gRPC, without `server.http`";
+        let at = Path::root("rules").position(number).key("when");
+        diagnostics.add(at, Issue::warning("context-over-http", message, help));
     }
 }
 

@@ -39,7 +39,9 @@ pub(super) fn other_listeners(
     others: &[(&str, Option<ListenAddr>)],
     diagnostics: &mut Diagnostics,
 ) {
-    for (key, _) in others.iter().filter(|(_, address)| address.as_ref().is_some_and(|other| listen.collides_with(other))) {
+    for (key, _) in
+        others.iter().filter(|(_, address)| address.as_ref().is_some_and(|other| listen.collides_with(other)))
+    {
         let message = format!("is the address of `{key}` too");
         diagnostics.add(at.clone(), Issue::error("address-taken", message, "write another port or socket"));
     }
@@ -54,7 +56,8 @@ pub(super) fn check(document: &Document, diagnostics: &mut Diagnostics) {
         for (number, from) in one.from.iter().enumerate() {
             let at = at.key("from").position(number);
             if from.query.is_some() {
-                let message = not_over_http(proxy, "can't remove a credential from the query, and the module would receive it");
+                let message =
+                    not_over_http(proxy, "can't remove a credential from the query, and the module would receive it");
                 let help = "write `{ header: authorization, schemes: [Bearer] }` or `{ cookie: session }`";
                 diagnostics.add(at.key("query"), Issue::error("query-over-http", message, help));
             }
@@ -109,7 +112,8 @@ fn own_header(at: &Path, header: &str, proxy: Proxy, diagnostics: &mut Diagnosti
             Quoted::new(header),
             proxy.name()
         );
-        diagnostics.add(at.clone(), Issue::error("header-of-proxy", message, "write another header, such as `x-user-id`"));
+        diagnostics
+            .add(at.clone(), Issue::error("header-of-proxy", message, "write another header, such as `x-user-id`"));
     }
 }
 

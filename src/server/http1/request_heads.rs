@@ -125,7 +125,11 @@ mod tests {
             ("GET /a#b HT", "GET /a<b HT", Position::RequestLine),
             ("# /a", "< /a", Position::RequestLine),
             ("GET /#a HTTP/1.1\r\nx: #a\r\n\r\n", "GET /<a HTTP/1.1\r\nx: #a\r\n\r\n", Position::Between),
-            ("GET / HTTP/1.1\r\n\r\nGET /# HTTP/1.1\r\n", "GET / HTTP/1.1\r\n\r\nGET /< HTTP/1.1\r\n", Position::LineStart),
+            (
+                "GET / HTTP/1.1\r\n\r\nGET /# HTTP/1.1\r\n",
+                "GET / HTTP/1.1\r\n\r\nGET /< HTTP/1.1\r\n",
+                Position::LineStart,
+            ),
             ("GET / HTTP/1.1\n\n#\n", "GET / HTTP/1.1\n\n<\n", Position::LineStart),
             ("GET / HTTP/1.1\nx: y\n#\n\nGET #", "GET / HTTP/1.1\nx: y\n#\n\nGET <", Position::RequestLine),
             ("GET / HTTP/1.1\r\nx: y\r", "GET / HTTP/1.1\r\nx: y\r", Position::Line),

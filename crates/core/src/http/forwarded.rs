@@ -52,13 +52,17 @@ pub enum ForwardedError {
         proxy: &'static str,
     },
     /// A credential in the query, which modgud removes and the proxy would hand on.
-    #[error("the credential is in the query, and modgud can't remove it through {proxy}; send it in a header or a cookie")]
+    #[error(
+        "the credential is in the query, and modgud can't remove it through {proxy}; send it in a header or a cookie"
+    )]
     QueryNotRemovable {
         /// The proxy's name.
         proxy: &'static str,
     },
     /// A client header that modgud leaves unchanged, and whose several values no response can give back.
-    #[error("the client's header `{header}` occurs more than once, and modgud can't leave it unchanged through {proxy}")]
+    #[error(
+        "the client's header `{header}` occurs more than once, and modgud can't leave it unchanged through {proxy}"
+    )]
     NotReturnable {
         /// The header, in lower case.
         header: Box<str>,
