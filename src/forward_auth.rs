@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 pub const GOVERNED_HEADER: &str = "x-modgud-headers";
 /// A header of a denial for nginx: the status that the client would have received.
 pub const STATUS_HEADER: &str = "x-modgud-status";
+/// A header of a denial for nginx: the body, if it is one line.
+pub const BODY_HEADER: &str = "x-modgud-body";
 /// The header that carries the scheme, for every proxy.
 const PROTO: &str = "X-Forwarded-Proto";
 
@@ -151,7 +153,7 @@ impl Proxy {
     #[must_use]
     pub fn uses(self, name: &str) -> bool {
         let own = self.parts().iter().map(|part| part.name);
-        let mut all = own.chain(PROXY_HEADERS).chain([GOVERNED_HEADER, STATUS_HEADER, response::REMOVE_HEADER]);
+        let mut all = own.chain(PROXY_HEADERS).chain([GOVERNED_HEADER, STATUS_HEADER, BODY_HEADER, response::REMOVE_HEADER]);
         all.any(|used| folds_to_same_name(used.as_bytes(), name.as_bytes()))
     }
 }

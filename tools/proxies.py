@@ -37,6 +37,8 @@ def fault(name, program):
     oldest, arguments, feature = PROGRAMS[name]
     try:
         shown = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        return "it is not installed"
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"it does not run: {error}"
     text = shown.stdout + shown.stderr

@@ -9,7 +9,7 @@ use modgud_testbed::http::Exchange;
 use serde::Deserialize;
 
 /// The headers in which proxies describe a request to modgud, and modgud answers.
-const BETWEEN: [&str; 8] = [
+const BETWEEN: [&str; 9] = [
     "x-forwarded-method",
     "x-forwarded-uri",
     "x-original-host",
@@ -18,6 +18,7 @@ const BETWEEN: [&str; 8] = [
     "x-original-url",
     "x-modgud-headers",
     "x-modgud-status",
+    "x-modgud-body",
 ];
 
 #[derive(Deserialize)]
