@@ -27,8 +27,10 @@ pub(super) async fn arrive(kind: Kind) {
 
     let token = "Authorization: JWT {good}".to_owned();
     let upgrade = |protocol: &str, more: &[String]| {
-        let lines = [format!("Upgrade: {protocol}"), "Connection: keep-alive, Upgrade, HTTP2-Settings, x-scope".to_owned()];
-        [&lines, more].concat()
+        let connection = "Connection: keep-alive, Upgrade, HTTP2-Settings, x-scope".to_owned();
+        // The example of RFC 6455 §1.3.
+        let key = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"].map(str::to_owned);
+        [[format!("Upgrade: {protocol}"), connection].as_slice(), &key, more].concat()
     };
     for protocol in ["websocket", "WebSocket"] {
         let echoed = gateway.websocket("/chat/room", &upgrade(protocol, &[token.clone()])).await;

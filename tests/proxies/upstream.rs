@@ -86,7 +86,9 @@ async fn serve(name: &str, stream: &mut TcpStream, requests: &AtomicUsize) -> Op
     let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     if let Some(protocol) = header("upgrade") {
         // It agrees to whatever it is asked for, and then echoes.
-        let answer = format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+        let accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; // for the key of RFC 6455 §1.3
+        let answer =
+            format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n{accept}\r\n\r\n");
         write(stream, answer.as_bytes()).await?;
         loop {
             let mut bytes = Vec::new();
