@@ -153,7 +153,8 @@ impl Proxy {
     #[must_use]
     pub fn uses(self, name: &str) -> bool {
         let own = self.parts().iter().map(|part| part.name);
-        let mut all = own.chain(PROXY_HEADERS).chain([GOVERNED_HEADER, STATUS_HEADER, BODY_HEADER, response::REMOVE_HEADER]);
+        let mut all =
+            own.chain(PROXY_HEADERS).chain([GOVERNED_HEADER, STATUS_HEADER, BODY_HEADER, response::REMOVE_HEADER]);
         all.any(|used| folds_to_same_name(used.as_bytes(), name.as_bytes()))
     }
 }

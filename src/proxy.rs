@@ -48,7 +48,9 @@ pub enum ProxyError {
     #[error("the configuration has no `modules` and no `core.upstream`; write one of them, to have a route")]
     Nothing,
     /// The proxy can't connect to this kind of socket.
-    #[error("{proxy} can't connect to {socket}; use {instead} for `server.http.listen`, or name another address with --modgud")]
+    #[error(
+        "{proxy} can't connect to {socket}; use {instead} for `server.http.listen`, or name another address with --modgud"
+    )]
     Socket {
         /// The proxy's name.
         proxy: &'static str,
@@ -125,7 +127,8 @@ impl ProxyConfig<'_> {
             return Err(ProxyError::Nothing);
         }
         let governed = self.governed()?;
-        let cookie = if governed.iter().any(|(name, _)| name == "cookie") { "$modgud_request_cookie" } else { "$http_cookie" };
+        let cookie =
+            if governed.iter().any(|(name, _)| name == "cookie") { "$modgud_request_cookie" } else { "$http_cookie" };
         let cleared = self.cleared()?;
         let Removals { prefixes, names, spares_underscores } = removals(filter, &cleared, proxy)?;
         let denials = &snapshot.denials;
@@ -150,7 +153,7 @@ impl ProxyConfig<'_> {
             prefixes => prefixes.into_iter().collect::<Value>(),
             removed => names.into_iter().collect::<Value>(),
             spares_underscores,
-            early => all_removed.early_expression(),
+            early => check::expression(proxy, &all_removed.early_expression())?,
             denial_headers => denial_headers.iter().map(|name| context! { name, id => id(name) }).collect::<Value>(),
             statuses => denials.statuses().into_iter().collect::<Value>(),
             ..match proxy {

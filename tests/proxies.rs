@@ -185,7 +185,11 @@ impl Gateway {
     async fn ask(&self, method: &str, target: &str, lines: &[String]) -> Exchange {
         let lines = self.fill(lines).join("\r\n");
         let between = if lines.is_empty() { "" } else { "\r\n" };
-        let host = if lines.to_ascii_lowercase().contains("host: ") && lines.starts_with("Host") { "" } else { "Host: api.example.com\r\n" };
+        let host = if lines.to_ascii_lowercase().contains("host: ") && lines.starts_with("Host") {
+            ""
+        } else {
+            "Host: api.example.com\r\n"
+        };
         let request = format!("{method} {target} HTTP/1.1\r\n{host}Connection: close\r\n{lines}{between}\r\n");
         self.raw(request.as_bytes()).await
     }
@@ -229,13 +233,16 @@ impl Gateway {
     /// Sends these bytes.
     async fn raw(&self, request: &[u8]) -> Exchange {
         let text = String::from_utf8_lossy(request);
-        Exchange::raw(self.address, request).await.unwrap_or_else(|error| panic!("{}: {text}: {error}", self.kind.name()))
+        Exchange::raw(self.address, request)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {text}: {error}", self.kind.name()))
     }
 
     /// Puts tokens in the places of their names.
     fn fill(&self, lines: &[String]) -> Vec<String> {
         let claims = || with(claims(), "email", json!("a@example.com"));
-        let lacking = ["scope", "organization_uuid", "email"].iter().fold(claims(), |claims, name| without(claims, name));
+        let lacking =
+            ["scope", "organization_uuid", "email"].iter().fold(claims(), |claims, name| without(claims, name));
         let tokens = [
             ("{good}", sign(&self.key, &claims())),
             ("{lacking}", sign(&self.key, &lacking)),
@@ -283,7 +290,9 @@ async fn written(folder: &Path, arguments: &[&str]) -> String {
 /// Starts modgud with `modgud.yaml` in this folder.
 async fn modgud(folder: &Path, key: &SigningKey) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_modgud"));
-    command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"]).arg(folder.join("modgud.yaml"));
+    command
+        .args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"])
+        .arg(folder.join("modgud.yaml"));
     command.env(KEY_VARIABLE, key.public_pem().unwrap());
     let (modgud, _) = start_modgud(command).await.unwrap_or_else(|error| panic!("{error}"));
     modgud

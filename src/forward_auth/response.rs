@@ -177,7 +177,8 @@ fn denial(denied: DeniedHttpResponse, is_undecided: bool, proxy: Proxy) -> Respo
 /// Returns a body as the value of a header, for nginx, which drops bodies of such responses. `None` if it is not one line of UTF-8, or too long.
 fn body_header(body: &Bytes) -> Option<HeaderValue> {
     let text = str::from_utf8(body).ok()?;
-    let is_line = (1..=MAX_HEADER_BODY_BYTES).contains(&text.len()) && !text.contains(char::is_control) && text.trim() == text;
+    let is_line =
+        (1..=MAX_HEADER_BODY_BYTES).contains(&text.len()) && !text.contains(char::is_control) && text.trim() == text;
     HeaderValue::from_maybe_shared(body.clone()).ok().filter(|_| is_line)
 }
 

@@ -27,6 +27,16 @@ pub(super) fn plain<'t>(proxy: Proxy, what: &'static str, text: &'t str) -> Resu
     Err(ProxyError::Character { what, text: text.to_owned(), proxy: proxy.name(), allowed })
 }
 
+/// Returns the expression for headers to remove, which stands between single quotes. It names the headers that modgud reads, too.
+pub(super) fn expression(proxy: Proxy, text: &str) -> Result<&str, ProxyError> {
+    let ends = |character: char| matches!(character, '\'' | '"' | '\\') || character.is_whitespace();
+    if !text.contains(ends) {
+        return Ok(text);
+    }
+    let (what, allowed) = ("a header that modgud reads, in", "letters, digits, `-`, `_` and `.`");
+    Err(ProxyError::Character { what, text: text.to_owned(), proxy: proxy.name(), allowed })
+}
+
 /// Returns the address of modgud, as the proxy writes it.
 pub(super) fn address(proxy: Proxy, modgud: &CheckCluster) -> Result<Value, ProxyError> {
     const SOCKET: &str = "the path of the socket";

@@ -22,7 +22,10 @@ pub(super) async fn arrive(kind: Kind) {
     assert!(received.body.contains(text), "{}: {}", kind.name(), received.body);
 
     // A denied request with a body: the denial arrives nevertheless.
-    let denied = format!("POST /crm/a HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+    let denied = format!(
+        "POST /crm/a HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    );
     assert_eq!(gateway.raw(denied.as_bytes()).await.status, 401, "{}", kind.name());
 
     let token = "Authorization: JWT {good}".to_owned();

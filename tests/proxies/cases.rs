@@ -76,7 +76,9 @@ impl Caller {
             Self::Nobody => false,
         });
         if self == Self::Braces {
-            all.iter_mut().filter(|(name, _)| *name == "x-username").for_each(|(_, value)| *value = "{env.HOME}{uri}$http_host%[src]");
+            all.iter_mut()
+                .filter(|(name, _)| *name == "x-username")
+                .for_each(|(_, value)| *value = "{env.HOME}{uri}$http_host%[src]");
         }
         all.sort_unstable();
         all
@@ -127,7 +129,8 @@ fn check(row: &Row, kind: Kind, answer: &Exchange, arrived: usize) -> Result<(),
     let (Some(service), Some(sees), Some(caller)) = (&row.service, &row.sees, row.caller) else {
         return Err("the row does not say what arrives".to_owned());
     };
-    let received: Received = serde_json::from_slice(&answer.body).map_err(|error| format!("no service answered: {error}"))?;
+    let received: Received =
+        serde_json::from_slice(&answer.body).map_err(|error| format!("no service answered: {error}"))?;
     let method = row.method.as_deref().unwrap_or("GET");
     let target = (received.service.as_str(), received.method.as_str(), received.target.as_str());
     if target != (service, method, sees.of(kind)) || arrived != 1 {
@@ -141,13 +144,24 @@ fn check(row: &Row, kind: Kind, answer: &Exchange, arrived: usize) -> Result<(),
     }
     let expected = match caller {
         Caller::Good | Caller::Lacking | Caller::Braces => vec!["JWT"],
-        Caller::Nobody => row.send.iter().filter_map(|line| line.strip_prefix("Authorization: ")).filter_map(|value| value.split(' ').next()).collect(),
+        Caller::Nobody => row
+            .send
+            .iter()
+            .filter_map(|line| line.strip_prefix("Authorization: "))
+            .filter_map(|value| value.split(' ').next())
+            .collect(),
     };
-    let schemes: Vec<&str> = received.values("authorization").iter().filter_map(|value| value.split(' ').next()).collect();
+    let schemes: Vec<&str> =
+        received.values("authorization").iter().filter_map(|value| value.split(' ').next()).collect();
     if schemes != expected || received.values("host") != ["api.example.com"] {
         return Err(format!("{:?} arrived", received.headers));
     }
-    let cookies: Vec<&str> = row.send.iter().filter_map(|line| line.strip_prefix("Cookie: ")).filter(|cookie| !cookie.contains("forged")).collect();
+    let cookies: Vec<&str> = row
+        .send
+        .iter()
+        .filter_map(|line| line.strip_prefix("Cookie: "))
+        .filter(|cookie| !cookie.contains("forged"))
+        .collect();
     if received.values("cookie") != cookies {
         return Err(format!("the cookies are {:?}", received.values("cookie")));
     }
@@ -169,7 +183,9 @@ fn check_denied(row: &Row, answer: &Exchange, arrived: usize) -> Result<(), Stri
     if arrived != 0 {
         return Err("a service got the request".to_owned());
     }
-    if let Some((name, _)) = answer.headers.iter().find(|(name, _)| name.starts_with("x-modgud-") || name.starts_with("x-core-")) {
+    if let Some((name, _)) =
+        answer.headers.iter().find(|(name, _)| name.starts_with("x-modgud-") || name.starts_with("x-core-"))
+    {
         return Err(format!("the client gets `{name}`"));
     }
     if let Some(detail) = &row.detail {

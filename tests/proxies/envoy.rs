@@ -29,7 +29,11 @@ fn with_parts(envoy: &str, parts: &str) -> Value {
 
 fn identity(answer: &Exchange) -> Vec<(String, String)> {
     let received: Received = serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
-    let is_ours = |name: &str| name.starts_with("x-core") || name.starts_with("x-org") || ["x-scope", "x-username", "x-email", "x_scope"].contains(&name);
+    let is_ours = |name: &str| {
+        name.starts_with("x-core")
+            || name.starts_with("x-org")
+            || ["x-scope", "x-username", "x-email", "x_scope"].contains(&name)
+    };
     let mut found = received.headers;
     found.retain(|(name, _)| is_ours(name));
     found.sort();
@@ -67,10 +71,18 @@ async fn envoy_asks_over_http() {
         all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
     let everything = caller(&["x-core-user-uuid", "x-organization-uuid", "x-scope", "x-username"]);
-    let forged = ["X-Core-User-Uuid: forged", "x-core-other: forged", "x.scope: forged", "X-Email: forged", "X-Original-URL: /crm/public"].map(str::to_owned);
+    let forged = [
+        "X-Core-User-Uuid: forged",
+        "x-core-other: forged",
+        "x.scope: forged",
+        "X-Email: forged",
+        "X-Original-URL: /crm/public",
+    ]
+    .map(str::to_owned);
     let answer = send("/crm/a?x=%2F", &[good.as_slice(), &forged].concat()).await;
     assert_eq!((answer.status, identity(&answer)), (200, everything), "{answer:?}");
-    let lacking = [jwt(&sign(&key, &without(without(claims(), "scope"), "organization_uuid"))), "x-scope: forged".to_owned()];
+    let lacking =
+        [jwt(&sign(&key, &without(without(claims(), "scope"), "organization_uuid"))), "x-scope: forged".to_owned()];
     assert_eq!(identity(&send("/crm/a", &lacking).await), caller(&["x-core-user-uuid", "x-username"]));
     assert_eq!(identity(&send("/crm/public", &forged).await), []);
 

@@ -75,8 +75,12 @@ async fn what_can_not_be_written_is_an_error() {
         let output = proxy(&config(listen, name, module), &[]).await;
         assert!(output.out.contains(expected), "{name}: {}{}", output.out, output.err);
     }
-    let elsewhere = proxy(&config("127.0.0.1:0", "nginx", module), &["--modgud", "modgud:9193", "--listen", "[::]:80"]).await;
-    assert!(elsewhere.out.contains("server modgud:9193;") && elsewhere.out.contains("listen [::]:80 ipv6only=off;"), "{elsewhere:?}");
+    let elsewhere =
+        proxy(&config("127.0.0.1:0", "nginx", module), &["--modgud", "modgud:9193", "--listen", "[::]:80"]).await;
+    assert!(
+        elsewhere.out.contains("server modgud:9193;") && elsewhere.out.contains("listen [::]:80 ipv6only=off;"),
+        "{elsewhere:?}"
+    );
     let timeout = proxy(&config("127.0.0.1:1", "nginx", &service("timeout: 5s")), &[]).await;
     assert_eq!(timeout.code, Some(0), "{timeout:?}");
     assert!(timeout.err.contains("warning: `timeout` of `crm` is written for Envoy only"), "{timeout:?}");

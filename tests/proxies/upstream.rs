@@ -87,8 +87,9 @@ async fn serve(name: &str, stream: &mut TcpStream, requests: &AtomicUsize) -> Op
     if let Some(protocol) = header("upgrade") {
         // It agrees to whatever it is asked for, and then echoes.
         let accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; // for the key of RFC 6455 §1.3
-        let answer =
-            format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n{accept}\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n{accept}\r\n\r\n"
+        );
         write(stream, answer.as_bytes()).await?;
         loop {
             let mut bytes = Vec::new();
@@ -102,8 +103,7 @@ async fn serve(name: &str, stream: &mut TcpStream, requests: &AtomicUsize) -> Op
     while if is_chunked { !body.ends_with(b"0\r\n\r\n") } else { body.len() < wanted } {
         read(stream, &mut body).await?;
     }
-    let received =
-        json!({ "service": name, "method": method, "target": target, "headers": headers, "body": String::from_utf8_lossy(&body) });
+    let received = json!({ "service": name, "method": method, "target": target, "headers": headers, "body": String::from_utf8_lossy(&body) });
     let text = if method == "HEAD" { String::new() } else { received.to_string() };
     let answer =
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}", text.len());
