@@ -270,3 +270,32 @@ fn fill(template: &str, values: Value) -> Result<String, minijinja::Error> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.render_str(template, values)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{begins_with, id, in_go};
+
+    #[test]
+    fn names_are_those_of_go_and_of_variables() {
+        for (name, go, variable) in [
+            ("x-core-user-uuid", "X-Core-User-Uuid", "x_core_user_uuid"),
+            ("dpop", "Dpop", "dpop"),
+            ("x_key", "X_key", "x_key"),
+            ("a.b-c", "A.b-C", "a_b_c"),
+        ] {
+            assert_eq!((in_go(name).as_str(), id(name).as_str()), (go, variable));
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_compared_as_servers_fold_it() {
+        for (name, stem, expected) in [
+            ("x-core-token", "x-core-", true),
+            ("x_core.token", "x-core-", true),
+            ("x-corex", "x-core-", false),
+            ("x-core", "x-core-", false),
+        ] {
+            assert_eq!(begins_with(name, stem), expected, "{name}");
+        }
+    }
+}

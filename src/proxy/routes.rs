@@ -123,3 +123,21 @@ fn free_id(name: &str, taken: &mut BTreeSet<String>) -> String {
 fn literal(text: &str) -> String {
     text.replace('.', "[.]")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{free_id, literal};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_routes_have_one_name() {
+        let mut taken = BTreeSet::new();
+        let names = ["a.b", "a-b", "a_b", "core"].map(|name| free_id(name, &mut taken));
+        assert_eq!(names, ["modgud_a_b", "modgud_a_b_2", "modgud_a_b_3", "modgud_core"]);
+    }
+
+    #[test]
+    fn a_dot_is_no_wildcard() {
+        assert_eq!(literal("/crm/v1.2"), "/crm/v1[.]2");
+    }
+}

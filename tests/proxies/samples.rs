@@ -85,3 +85,28 @@ async fn what_can_not_be_written_is_an_error() {
     assert_eq!(timeout.code, Some(0), "{timeout:?}");
     assert!(timeout.err.contains("warning: `timeout` of `crm` is written for Envoy only"), "{timeout:?}");
 }
+
+/// A prefix or a sign of a header that modgud reads is not removed before modgud reads it. modgud then denies the others.
+#[tokio::test]
+async fn what_modgud_reads_is_not_removed_before() {
+    let config = |proxy: &str, header: &str| {
+        format!(
+            "profile: bifrost\nserver: {{ http: {{ listen: '127.0.0.1:1', proxy: {proxy} }} }}\nauthenticators:\n  - name: opaque\n    \
+             from: [{{ header: {header} }}]\n    introspection: {{ url: 'http://127.0.0.1:1/', client_id: a, client_secret: {{ value: a }} \
+             }}\nupstream: {{ keep: [x-forwarded-prefix] }}\nmodules: [{{ name: crm, prefix: /crm, upstream: 'crm:8080' }}]\n"
+        )
+    };
+    for (name, header, kept, removed) in [
+        ("caddy", "x-core-token", "request_header -x-core-*", "request_header -x-organization-*"),
+        ("caddy", "x_key", "request_header -*_*", "request_header -x-core-*"),
+        ("caddy", "x-key", "request_header -x-forwarded-prefix", "request_header -*_*"),
+        ("nginx", "x-key", "proxy_set_header x-forwarded-prefix \"\"", "proxy_set_header x-forwarded-user \"\""),
+        ("haproxy", "x-core-token", "x[^a-z0-9]core[^a-z0-9].*", "x[^a-z0-9]organization[^a-z0-9].*"),
+        ("traefik", "x-key", "x-forwarded-prefix: \"\"", "x-forwarded-user: \"\""),
+    ] {
+        let output = proxy(&config(name, header), &[]).await;
+        assert_eq!(output.code, Some(0), "{name}: {header}: {}", output.err);
+        assert!(!output.out.contains(kept), "{name}: {header}: {kept}");
+        assert!(output.out.contains(removed), "{name}: {header}: {removed}");
+    }
+}
