@@ -8,6 +8,9 @@ use minijinja::{Value, context};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+/// The name in HAProxy for paths of no module. The template has it too.
+const NO_MODULE: &str = "modgud_no_module";
+
 /// A route.
 struct Route {
     /// The name in the proxy's configuration.
@@ -30,7 +33,7 @@ struct Route {
 pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Result<Value, ProxyError> {
     let mut sorted: Vec<&Module> = modules.iter().collect();
     sorted.sort_by_key(|module| Reverse(module.prefix.segments()));
-    let mut taken = BTreeSet::new();
+    let mut taken = BTreeSet::from([NO_MODULE.to_owned()]);
     let mut routes = Vec::new();
     for Module { name, prefix, keep_prefix, upstream, service, .. } in sorted {
         check_service(proxy, name.as_str(), service)?;

@@ -57,7 +57,7 @@ const NGINX: [Careless; 9] = [
         row: "the last slash of `location /crm/`",
         changes: &[
             ("location /crm/ {", "location /crm {"),
-            ("proxy_pass http://modgud_crm$modgud_crm_path;", "proxy_pass http://modgud_crm/;"),
+            ("proxy_pass http://modgud_crm$path_modgud_crm;", "proxy_pass http://modgud_crm/;"),
         ],
         target: "/crmadmin/x",
         send: &[JWT],
