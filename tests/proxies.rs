@@ -194,20 +194,21 @@ impl Gateway {
         self.raw(request.as_bytes()).await
     }
 
-    /// Returns true if the connection is switched to another protocol.
-    async fn switches(&self, target: &str, lines: &[String]) -> bool {
+    /// Returns the protocol to which the connection is switched; `None` if it is not.
+    async fn switched(&self, target: &str, lines: &[String]) -> Option<String> {
         let lines = self.fill(lines).join("\r\n");
         let request = format!("GET {target} HTTP/1.1\r\nHost: api.example.com\r\n{lines}\r\n\r\n");
-        let first_line = async {
-            let mut stream = TcpStream::connect(self.address).await?;
-            stream.write_all(request.as_bytes()).await?;
-            let mut line = String::new();
-            BufReader::new(stream).read_line(&mut line).await?;
-            Ok::<_, std::io::Error>(line)
+        let answered = async {
+            let mut stream = BufReader::new(TcpStream::connect(self.address).await.unwrap());
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut head = String::new();
+            while stream.read_line(&mut head).await.unwrap() > 2 {}
+            head
         };
-        let line = timeout(PATIENCE, first_line).await.unwrap().unwrap();
-        assert!(line.starts_with("HTTP/1.1 "), "{}: {line}", self.kind.name());
-        line.starts_with("HTTP/1.1 101 ")
+        let head = timeout(PATIENCE, answered).await.unwrap().to_lowercase();
+        assert!(head.starts_with("http/1.1 "), "{}: {head}", self.kind.name());
+        let protocol = head.lines().find_map(|line| line.strip_prefix("upgrade: ")).unwrap_or_default();
+        head.starts_with("http/1.1 101 ").then(|| protocol.to_owned())
     }
 
     /// Opens a WebSocket, and returns what is echoed. `None` if the connection is not switched.
@@ -261,6 +262,16 @@ impl Gateway {
     /// Signals modgud.
     fn signal_modgud(&self, signal: Signal) {
         self.modgud.signal(signal);
+    }
+
+    /// Returns true if every thread of modgud is stopped.
+    fn is_stopped(&self) -> bool {
+        let id = self.modgud.id().unwrap();
+        let mut tasks = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
+        tasks.all(|task| {
+            let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        })
     }
 
     /// Kills modgud, and waits until it is gone.

@@ -39,14 +39,19 @@ pub(super) async fn arrive(kind: Kind) {
         let echoed = gateway.websocket("/chat/room", &upgrade(protocol, &[token.clone()])).await;
         assert_eq!(echoed.as_deref(), Some("echo"), "{}: {protocol}", kind.name());
         // Without a token, and to a module that has no WebSocket.
-        assert!(!gateway.switches("/chat/room", &upgrade(protocol, &[])).await, "{}", kind.name());
-        assert!(!gateway.switches("/crm/public", &upgrade(protocol, &[])).await, "{}", kind.name());
+        assert_eq!(gateway.switched("/chat/room", &upgrade(protocol, &[])).await, None, "{}", kind.name());
+        assert_eq!(gateway.switched("/crm/public", &upgrade(protocol, &[])).await, None, "{}", kind.name());
     }
     for protocol in ["h2c", "h2c, websocket", "websocket, h2c", "tls/1.2", "anything"] {
         for target in ["/chat/room", "/crm/a"] {
-            let switches = gateway.switches(target, &upgrade(protocol, &[token.clone()])).await;
-            assert!(!switches, "{}: {target}: {protocol}", kind.name());
+            let switched = gateway.switched(target, &upgrade(protocol, &[token.clone()])).await;
+            assert_eq!(switched, None, "{}: {target}: {protocol}", kind.name());
         }
+    }
+    // Of two lines, the service gets at most the one that is allowed.
+    for protocols in ["h2c\r\nUpgrade: websocket", "websocket\r\nUpgrade: h2c"] {
+        let switched = gateway.switched("/chat/room", &upgrade(protocols, &[token.clone()])).await;
+        assert!(switched.is_none_or(|protocol| protocol == "websocket"), "{}: {protocols}", kind.name());
     }
     gateway.stop().await;
 }

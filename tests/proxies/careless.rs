@@ -49,9 +49,9 @@ const NGINX: [Careless; 9] = [
     Careless {
         row: "`$request_uri`, with `$uri` in its place",
         changes: &[("x-original-uri $request_uri;", "x-original-uri $uri;")],
-        target: "/crm/admin/x/../../public",
-        send: &[],
-        then: Then::Arrives("/admin/x/../../public"),
+        target: "/crm/admin/x",
+        send: &[JWT],
+        then: Then::Arrives("/admin/x"),
     },
     Careless {
         row: "the last slash of `location /crm/`",
@@ -237,7 +237,7 @@ async fn happens(gateway: &Gateway, row: &Careless) -> bool {
     let before = gateway.upstream.requests();
     let answer = match then {
         // The connection stays open after a switch, so that only the first line is of interest.
-        Then::Switches => return gateway.switches(target, &lines).await,
+        Then::Switches => return gateway.switched(target, &lines).await.as_deref() == Some("h2c"),
         Then::Arrives(_) | Then::Lacks(_) | Then::Status(_) => gateway.ask("GET", target, &lines).await,
     };
     let arrived = gateway.upstream.requests() > before;

@@ -4,7 +4,7 @@ use super::{Gateway, Kind};
 use crate::envoy::PATIENCE;
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Above modgud's deadline, the proxy's margin, and what a busy machine needs.
 const IN_TIME: Duration = Duration::from_secs(5);
@@ -15,6 +15,9 @@ pub(super) async fn nothing_passes(kind: Kind) {
     assert_eq!(gateway.ask("GET", "/crm/a", &good).await.status, 200);
 
     gateway.signal_modgud(Signal::STOP);
+    while !gateway.is_stopped() {
+        sleep(Duration::from_millis(1)).await;
+    }
     denied(&gateway, &good).await;
     gateway.signal_modgud(Signal::CONT);
     recovers(&gateway, &good).await;

@@ -91,9 +91,9 @@ async fn what_can_not_be_written_is_an_error() {
 async fn what_modgud_reads_is_not_removed_before() {
     let config = |proxy: &str, header: &str| {
         format!(
-            "profile: bifrost\nserver: {{ http: {{ listen: '127.0.0.1:1', proxy: {proxy} }} }}\nauthenticators:\n  - name: opaque\n    \
-             from: [{{ header: {header} }}]\n    introspection: {{ url: 'http://127.0.0.1:1/', client_id: a, client_secret: {{ value: a }} \
-             }}\nupstream: {{ keep: [x-forwarded-prefix] }}\nmodules: [{{ name: crm, prefix: /crm, upstream: 'crm:8080' }}]\n"
+            "profile: bifrost\nserver: {{ http: {{ listen: '127.0.0.1:1', proxy: {proxy} }} }}\nrules:\n  - {{ name: a, match: {{ paths: \
+             [/crm/a] }}, when: 'request.headers[\"{header}\"] == \"a\"' }}\nupstream: {{ keep: [x-forwarded-prefix] }}\nmodules: [{{ name: \
+             crm, prefix: /crm, upstream: 'crm:8080' }}]\n"
         )
     };
     for (name, header, kept, removed) in [
