@@ -10,13 +10,13 @@ pub use response::{not_expressible, response};
 
 use modgud_core::credential::CredentialLocation;
 use modgud_core::decide::Snapshot;
-use modgud_core::http::header::folds_to_same_name;
+use modgud_core::http::header::{HeaderName, folds_to_same_name};
 use modgud_core::upstream::Forward;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// A header of modgud's response to HAProxy: the governed names.
+/// A header of modgud's response to `HAProxy`: the governed names.
 pub const GOVERNED_HEADER: &str = "x-modgud-headers";
 /// A header of a denial for nginx: the status that the client would have received.
 pub const STATUS_HEADER: &str = "x-modgud-status";
@@ -149,6 +149,12 @@ impl Proxy {
         PROXY_HEADERS.into_iter().filter(move |name| !is_own(name))
     }
 
+    /// Returns true if only proxies send a header of this name, in any spelling. `X-Forwarded-Host` is for services, too.
+    #[must_use]
+    pub fn is_for_proxies(name: &str) -> bool {
+        PROXY_HEADERS.iter().any(|header| folds_to_same_name(header.as_bytes(), name.as_bytes()))
+    }
+
     /// Returns true if the proxy or modgud uses the name between them, in any spelling, so that no header of a service can have it.
     #[must_use]
     pub fn uses(self, name: &str) -> bool {
@@ -168,7 +174,7 @@ pub fn governed_headers(snapshot: &Snapshot, proxy: Proxy) -> Vec<&str> {
     if let Some(correlation) = &snapshot.correlation {
         names.insert(correlation.header.as_str());
         let source = correlation.impersonation.as_ref().and_then(|impersonation| impersonation.source.header());
-        names.extend(source.map(|header| header.as_str()));
+        names.extend(source.map(HeaderName::as_str));
     }
     match snapshot.upstream.forward {
         Forward::Keep => {}

@@ -5,6 +5,7 @@
 //! - `governed`: the headers of an allowed response, and what no proxy can carry out.
 //! - `denied`: the statuses of denials, for each proxy.
 //! - `messages`: heads, bodies and connections: limits, keep-alive, pipelining, slow clients.
+//! - `sender`: tokens that need a DPoP proof.
 //! - `process`: the real binary: sockets, activation, drain, reload.
 //! - `http_service`: a real Envoy that asks over HTTP.
 //!
@@ -25,6 +26,7 @@ mod governed;
 mod http_service;
 mod messages;
 mod process;
+mod sender;
 
 use crate::support::{Sidecar, token};
 use modgud::forward_auth::Proxy;

@@ -46,8 +46,7 @@ pub fn not_expressible(
         let is_set = mutations.set.iter().any(|(set, _)| set.as_str() == name);
         !is_set && !mutations.remove.iter().any(|removed| removed == name.as_bytes())
     };
-    let several = |name: &str| client.get_all(name).iter().nth(1).is_some();
-    let is_lost = |name: &&&str| !can_return(name, proxy) && several(name) && is_unchanged(name);
+    let is_lost = |name: &&&str| !proxy.removes_named() && is_repeated(client, name) && is_unchanged(name);
     let repeated = governed.iter().find(is_lost)?;
     Some(ForwardedError::NotReturnable { header: (*repeated).into(), proxy: proxy.name() })
 }
@@ -106,11 +105,15 @@ fn allow(ok: OkHttpResponse, client: &HeaderMap, governed: &[&str], proxy: Proxy
         }
         let is_removed = removed.iter().any(|removed| removed == name.as_str().as_bytes());
         // The proxy's own header is not the client's.
-        let is_empty = is_removed || proxy.describes_in(name.as_str());
-        let value = if is_empty { Some(HeaderValue::from_static("")) } else { unchanged(client, &name, proxy)? };
-        if let Some(value) = value {
-            headers.insert(name, value);
-        }
+        let value = if is_removed || proxy.describes_in(name.as_str()) {
+            HeaderValue::from_static("")
+        } else if proxy.removes_named() && is_repeated(client, name.as_str()) {
+            // Envoy changes no header that the response does not name.
+            continue;
+        } else {
+            unchanged(client, &name)?
+        };
+        headers.insert(name, value);
     }
     match proxy {
         Proxy::Haproxy => {
@@ -131,25 +134,22 @@ fn allow(ok: OkHttpResponse, client: &HeaderMap, governed: &[&str], proxy: Proxy
     Some(response)
 }
 
-/// Returns true if several values of a client's header can stay unchanged.
-fn can_return(name: &str, proxy: Proxy) -> bool {
-    // Several cookies are one header, written in parts (RFC 9113 §8.2.3). Envoy changes no header that the response does not name.
-    name == "cookie" || proxy.removes_named()
+/// Returns true if the client sent several headers of this name. Several cookies are one header, written in parts (RFC 9113 §8.2.3).
+fn is_repeated(client: &HeaderMap, name: &str) -> bool {
+    name != "cookie" && client.get_all(name).iter().nth(1).is_some()
 }
 
-/// Returns the client's own value of a header, empty if there is none, or `Some(None)` if the response must not name it. `None` if one
-/// response header can't give it back.
-fn unchanged(client: &HeaderMap, name: &HeaderName, proxy: Proxy) -> Option<Option<HeaderValue>> {
+/// Returns the client's own value of a header, empty if there is none; `None` if one response header can't give it back.
+fn unchanged(client: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     let values: Vec<&HeaderValue> = client.get_all(name).iter().collect();
     match values.as_slice() {
-        [] => Some(Some(HeaderValue::from_static(""))),
-        [value] => Some(Some((*value).clone())),
-        _ if !can_return(name.as_str(), proxy) => None,
-        several if *name == header::COOKIE => {
-            let cookies: Vec<&[u8]> = several.iter().map(|value| value.as_bytes()).collect();
-            HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok().map(Some)
+        [] => Some(HeaderValue::from_static("")),
+        [value] => Some((*value).clone()),
+        cookies if *name == header::COOKIE => {
+            let cookies: Vec<&[u8]> = cookies.iter().map(|value| value.as_bytes()).collect();
+            HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok()
         }
-        _ => Some(None),
+        _ => None,
     }
 }
 
@@ -157,7 +157,7 @@ fn unchanged(client: &HeaderMap, name: &HeaderName, proxy: Proxy) -> Option<Opti
 fn denial(denied: DeniedHttpResponse, is_undecided: bool, proxy: Proxy) -> Response<Full<Bytes>> {
     let DeniedHttpResponse { status, headers, body } = denied;
     let code = status.and_then(|HttpStatus { code }| u16::try_from(code).ok());
-    let status = code.and_then(|code| StatusCode::from_u16(code).ok()).filter(is_denial);
+    let status = code.and_then(|code| StatusCode::from_u16(code).ok()).filter(|status| is_denial(*status));
     let Some(status) = status else { return without_answer(proxy) };
     let body_header = body_header(&body).filter(|_| proxy == Proxy::Nginx);
     let mut response = Response::new(Full::new(body));
@@ -190,7 +190,7 @@ fn without_answer(proxy: Proxy) -> Response<Full<Bytes>> {
 }
 
 /// Returns true if no proxy takes the status for an allowed request.
-fn is_denial(status: &StatusCode) -> bool {
+fn is_denial(status: StatusCode) -> bool {
     status.is_redirection() || status.is_client_error() || status.is_server_error()
 }
 

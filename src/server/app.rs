@@ -220,9 +220,8 @@ impl App {
             let grpc = async { grpc.await.map_err(AppError::from) };
             let admin = async { admin.await.map_err(AppError::Admin) };
             let http = async {
-                match http {
-                    Some(http) => http.await,
-                    None => {}
+                if let Some(http) = http {
+                    http.await;
                 }
                 Ok(())
             };

@@ -100,21 +100,18 @@ impl Server {
                 .auto_date_header(false)
                 .serve_connection(TokioIo::new(RequestHeads::new(connection)), service)
         );
-        let ended = tokio::select! {
+        let mut ended = tokio::select! {
             ended = &mut served => Some(ended),
             () = closing.cancelled() => None,
         };
-        let ended = match ended {
-            Some(ended) => Some(ended),
-            None if activity.has_call() => None,
-            None => timeout(FIRST_REQUEST_TIMEOUT, &mut served).await.ok(),
-        };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                served.as_mut().graceful_shutdown();
-                served.await
-            }
+        if ended.is_none() && !activity.has_call() {
+            ended = timeout(FIRST_REQUEST_TIMEOUT, &mut served).await.ok();
+        }
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            served.as_mut().graceful_shutdown();
+            served.await
         };
         // Any other error is the end of the connection, which the proxy sees too.
         if let Err(error) = ended

@@ -87,9 +87,15 @@ pub(super) fn check(document: &Document, diagnostics: &mut Diagnostics) {
     for name in document.upstream.headers.keys() {
         own_header(&Path::root("upstream").key("headers").key(name), name, proxy, diagnostics);
     }
-    if let Some(raw::Correlation { header, impersonation, .. }) = &document.correlation {
+    for (number, name) in document.upstream.keep.iter().enumerate().filter(|(_, name)| Proxy::is_for_proxies(name)) {
+        own_header(&Path::root("upstream").key("keep").position(number), name, proxy, diagnostics);
+    }
+    if let Some(raw::Correlation { header, impersonation, process_instance, .. }) = &document.correlation {
         let at = Path::root("correlation");
         own_header(&at.key("header"), header, proxy, diagnostics);
+        if let Some(header) = &process_instance.header {
+            own_header(&at.key("process_instance").key("header"), header, proxy, diagnostics);
+        }
         if let Some(raw::Impersonation { header, body, permission: _ }) = impersonation {
             let at = at.key("impersonation");
             if body.is_some() {

@@ -40,15 +40,13 @@ impl Position {
         for byte in bytes {
             has_ended |= *self == Self::LineStart && *byte == b'\n';
             *self = match (*self, *byte) {
-                (Self::Between, b'\r' | b'\n') => Self::Between,
+                (Self::Between, b'\r' | b'\n') | (Self::LineStart, b'\n') => Self::Between,
                 (Self::Between | Self::RequestLine, b'#') => {
                     *byte = b'<';
                     Self::RequestLine
                 }
-                (Self::RequestLine | Self::Line, b'\n') => Self::LineStart,
+                (Self::RequestLine | Self::Line, b'\n') | (Self::LineStart, b'\r') => Self::LineStart,
                 (Self::Between | Self::RequestLine, _) => Self::RequestLine,
-                (Self::LineStart, b'\n') => Self::Between,
-                (Self::LineStart, b'\r') => Self::LineStart,
                 (Self::LineStart | Self::Line, _) => Self::Line,
             }
         }
