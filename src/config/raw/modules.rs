@@ -48,7 +48,7 @@ pub(in crate::config) struct Module {
     #[serde(default)]
     #[schemars(example = ["websocket"])]
     pub(in crate::config) upgrades: Vec<Upgrade>,
-    /// The maximum time from the end of a request to the end of its response: from `1ms` to `24h`, or `0s` for no limit, which streams need.
+    /// The maximum time from the end of a request to the end of its response: from `1ms` to `24h`. `0s` is no limit, as streams need.
     /// Afterwards Envoy answers 504. Default: `15s`.
     pub(in crate::config) timeout: Option<String>,
     /// The maximum time without a byte in either direction: from `1ms` to `24h`. Afterwards Envoy ends the request or the WebSocket. Default:
@@ -145,7 +145,7 @@ pub(in crate::config) struct Core {
     #[serde(default)]
     #[schemars(example = ["websocket"])]
     pub(in crate::config) upgrades: Vec<Upgrade>,
-    /// The maximum time from the end of a request to the end of its response: from `1ms` to `24h`, or `0s` for no limit, which streams need.
+    /// The maximum time from the end of a request to the end of its response: from `1ms` to `24h`. `0s` is no limit, as streams need.
     /// Afterwards Envoy answers 504. Default: `15s`.
     pub(in crate::config) timeout: Option<String>,
     /// The maximum time without a byte in either direction: from `1ms` to `24h`. Afterwards Envoy ends the request or the WebSocket. Default:
