@@ -139,7 +139,7 @@ impl ProxyConfig<'_> {
             .map(|name| plain(proxy, "the header", name).map(str::to_owned))
             .collect::<Result<_, _>>()?;
         let timeout = snapshot.deadline.saturating_add(MARGIN);
-        let all_removed = with_foreign(filter, proxy);
+        let all_removed = with_descriptions(filter, proxy);
         Ok(context! {
             modgud => check::address(proxy, modgud)?,
             listen => listen(*listener),
@@ -198,7 +198,7 @@ fn removals(filter: &Filter, cleared: &BTreeSet<String>, proxy: Proxy) -> Result
     let Filter { removed_early, spared, .. } = filter;
     let mut removals = Removals {
         prefixes: BTreeSet::new(),
-        names: cleared.clone(),
+        names: cleared.iter().cloned().chain(proxy.hidden().iter().map(|name| (*name).to_owned())).collect(),
         spares_underscores: spared.iter().any(|name| name.contains('_')),
     };
     for pattern in removed_early {
@@ -223,10 +223,10 @@ fn begins_with(name: &str, stem: &str) -> bool {
     fold(name).starts_with(&fold(stem))
 }
 
-/// Returns the filter, with the headers that describe a request to modgud through another proxy.
-fn with_foreign(filter: &Filter, proxy: Proxy) -> Filter {
+/// Returns the filter, with the headers that describe a request to modgud, through this proxy or another one.
+fn with_descriptions(filter: &Filter, proxy: Proxy) -> Filter {
     let mut filter = filter.clone();
-    filter.removed_early.extend(proxy.foreign().map(str::to_owned));
+    filter.removed_early.extend(proxy.foreign().chain(proxy.hidden().iter().copied()).map(str::to_owned));
     filter
 }
 
