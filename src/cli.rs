@@ -14,6 +14,7 @@ mod input;
 mod keygen;
 mod man;
 mod openapi;
+mod proxy;
 mod serve;
 mod stdio;
 mod test;
@@ -77,6 +78,7 @@ enum Command {
     #[command(subcommand)]
     Correlation(correlation::Command),
     Envoy(envoy::Args),
+    Proxy(proxy::Args),
     Drain(drain::Args),
     #[command(subcommand)]
     Openapi(openapi::Command),
@@ -120,6 +122,7 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
         Command::Envoy(args) => envoy::run(args),
+        Command::Proxy(args) => proxy::run(args),
         Command::Drain(args) => drain::run(&args),
         Command::Openapi(command) => openapi::run(&command),
         Command::Completions(args) => completions::run(&args),

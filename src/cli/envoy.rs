@@ -74,7 +74,7 @@ struct Https {
 }
 
 /// Parses an address and a port. Of a port alone, or with a name, the error has the address that was probably meant.
-fn listener(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = |port: &str| port.parse::<u16>().ok();
         let meant = match text.rsplit_once(':') {

@@ -326,7 +326,7 @@ fn host(text: &str) -> Value {
 }
 
 /// Returns Envoy's timeout in its duration format: modgud's deadline plus 100 ms.
-fn timeout(deadline: Duration) -> String {
+pub(crate) fn timeout(deadline: Duration) -> String {
     const MARGIN: Duration = Duration::from_millis(100);
     seconds(deadline.saturating_add(MARGIN))
 }

@@ -56,6 +56,7 @@ async fn every_command_shows_an_example_of_itself() {
             "apikey",
             "correlation",
             "envoy",
+            "proxy",
             "drain",
             "openapi",
             "stdio",
