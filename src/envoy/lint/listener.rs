@@ -3,6 +3,7 @@
 use super::code::Code;
 use super::view::At;
 use super::{Context, connection};
+use crate::diagnostic::Quoted;
 
 const MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const MOBILE_MANAGER: &str =
@@ -41,7 +42,9 @@ fn check_filter<'n>(context: &Context<'_, 'n>, filter: &At<'n>, has_tls: bool) -
         let found = context.model.extension(name).and_then(|extension| extension.field("typed_config"));
         match found {
             Some(typed) => return check_typed(context, &typed, has_tls),
-            None => discovery.report(Code::NotIncluded, format!("the filter `{name}` is not in these files")),
+            None => {
+                discovery.report(Code::NotIncluded, format!("the filter {} is not in these files", Quoted::new(name)))
+            }
         }
     } else {
         filter.report(Code::Unreadable, "the filter has no `typed_config`");
@@ -60,7 +63,8 @@ fn check_typed<'n>(context: &Context<'_, 'n>, typed: &At<'n>, has_tls: bool) -> 
             let kind = message.and_then(|name| name.strip_prefix("envoy.extensions.filters.network."));
             let kind = kind.and_then(|name| name.split('.').next());
             if !kind.is_some_and(|kind| HARMLESS.contains(&kind)) {
-                let found = format!("a filter of the type `{}` has the connection", message.unwrap_or("no type"));
+                let found =
+                    format!("a filter of the type {} has the connection", Quoted::new(message.unwrap_or("no type")));
                 typed.report(Code::NetworkFilter, found);
             }
             return false;

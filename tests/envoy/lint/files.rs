@@ -73,7 +73,7 @@ async fn what_modgud_envoy_writes_has_no_finding() {
         ),
         ("", &["--tls-cert", "/a.pem", "--tls-key", "/a.key", "--listen", "[::]:443", "--modgud", "modgud:9191"]),
         ("modules: [{ name: a, prefix: /a.b, upstream: 'a:1', keep_prefix: true, case: fold }]", &[]),
-        ("authenticators: [{ name: mesh, mtls: { principals: ['spiffe://example.org/*'] } }]", &[]),
+        ("authenticators: [{ name: mesh, mtls: { principals: ['*'] } }]", &[]),
         ("upstream: { keep: [x-forwarded-host], strip: [x-*] }", &[]),
         (
             "rules: [{ name: a, match: { paths: ['/a'] }, access: public, when: \"request.headers['cookie'] == ''\" }]",
@@ -145,16 +145,16 @@ async fn files_that_are_left_out_are_undecided() {
 async fn a_listener_that_reaches_more_of_the_admin_interface_is_a_hole() {
     let (loaded, mut root) = written(CONFIG, &["--health-listen", "127.0.0.1:8001"]).await;
     assert_eq!(found(&report(&[&root], Some(&loaded))), []);
-    let routes = "static_resources.listeners[1].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0]";
+    let routes = "static_resources.listeners[1].filter_chains[0].filters[1].typed_config.route_config.virtual_hosts[0].routes[0]";
     let pointer =
-        "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
+        "/static_resources/listeners/1/filter_chains/0/filters/1/typed_config/route_config/virtual_hosts/0/routes/0";
     for matched in [json!({ "prefix": "/" }), json!({ "path": "/config_dump" }), json!({ "path": "/quitquitquit" })] {
         root.pointer_mut(pointer).unwrap()["match"] = matched;
         assert_eq!(found(&report(&[&root], Some(&loaded))), [("admin-exposed", routes)]);
     }
     // Another cluster is a service.
     root.pointer_mut(pointer).unwrap()["route"]["cluster"] = "crm".into();
-    let filters = "static_resources.listeners[1].filter_chains[0].filters[0].typed_config.http_filters";
+    let filters = "static_resources.listeners[1].filter_chains[0].filters[1].typed_config.http_filters";
     assert_eq!(found(&report(&[&root], Some(&loaded))), [("no-ext-authz", filters)]);
 }
 
