@@ -10,8 +10,8 @@ use super::{ext_authz, fields};
 use crate::diagnostic::Quoted;
 use modgud_core::http::request::SchemeSource;
 
-/// Checks a connection manager. `has_tls` is true if its clients connect by TLS.
-pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_tls: bool) {
+/// Checks a connection manager. `has_certificates` is true if its clients can have a certificate.
+pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_certificates: bool) {
     let chain = Chain::of(context, &manager.items("http_filters"));
     let routes = Routes::of(context, manager);
     let is_covered = check_routes(context, manager, &chain, &routes);
@@ -42,7 +42,7 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_tls: bo
         return;
     }
     manager.only(fields::MANAGER);
-    check_requests(context, manager, has_tls);
+    check_requests(context, manager, has_certificates);
     let early = EarlyRemoval::of(manager, check_underscores(manager));
     for check in &checks {
         is_bypassed |= ext_authz::check(context, check, &early, &routes.forwarding);
@@ -88,7 +88,7 @@ fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'
 }
 
 /// Checks what Envoy makes of a request before any filter.
-fn check_requests(context: &Context<'_, '_>, manager: &At<'_>, has_tls: bool) {
+fn check_requests(context: &Context<'_, '_>, manager: &At<'_>, has_certificates: bool) {
     if !manager.is_true("normalize_path") {
         manager.report_field("normalize_path", Code::NormalizePath, "it is not `true`");
     }
@@ -99,7 +99,7 @@ fn check_requests(context: &Context<'_, '_>, manager: &At<'_>, has_tls: bool) {
     let forwards = match manager.choice("forward_client_cert_details", &details) {
         Some(4) => true,
         // These forward the header only of clients with a certificate.
-        Some(1 | 2) => has_tls,
+        Some(1 | 2) => has_certificates,
         Some(_) | None => false,
     };
     if forwards {

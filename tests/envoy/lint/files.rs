@@ -173,8 +173,8 @@ async fn a_dump_of_a_running_envoy_is_read() {
     fs::write(folder.path().join("modgud.yaml"), config).unwrap();
     let manager = ".filter_chains[0].filters[0].typed_config";
     let holes = [
-        format!("{manager}.http_filters[1].typed_config.failure_mode_allow"),
         format!("{manager}.route_config.virtual_hosts[0].routes[0].match.prefix"),
+        format!("{manager}.http_filters[1].typed_config.failure_mode_allow"),
     ];
     for (edit, code, expected) in [(None, 0, &[][..]), (Some(opened as fn(&str) -> String), 1, &holes)] {
         let testbed =
