@@ -136,27 +136,24 @@ impl<'n> Chain<'n> {
 impl<'n> ExtAuthz<'n> {
     /// Returns what disables it for a route. Of several levels the most specific one counts.
     fn off_for(&self, route: &Route<'n>) -> Option<At<'n>> {
-        let mut filter: Option<Option<At<'n>>> = None;
-        let mut check: Option<Option<At<'n>>> = None;
-        for level in &route.levels {
-            let Some(entry) = level.field("typed_per_filter_config").and_then(|all| entry(&all, self.name)) else {
-                continue;
-            };
-            let own = |at: &At<'n>| at.field("disabled").filter(|_| at.is_true("disabled"));
-            let (wrapper, inner) = match entry.message() {
-                Some(FILTER_CONFIG) => (own(&entry), entry.field("config")),
-                _ => (None, Some(entry)),
-            };
-            filter.get_or_insert(wrapper);
-            match inner {
-                Some(inner) if inner.message() == Some(PER_ROUTE) => {
-                    check.get_or_insert_with(|| own(&inner));
-                }
-                Some(other) => other.report(Code::Unreadable, "these are no settings of `ext_authz`"),
-                None => {}
+        let disabled = |at: &At<'n>| at.field("disabled").filter(|_| at.is_true("disabled"));
+        let entries =
+            route.levels.iter().filter_map(|level| entry(&level.field("typed_per_filter_config")?, self.name));
+        // The settings of any filter, and those of this one, which may be in them.
+        let parts = entries.map(|entry| match entry.message() {
+            Some(FILTER_CONFIG) => (disabled(&entry), entry.field("config")),
+            _ => (None, Some(entry)),
+        });
+        let parts: Vec<(Option<At<'n>>, Option<At<'n>>)> = parts.collect();
+        let off = parts.first().map_or_else(|| self.off.clone(), |(off, _)| off.clone());
+        let own = parts.into_iter().filter_map(|(_, own)| own).find(|own| {
+            let is_own = own.message() == Some(PER_ROUTE);
+            if !is_own {
+                own.report(Code::Unreadable, "these are no settings of `ext_authz`");
             }
-        }
-        filter.unwrap_or_else(|| self.off.clone()).or_else(|| check.flatten())
+            is_own
+        });
+        off.or_else(|| disabled(&own?))
     }
 
     /// Returns its settings on a route, the most specific first.

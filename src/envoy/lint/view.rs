@@ -103,7 +103,9 @@ impl<'n> At<'n> {
         let field = self.field(name)?;
         match &field.node.value {
             Value::Bool(flag) => Some(*flag),
-            _ => field.unreadable("`true` or `false`"),
+            Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                field.unreadable("`true` or `false`")
+            }
         }
     }
 

@@ -61,9 +61,7 @@ async fn what_modgud_envoy_writes_has_no_finding() {
         ("", &[][..]),
         (tls, &to_tls),
         (
-            "server: { grpc: 'unix:/run/modgud/check.sock', deadline: 5s, max_in_flight: 10000, max_message: 64MiB }"
-                .replace("64MiB", "16MiB")
-                .leak(),
+            "server: { grpc: 'unix:/run/modgud/check.sock', deadline: 5s, max_in_flight: 10000, max_message: 16MiB }",
             &[],
         ),
         ("server: { grpc: 'unix:@modgud', insecure_plaintext: true }", &["--health-listen", "0.0.0.0:8001"]),
