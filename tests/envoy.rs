@@ -31,6 +31,7 @@ mod limits;
 mod lint;
 mod metadata;
 mod minted;
+mod modules;
 mod mtls;
 mod mutations;
 mod opened;
