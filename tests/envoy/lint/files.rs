@@ -71,6 +71,10 @@ async fn what_modgud_envoy_writes_has_no_finding() {
         ),
         ("", &["--tls-cert", "/a.pem", "--tls-key", "/a.key", "--listen", "[::]:443", "--modgud", "modgud:9191"]),
         ("modules: [{ name: a, prefix: /a.b, upstream: 'a:1', keep_prefix: true, case: fold }]", &[]),
+        (
+            "modules: [{ name: a, prefix: /a, upstream: 'a:1', upgrades: [websocket], timeout: 0s, cookies: keep }]",
+            &["--server-name", "gateway"],
+        ),
         ("authenticators: [{ name: mesh, mtls: { principals: ['*'] } }]", &[]),
         ("upstream: { keep: [x-forwarded-host], strip: [x-tenant-*] }", &[]),
         (
