@@ -14,8 +14,8 @@ async fn what_is_no_configuration_of_envoy_is_an_error_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let none = "it is no configuration of Envoy; name a bootstrap (`static_resources`), a file with `resources`, or the output of `/config_dump`";
     let deep = format!("static_resources: {}{}", "[".repeat(100), "]".repeat(100));
-    let laughs: String =
-        (0..9).map(|n| format!("a{}: &a{} [{}]\n", n + 1, n + 1, vec![format!("*a{n}"); 10].join(", "))).collect();
+    let line = |n: u32| format!("a{}: &a{} [{}]\n", n + 1, n + 1, vec![format!("*a{n}"); 10].join(", "));
+    let laughs = (0..9).map(line).collect::<Vec<_>>().concat();
     for (number, (text, said)) in [
         ("", none),
         ("a: 1", none),

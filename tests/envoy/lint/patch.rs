@@ -66,7 +66,7 @@ pub(super) fn apply(root: &mut Value, patches: &[Patch]) {
             (Value::Array(list), Some(value), None) => list[key.parse::<usize>().unwrap()] = value.clone(),
             (Value::Object(members), Some(value), None) => drop(members.insert(key.to_owned(), value.clone())),
             (Value::Object(members), None, None) => {
-                drop(members.remove(key).unwrap_or_else(|| panic!("{at} is not there")))
+                drop(members.remove(key).unwrap_or_else(|| panic!("{at} is not there")));
             }
             (other, _, _) => panic!("{at}: {other} can't be changed so"),
         }
