@@ -28,6 +28,7 @@ mod https;
 mod identity;
 mod kept;
 mod limits;
+mod lint;
 mod metadata;
 mod minted;
 mod modules;
