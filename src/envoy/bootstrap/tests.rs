@@ -2,8 +2,8 @@
 
 use super::filter::immutable_expression;
 use super::{
-    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, Filter, GatewayConfig, Module, Transport,
-    UpstreamTls,
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, EnvoyVersion, Filter, GatewayConfig, Module,
+    Transport, UpstreamTls,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
@@ -53,6 +53,7 @@ fn bootstrap(gateway: &GatewayConfig) -> Bootstrap<'_> {
         max_in_flight: 7,
         server_name: None,
         docs: None,
+        version: EnvoyVersion::default(),
     }
 }
 
