@@ -21,6 +21,7 @@ mod dpop;
 mod drain;
 mod drained;
 mod dual_stack;
+mod existing;
 mod forms;
 mod grpc;
 mod health;
