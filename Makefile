@@ -12,7 +12,7 @@ HELM_VERSION := v4.3.1
 KUBECONFORM_VERSION := v0.8.0
 KUSTOMIZE_VERSION := v5.8.1
 # The versions of Envoy that deploy/envoy.yaml is for; the last one is that of tools/requirements.txt.
-ENVOY_VERSIONS := 1.37.0 1.38.3 1.39.3 1.40.0
+ENVOY_VERSIONS := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
 # As in deploy/Dockerfile.
 CARGO_AUDITABLE_VERSION := 0.7.7
 GRPCURL := $(TOOLS)/bin/grpcurl

@@ -51,6 +51,7 @@ mod tampered;
 pub(crate) mod tokens;
 mod transport;
 mod undecided;
+mod versions;
 mod written;
 mod xds;
 
@@ -60,6 +61,7 @@ use modgud_testbed::{Process, Programs, Setup, Testbed};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -72,6 +74,23 @@ pub(crate) fn programs() -> Programs {
         envoy: program("MODGUD_TEST_ENVOY"),
         python: program("MODGUD_TEST_PYTHON"),
     }
+}
+
+/// The version of the Envoy of this run, such as `1.40.0`.
+fn envoy_version() -> String {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    let read = || {
+        let output = std::process::Command::new(programs().envoy).arg("--version").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = text.split('/').find(|part| part.chars().all(|c| c.is_ascii_digit() || c == '.') && part.contains('.'));
+        version.unwrap_or_else(|| panic!("no version: {text}")).to_owned()
+    };
+    VERSION.get_or_init(read).clone()
+}
+
+/// Its minor version, such as 40.
+fn envoy_minor() -> u32 {
+    envoy_version().split('.').nth(1).unwrap().parse().unwrap()
 }
 
 async fn testbed(setup: Setup) -> Testbed {

@@ -233,7 +233,7 @@ impl Bootstrap<'_> {
         let cluster = |(name, upstream): (&str, &HostPort)| context! { name, host => host(upstream.host()), port => upstream.port() };
         Ok(context! {
             version => Value::from_safe_string(version.to_string()),
-            losses => version.losses().into_iter().map(|loss| Value::from_safe_string(loss.to_owned())).collect::<Value>(),
+            losses => version.losses().map(|loss| Value::from_safe_string(loss.to_owned())).collect::<Value>(),
             xds => xds.map_or_else(|| Value::from(()), XdsFiles::value),
             admin => address(*admin),
             listener => address(*listener),

@@ -25,19 +25,14 @@ pub enum EnvoyVersion {
 }
 
 impl EnvoyVersion {
-    /// Returns what this version does not do of what modgud or its configuration asks for, one sentence or two for each.
-    pub(super) fn losses(self) -> Vec<&'static str> {
-        let lost_before = [
-            (
-                Self::V1_37,
-                "Lost before 1.37: `denials.unavailable: error`. A check that modgud leaves to Envoy is a denial, also with `failure_mode_allow: true`.",
-            ),
-            (
-                Self::V1_37,
-                "Lost before 1.37: `status_on_error`. If modgud does not respond, clients get 403 instead of 503.",
-            ),
+    /// Returns what this version lacks of what the configuration asks for.
+    pub(super) fn losses(self) -> impl Iterator<Item = &'static str> {
+        let losses = [
+            (Self::V1_37, "`denials.unavailable: error`: a check that modgud leaves to Envoy is a denial with 403."),
+            (Self::V1_39, "`..;` as a dot segment: modgud answers 400."),
+            (Self::V1_40, "`omit_empty_values` for metadata: the access log has `null` where there is none."),
         ];
-        lost_before.into_iter().filter(|(since, _)| self < *since).map(|(_, loss)| loss).collect()
+        losses.into_iter().filter(move |(since, _)| self < *since).map(|(_, loss)| loss)
     }
 }
 
