@@ -37,6 +37,8 @@ pub enum Exit {
     Usage,
     /// 3: the check was denied (`call`).
     Denied,
+    /// 4: something could not be decided (`envoy lint`).
+    Undecided,
 }
 
 impl From<Exit> for ExitCode {
@@ -46,6 +48,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Denied => 3,
+            Exit::Undecided => 4,
         })
     }
 }

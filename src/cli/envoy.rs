@@ -1,5 +1,6 @@
 //! `modgud envoy`: Envoy's configuration, derived from modgud's.
 
+mod lint;
 mod xds;
 
 use super::{Exit, print_error, print_line};
@@ -23,9 +24,12 @@ use std::path::PathBuf;
 /// but those of HTTP and Envoy. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001\n  modgud envoy --config modgud.yaml --xds envoy && envoy --config-path envoy/bootstrap.yaml\n  modgud envoy --config modgud.yaml --filter-only > modgud-envoy.yaml"
 )]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The configuration file (YAML); without one, the profile alone
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -69,6 +73,12 @@ pub(super) struct Args {
     https: Https,
     #[command(flatten)]
     tls: Tls,
+}
+
+/// Commands about a configuration of Envoy that exists.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Lint(lint::Args),
 }
 
 /// TLS options of the listener.
@@ -172,6 +182,9 @@ enum EnvoyError {
 }
 
 pub(super) fn run(args: Args) -> Exit {
+    if let Some(Command::Lint(args)) = &args.command {
+        return lint::run(args);
+    }
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
     let keys = Keys::Replaced(EphemeralKeys::default());
     let loaded = match load_with_keys(args.config.as_deref(), &overrides, &Environment::process(), keys) {
@@ -193,6 +206,7 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
         check_listeners(&args, &config.server)?;
     }
     let Args {
+        command: _,
         config: _,
         profile: _,
         listen,

@@ -4,10 +4,12 @@
 use super::{PATIENCE, ask, programs, replaced};
 use crate::cli::process::run_in;
 use crate::readme::{block, blocks, rows};
+use modgud::envoy::lint::Code;
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{Process, start_envoy, start_modgud, start_module};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -189,6 +191,11 @@ async fn the_page_adds_modgud_to_the_example() {
     fs::write(folder.join("with-modgud.yaml"), &by_script).unwrap();
     assert_eq!(merged(folder, "with-modgud.yaml", &[]).await.unwrap(), by_script);
     validate(folder, "with-modgud.yaml").await;
+    let lint = ["envoy", "lint", "--config", "modgud.yaml"];
+    let found = run_in(folder, &[], &[lint.as_slice(), &["envoy.yaml"]].concat()).await;
+    assert!(found.code == Some(1) && found.out.contains(": hole no-ext-authz: "), "{}", found.out);
+    let found = run_in(folder, &[], &[lint.as_slice(), &["with-modgud.yaml"]].concat()).await;
+    assert_eq!((found.code, found.out.as_str()), (Some(0), "0 holes, 0 breaks, 0 undecided\n"));
 
     let mut ours = by_hand;
     for (from, to) in [("8000", 0), ("9901", 0), ("8080", example.app.1.port())] {
@@ -237,6 +244,11 @@ async fn the_script_keeps_what_an_envoy_has() {
     let after = merged(folder, "before.yaml", &["public", "partners"]).await.unwrap();
     fs::write(folder.join("envoy.yaml"), &after).unwrap();
     validate(folder, "envoy.yaml").await;
+    let lint = ["envoy", "lint", "--config", "modgud.yaml", "--listener", "public", "envoy.yaml", "routes.yaml"];
+    let found = run_in(folder, &[], &lint).await.out;
+    for finding in [": hole ext-authz-disabled: ", ": undecided filter-undecided: "] {
+        assert!(found.contains(finding), "no `{finding}`: {found}");
+    }
 
     let after = value(&after);
     let manager = |listener: usize, chain: usize| {
@@ -354,4 +366,56 @@ async fn options_without_effect_are_errors() {
     assert_eq!((output.code, output.out.as_str()), (Some(2), ""));
     let expected = "error: invalid value '1.35' for '--for <VERSION>'\n  [possible values: 1.36, 1.37, 1.38, 1.39, 1.40]\n";
     assert!(output.err.starts_with(expected), "{}", output.err);
+}
+
+/// The omissions that `modgud envoy lint` knows are on the page, each with the words of its code.
+#[test]
+fn the_omissions_are_those_of_lint() {
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    let mut left: BTreeSet<&str> = Code::ALL.iter().filter(|code| code.is_left_out()).map(|code| code.name()).collect();
+    for row in rows(&page).iter().filter(|row| row.len() == 4 && !row[3].is_empty()) {
+        let name = row[3].trim_matches('`');
+        let code = Code::ALL.iter().find(|code| code.name() == name).unwrap_or_else(|| panic!("{PAGE}: no code {name}"));
+        assert_eq!((row[1].as_str(), row[2].as_str()), (code.happens(), code.kind().word()), "{PAGE}: {name}");
+        left.remove(name);
+    }
+    assert!(left.is_empty(), "{PAGE} has no rows for {left:?}");
+}
+
+/// The omissions of the page that are no codes of `modgud envoy lint`: what they do in Envoy.
+#[tokio::test]
+async fn omissions_without_a_code_do_what_the_page_says() {
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    let omissions: Vec<Vec<String>> = rows(&page).into_iter().filter(|row| row.len() == 4).collect();
+    let without_a_code: Vec<&str> = omissions.iter().filter(|row| row[3].is_empty()).map(|row| row[0].as_str()).collect();
+    assert_eq!(without_a_code, ["`path_with_escaped_slashes_action`", "the layer of `layered_runtime`"]);
+
+    let mut example = Example::start().await;
+    let folder = example.folder.path();
+    let (before, _) = compared();
+    let mut before = replaced(&before, "port_value: 8080", &format!("port_value: {}", example.app.1.port()));
+    for port in ["8000", "9901"] {
+        before = replaced(&before, &format!("port_value: {port}"), "port_value: 0");
+    }
+    fs::write(folder.join("before.yaml"), before).unwrap();
+    let yaml = merged(folder, "before.yaml", &[]).await.unwrap();
+    let without = replaced(&yaml, "path_with_escaped_slashes_action: REJECT_REQUEST\n", "server_name: edge\n");
+    fs::write(folder.join("envoy.yaml"), without).unwrap();
+    let (envoy, _, gateway) = start_envoy(&programs(), folder).await.unwrap();
+    let ready = async { while ask(gateway, "GET", "/status", &[]).await.status != 200 {} };
+    timeout(PATIENCE, ready).await.unwrap();
+    assert_eq!(ask(gateway, "GET", "/orders%2fa", &[]).await.status, 400);
+    let reason = |line: &str| line.contains("path_ambiguous").then_some(());
+    example.modgud.wait_for(PATIENCE, reason).await.unwrap();
+    envoy.end().await;
+
+    let (layer, rest) = yaml.split_once("layered_runtime:\n").unwrap();
+    let rest: String = rest.split_inclusive('\n').skip_while(|line| line.starts_with([' ', '-'])).collect();
+    fs::write(folder.join("envoy.yaml"), format!("{layer}{rest}")).unwrap();
+    let mut command = Command::new(programs().envoy);
+    command.args(["--mode", "validate", "--config-path", "envoy.yaml"]).current_dir(folder).kill_on_drop(true);
+    let output = command.output().await.unwrap();
+    let result = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && result.contains("max program size"), "{result}");
+    example.stop().await;
 }
