@@ -82,7 +82,8 @@ fn envoy_version() -> String {
     let read = || {
         let output = std::process::Command::new(programs().envoy).arg("--version").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let version = text.split('/').find(|part| part.chars().all(|c| c.is_ascii_digit() || c == '.') && part.contains('.'));
+        let version =
+            text.split('/').find(|part| part.chars().all(|c| c.is_ascii_digit() || c == '.') && part.contains('.'));
         version.unwrap_or_else(|| panic!("no version: {text}")).to_owned()
     };
     VERSION.get_or_init(read).clone()

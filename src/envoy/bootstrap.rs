@@ -147,7 +147,9 @@ impl CertificateFiles {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootstrapError {
     /// Neither a module nor a core service.
-    #[error("the configuration has no `modules` and no `core.upstream`; write one of them, to have a route, or use --filter-only for an Envoy with routes of its own")]
+    #[error(
+        "the configuration has no `modules` and no `core.upstream`; write one of them, to have a route, or use --filter-only for an Envoy with routes of its own"
+    )]
     Nothing,
     /// TLS without certificate authorities.
     #[error(

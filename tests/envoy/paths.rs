@@ -35,7 +35,11 @@ async fn what_was_decided_on_is_what_the_module_gets() {
         let request = format!("GET {sent} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n{jwt}\r\n\r\n");
         let answer = Exchange::raw(testbed.gateway, request.as_bytes()).await.unwrap();
         if keeps_parameters_of_dot_segments(sent) {
-            assert_eq!((answer.status, &logged(&mut testbed.modgud).await["reason"]), (400, &"path_ambiguous".into()), "{sent}");
+            assert_eq!(
+                (answer.status, &logged(&mut testbed.modgud).await["reason"]),
+                (400, &"path_ambiguous".into()),
+                "{sent}"
+            );
             continue;
         }
         assert_eq!(answer.status, row.status, "{sent}");

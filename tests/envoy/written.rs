@@ -214,7 +214,8 @@ async fn what_can_not_be_written_is_an_error() {
         (
             "{ profile: bifrost }",
             &[][..],
-            "modgud: the configuration has no `modules` and no `core.upstream`; write one of them, to have a route\n",
+            "modgud: the configuration has no `modules` and no `core.upstream`; write one of them, to have a route, or use \
+             --filter-only for an Envoy with routes of its own\n",
         ),
         (
             "{ profile: bifrost, core: { upstream: 'core:1' }, server: { grpc: '127.0.0.1:0' } }",

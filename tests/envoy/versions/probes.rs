@@ -51,7 +51,12 @@ struct Script(Arc<Mutex<Option<CheckRequest>>>);
 
 fn header(name: &str, value: &str, append_action: HeaderAppendAction) -> HeaderValueOption {
     let header = HeaderValue { key: name.to_owned().into(), value: value.to_owned().into(), raw_value: Bytes::new() };
-    HeaderValueOption { header: Some(header), append: None, append_action: append_action.into(), keep_empty_value: false }
+    HeaderValueOption {
+        header: Some(header),
+        append: None,
+        append_action: append_action.into(),
+        keep_empty_value: false,
+    }
 }
 
 #[tonic::async_trait]
@@ -286,7 +291,8 @@ async fn access_log(results: &mut Results, testbed: &mut Testbed) {
     let event = testbed.envoy.wait_for(PATIENCE, found).await.unwrap();
     let reason = &event["reason"];
     results.insert("dynamic metadata of a denial", yes_if(reason == "role_missing", || reason.to_string()));
-    let null: Vec<&String> = event.as_object().unwrap().iter().filter(|(_, one)| one.is_null()).map(|(key, _)| key).collect();
+    let null: Vec<&String> =
+        event.as_object().unwrap().iter().filter(|(_, one)| one.is_null()).map(|(key, _)| key).collect();
     results.insert("absent metadata is left out of the access log", yes_if(null.is_empty(), || "`null`".to_owned()));
 }
 
@@ -297,7 +303,11 @@ async fn real(results: &mut Results) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let name = format!("unix:@modgud-test-envoy-versions-{}", std::process::id());
-    fs::write(folder.join("modgud.yaml"), "profile: bifrost\nmodules: [{ name: api, prefix: /api, upstream: '127.0.0.1:1' }]\n").unwrap();
+    fs::write(
+        folder.join("modgud.yaml"),
+        "profile: bifrost\nmodules: [{ name: api, prefix: /api, upstream: '127.0.0.1:1' }]\n",
+    )
+    .unwrap();
     let pem = KEY.public_pem().unwrap();
     let serving = Serving::start_at(folder, &pem, &["--grpc", &name, "--admin", "127.0.0.1:0"]).await;
     let (envoy, admin, gateway, health) = start(folder, &name).await;
@@ -362,7 +372,8 @@ async fn start(folder: &Path, modgud: &str) -> (Process, SocketAddr, SocketAddr,
     let port = |name: &str| {
         let all = listeners["listener_statuses"].as_array().unwrap();
         let one = all.iter().find(|one| one["name"] == name).unwrap();
-        SocketAddr::from(([127, 0, 0, 1], one["local_address"]["socket_address"]["port_value"].as_u64().unwrap() as u16))
+        let port = one["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
+        SocketAddr::from(([127, 0, 0, 1], port.try_into().unwrap()))
     };
     (envoy, admin, port("gateway"), port("health"))
 }
