@@ -325,7 +325,7 @@ async fn the_parts_are_those_of_the_complete_file() {
             assert_eq!((written.code, written.err.as_str()), (Some(0), ""), "{configuration}");
             files.push(value(&written.out));
         }
-        let [parts, complete] = files.as_slice() else { unreachable!() };
+        let (parts, complete) = (&files[0], &files[1]);
         let manager = &complete["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
         for (key, part) in parts["http_connection_manager"].as_object().unwrap() {
             match key.as_str() {

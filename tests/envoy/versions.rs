@@ -89,7 +89,7 @@ fn renewed(text: &str, version: &str, results: &Results) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut table =
         line(["feature", "modgud uses it for"].map(str::to_owned).into_iter().chain(versions.clone()).collect());
-    table.push_str(&format!("|{}\n", "---|".repeat(versions.len() + 2)));
+    table.extend(["|", &"---|".repeat(versions.len() + 2), "\n"]);
     for feature in &FEATURES {
         let cells = (0..versions.len()).map(|column| cell(feature, column));
         table.push_str(&line([feature.name, feature.used].map(str::to_owned).into_iter().chain(cells).collect()));

@@ -64,7 +64,7 @@ impl Authorization for Script {
     async fn check(&self, check: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         const SET: HeaderAppendAction = HeaderAppendAction::OverwriteIfExistsOrAdd;
         let check = check.into_inner();
-        let order = values(&check, "x-probe").first().map_or(String::new(), |value| text(value));
+        let order = values(&check, "x-probe").first().map_or(String::new(), text);
         *self.0.lock().unwrap() = Some(check);
         let mut ok = OkHttpResponse::default();
         let denial = |code| DeniedHttpResponse {
@@ -114,7 +114,7 @@ fn text(bytes: &Bytes) -> String {
 
 static SCRIPT: OnceLock<u16> = OnceLock::new();
 
-/// Envoy asks [`Script`], allows what has no decision, accepts WebSockets, and one route has a context.
+/// Envoy asks [`Script`], allows what has no decision, accepts upgrades, and one route has a context.
 fn with_script(yaml: &str) -> String {
     let yaml = replaced(yaml, "failure_mode_allow: false", "failure_mode_allow: true");
     let upgrades = "upgrade_configs: [{ upgrade_type: websocket }]\n                http_filters:\n                  # Before modgud";
