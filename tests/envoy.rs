@@ -29,6 +29,7 @@ mod https;
 mod identity;
 mod kept;
 mod limits;
+mod lint;
 mod metadata;
 mod minted;
 mod mtls;

@@ -48,6 +48,9 @@ pub enum LintError {
     /// The document is something else.
     #[error("{0}: {1}")]
     NotEnvoy(String, NotEnvoy),
+    /// No listener has this name.
+    #[error("no listener has the name `{0}`; use the `name` of a listener in these files")]
+    NoSuchListener(String),
 }
 
 impl Document {
@@ -72,13 +75,24 @@ struct Context<'c, 'n> {
 ///
 /// # Errors
 /// [`LintError::NotEnvoy`] for a document of another kind.
-pub fn lint(documents: &[Document], settings: Option<&Settings<'_>>) -> Result<Report, LintError> {
+/// [`LintError::NoSuchListener`] for a name in `only` that no listener has. Without names all listeners are checked.
+pub fn lint(documents: &[Document], settings: Option<&Settings<'_>>, only: &[String]) -> Result<Report, LintError> {
     let findings = Findings::default();
     {
         let mut model = Model::default();
         for document in documents {
             let root = At::root(&document.0, &findings);
             model.add(&root).map_err(|error| LintError::NotEnvoy(document.0.place.origin.to_string(), error))?;
+        }
+        for name in only {
+            if !model.listeners.iter().any(|listener| listener.text("name") == Some(name)) {
+                return Err(LintError::NoSuchListener(name.clone()));
+            }
+        }
+        if !only.is_empty() {
+            model
+                .listeners
+                .retain(|listener| listener.text("name").is_some_and(|name| only.iter().any(|one| one == name)));
         }
         model.report_sources();
         let context = Context { model: &model, settings, names: Names::of(settings) };

@@ -66,6 +66,7 @@ async fn every_command_shows_an_example_of_itself() {
             "apikey new",
             "correlation verify",
             "correlation sign",
+            "envoy lint",
             "openapi check",
             "openapi rules",
             "openapi merge",

@@ -2,7 +2,7 @@
 
 use super::super::{Exit, counted, print_error, print_line};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
-use crate::envoy::lint::{Code, Document, Kind, LintError, MAX_BYTES, Report, Settings, lint};
+use crate::envoy::lint::{self, Code, Document, Kind, LintError, MAX_BYTES, Report, Settings};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use serde_json::{Value, json};
 use std::io;
@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
+    /// Check only the listener of this name; can be repeated. By default all are checked, also those for outgoing requests
+    #[arg(long = "listener", value_name = "NAME")]
+    listeners: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -73,7 +76,7 @@ pub(super) fn run(args: &Args) -> Exit {
 }
 
 fn check(args: &Args) -> Result<Report, EnvoyLintError> {
-    let Args { files, config, profile, json: _ } = args;
+    let Args { files, config, profile, listeners, json: _ } = args;
     if files.iter().filter(|file| is_input(file)).count() > 1 {
         return Err(EnvoyLintError::InputTwice);
     }
@@ -87,7 +90,7 @@ fn check(args: &Args) -> Result<Report, EnvoyLintError> {
     };
     let documents = files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
     let settings = loaded.as_ref().map(|loaded| Settings::of(&loaded.config));
-    Ok(lint(&documents, settings.as_ref())?)
+    Ok(lint::lint(&documents, settings.as_ref(), listeners)?)
 }
 
 fn is_input(file: &Path) -> bool {

@@ -227,7 +227,7 @@ codes! {
         "this field is newer than these checks, or misspelt";
         "review it"
     FieldTwice "field-twice" Undecided:
-        "it is there twice, and Envoy uses only one of them";
+        "it is there twice, and Envoy uses either one";
         "remove one"
     Unreadable "unreadable" Undecided:
         "the value is not of the form that Envoy accepts";

@@ -61,7 +61,10 @@ fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'
             }
             Coverage::Disabled(at) => {
                 is_covered = false;
-                at.report(Code::ExtAuthzDisabled, format!("`ext_authz` is disabled on a route to `{}`", route.cluster()));
+                at.report(
+                    Code::ExtAuthzDisabled,
+                    format!("`ext_authz` is disabled on a route to `{}`", route.cluster()),
+                );
             }
             Coverage::Missing => missing.push(route.cluster()),
         }
@@ -70,7 +73,11 @@ fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'
     missing.dedup();
     if chain.checks.is_empty() && !chain.may_hide_checks && (routes.is_partial || !missing.is_empty()) {
         let to = if missing.is_empty() { "services".to_owned() } else { format!("`{}`", missing.join("`, `")) };
-        manager.report_field("http_filters", Code::NoExtAuthz, format!("there is no `ext_authz` before routes to {to}"));
+        manager.report_field(
+            "http_filters",
+            Code::NoExtAuthz,
+            format!("there is no `ext_authz` before routes to {to}"),
+        );
     }
     is_covered
 }

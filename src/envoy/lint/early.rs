@@ -11,7 +11,7 @@ const HEADER_MUTATION: &str = "envoy.extensions.http.early_header_mutation.heade
 pub(super) struct EarlyRemoval<'n> {
     matchers: Vec<TextMatcher<'n>>,
     /// True if Envoy rejects requests with `_` in a header's name, or drops such headers.
-    pub(super) refuses_underscores: bool,
+    refuses_underscores: bool,
 }
 
 impl<'n> EarlyRemoval<'n> {

@@ -94,7 +94,8 @@ fn check_enabled(filter: &At<'_>) -> bool {
         let whole = [100, 10_000, 1_000_000].get(scale.unwrap_or_default()).copied().unwrap_or(100);
         let part = of("numerator");
         if part < whole {
-            bypassed |= report(&enabled, Code::FilterEnabled, format!("modgud is asked for {part} of {whole} requests"));
+            bypassed |=
+                report(&enabled, Code::FilterEnabled, format!("modgud is asked for {part} of {whole} requests"));
         } else if let Some(key) = enabled.field("runtime_key").filter(|key| key.as_text() != Some("")) {
             key.report(Code::RuntimeKey, "a runtime key can disable the filter");
         }

@@ -5,6 +5,7 @@ use super::Context;
 use super::code::Code;
 use super::fields;
 use super::routes::Route;
+use super::settings::is_of;
 use super::view::At;
 
 pub(super) const EXT_AUTHZ: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
@@ -145,7 +146,8 @@ impl<'n> ExtAuthz<'n> {
 
     /// Returns its settings on a route, the most specific first.
     pub(super) fn settings_on(&self, route: &Route<'n>) -> Vec<At<'n>> {
-        let entries = route.levels.iter().filter_map(|level| entry(&level.field("typed_per_filter_config")?, self.name));
+        let entries =
+            route.levels.iter().filter_map(|level| entry(&level.field("typed_per_filter_config")?, self.name));
         let inner = entries.filter_map(|entry| match entry.message() {
             Some(FILTER_CONFIG) => entry.field("config"),
             _ => Some(entry),
@@ -206,12 +208,8 @@ fn examine<'n>(context: &Context<'_, 'n>, typed: &At<'n>, kind: Option<&str>, is
 pub(super) fn overwrites(context: &Context<'_, '_>, added: &At<'_>) {
     let (Some(header), Some(settings)) = (added.field("header"), context.settings) else { return };
     let name = header.text("key").unwrap_or_default().to_ascii_lowercase().replace('_', "-");
-    let is_own = |own: &String| match own.to_ascii_lowercase().strip_suffix('*') {
-        Some(stem) => name.starts_with(stem),
-        None => own.eq_ignore_ascii_case(&name),
-    };
     let is_from_request = header.text("value").is_some_and(|value| value.contains("%REQ"));
-    if is_from_request && settings.filter.removed_early.iter().any(is_own) {
+    if is_from_request && settings.filter.removed_early.iter().any(|own| is_of(own, &name)) {
         header.report(Code::IdentityOverwritten, format!("`{name}` is written from another header"));
     }
 }

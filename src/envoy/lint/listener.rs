@@ -5,7 +5,8 @@ use super::view::At;
 use super::{Context, connection};
 
 const MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-const MOBILE_MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.EnvoyMobileHttpConnectionManager";
+const MOBILE_MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.EnvoyMobileHttpConnectionManager";
 
 /// Filters before the connection manager that only count, limit or reject connections.
 const HARMLESS: [&str; 5] = ["connection_limit", "ext_authz", "local_ratelimit", "ratelimit", "rbac"];

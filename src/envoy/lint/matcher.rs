@@ -25,12 +25,8 @@ pub(super) fn expression(text: &str) -> Option<Regex> {
 impl<'n> TextMatcher<'n> {
     /// Reads a `StringMatcher`.
     pub(super) fn of(at: &At<'n>) -> Self {
-        let kinds: [(&str, fn(&'n str) -> Self); 4] = [
-            ("exact", Self::Exact),
-            ("prefix", Self::Prefix),
-            ("suffix", Self::Suffix),
-            ("contains", Self::Contains),
-        ];
+        let kinds: [(&str, fn(&'n str) -> Self); 4] =
+            [("exact", Self::Exact), ("prefix", Self::Prefix), ("suffix", Self::Suffix), ("contains", Self::Contains)];
         if let Some((text, kind)) = kinds.into_iter().find_map(|(name, kind)| Some((at.text(name)?, kind))) {
             return kind(text);
         }

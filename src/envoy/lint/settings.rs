@@ -55,14 +55,23 @@ impl Names {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name.to_owned());
         let sample = |pattern: &String| pattern.to_ascii_lowercase().replace('*', "zz");
         match settings {
-            Some(Settings { filter, .. }) => Self {
-                written: filter.removed_early.iter().map(sample).chain(overrides).collect(),
-                read: filter.spared.clone(),
-            },
-            None => Self {
-                written: overrides.collect(),
-                read: BTreeSet::from(["authorization".to_owned()]),
-            },
+            Some(Settings { filter, .. }) => {
+                let is_written = |name: &&String| filter.removed_early.iter().any(|pattern| is_of(pattern, name));
+                let both = filter.spared.iter().filter(is_written).cloned();
+                Self {
+                    written: filter.removed_early.iter().map(sample).chain(overrides).chain(both).collect(),
+                    read: filter.spared.clone(),
+                }
+            }
+            None => Self { written: overrides.collect(), read: BTreeSet::from(["authorization".to_owned()]) },
         }
+    }
+}
+
+/// Returns true if a name, in lower case, is one of a pattern such as `x-core-*`.
+pub(super) fn is_of(pattern: &str, name: &str) -> bool {
+    match pattern.to_ascii_lowercase().strip_suffix('*') {
+        Some(stem) => name.starts_with(stem),
+        None => pattern.eq_ignore_ascii_case(name),
     }
 }

@@ -39,7 +39,7 @@ impl<'n> At<'n> {
         let member = match found.next() {
             None => first,
             Some(second) => {
-                self.below(second).report(Code::FieldTwice, format!("`{}` is `{}`", second.key, first.key));
+                self.below(second).report(Code::FieldTwice, format!("`{camel}` and `{name}` are one field"));
                 second
             }
         };
