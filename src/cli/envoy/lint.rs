@@ -2,7 +2,7 @@
 
 use super::super::{Exit, counted, print_error, print_line};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
-use crate::envoy::lint::{self, Code, Document, Kind, LintError, MAX_BYTES, Report, Settings};
+use crate::envoy::lint::{self, Code, Document, Finding, Kind, LintError, MAX_BYTES, Report, Settings};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use serde_json::{Value, json};
 use std::io;
@@ -128,7 +128,7 @@ fn print(report: &Report) {
 }
 
 fn json(args: &Args, report: &Report) -> Value {
-    let findings: Vec<Value> = report.findings.iter().map(|finding| finding.json()).collect();
+    let findings: Vec<Value> = report.findings.iter().map(Finding::json).collect();
     let codes: Vec<&str> = report.not_checked.iter().copied().map(Code::name).collect();
     let files: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
     json!({

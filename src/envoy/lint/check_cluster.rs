@@ -3,6 +3,7 @@
 use super::Context;
 use super::code::Code;
 use super::view::At;
+use crate::diagnostic::Quoted;
 use crate::envoy::bootstrap::Transport;
 use std::time::Duration;
 
@@ -34,10 +35,14 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, filter: &At<'n>) -> Option<&'
     match context.model.clusters.get(name) {
         Some(cluster) => check_cluster(context, &cluster.clone().within("cluster", Some(name))),
         None if context.model.has_all_clusters() => {
-            envoy.report_field("cluster_name", Code::ClusterMissing, format!("the cluster `{name}` does not exist"));
+            envoy.report_field(
+                "cluster_name",
+                Code::ClusterMissing,
+                format!("the cluster {} does not exist", Quoted::new(name)),
+            );
         }
         None => {
-            let found = format!("the cluster `{name}` is not in these files");
+            let found = format!("the cluster {} is not in these files", Quoted::new(name));
             envoy.report_field("cluster_name", Code::NotIncluded, found);
         }
     }

@@ -7,16 +7,18 @@ use super::filters::{Chain, Coverage};
 use super::routes::{Routes, Target};
 use super::view::At;
 use super::{ext_authz, fields};
+use crate::diagnostic::Quoted;
 use modgud_core::http::request::SchemeSource;
 
-/// Checks a connection manager. `has_tls` is true if its clients connect by TLS.
-pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_tls: bool) {
+/// Checks a connection manager. `has_certificates` is true if its clients can have a certificate.
+pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_certificates: bool) {
     let chain = Chain::of(context, &manager.items("http_filters"));
     let routes = Routes::of(context, manager);
     let is_covered = check_routes(context, manager, &chain, &routes);
     let forwards =
         routes.is_partial || routes.forwarding.iter().any(|route| route.target(context) != Target::AdminFigures);
     let mut checks = chain.checks;
+    let mut is_bypassed = !is_covered;
     for upgrade in manager.items("upgrade_configs") {
         let Some(filters) = upgrade.field("filters").filter(|_| upgrade.flag("enabled") != Some(false)) else {
             continue;
@@ -28,7 +30,11 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_tls: bo
         let own = Chain::of(context, &filters_of);
         if own.checks.is_empty() && !own.may_hide_checks && forwards {
             let kind = upgrade.text("upgrade_type").unwrap_or_default();
-            filters.report(Code::UpgradeWithoutExtAuthz, format!("the filters for `{kind}` have no `ext_authz`"));
+            is_bypassed = true;
+            filters.report(
+                Code::UpgradeWithoutExtAuthz,
+                format!("the filters for {} have no `ext_authz`", Quoted::new(kind)),
+            );
         }
         checks.extend(own.checks);
     }
@@ -36,9 +42,8 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_tls: bo
         return;
     }
     manager.only(fields::MANAGER);
-    check_requests(context, manager, has_tls);
+    check_requests(context, manager, has_certificates);
     let early = EarlyRemoval::of(manager, check_underscores(manager));
-    let mut is_bypassed = !is_covered;
     for check in &checks {
         is_bypassed |= ext_authz::check(context, check, &early, &routes.forwarding);
     }
@@ -49,12 +54,12 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_tls: bo
 
 /// Checks the routes. Returns true if modgud decides on all of them.
 fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'n>, routes: &Routes<'n>) -> bool {
-    let mut missing: Vec<&str> = Vec::new();
+    let mut missing: Vec<String> = Vec::new();
     let mut is_covered = true;
     for route in &routes.forwarding {
         let target = route.target(context);
         match chain.coverage(route) {
-            Coverage::Checked => route.check(context),
+            Coverage::Checked => route.check(context, chain),
             Coverage::Disabled(_) | Coverage::Missing if target == Target::AdminFigures => {}
             Coverage::Disabled(_) | Coverage::Missing if target == Target::Admin => {
                 route.at().report(Code::AdminExposed, "the route leads to Envoy's admin interface");
@@ -63,16 +68,16 @@ fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'
                 is_covered = false;
                 at.report(
                     Code::ExtAuthzDisabled,
-                    format!("`ext_authz` is disabled on a route to `{}`", route.cluster()),
+                    format!("`ext_authz` is disabled on a route to {}", route.destination()),
                 );
             }
-            Coverage::Missing => missing.push(route.cluster()),
+            Coverage::Missing => missing.push(route.destination()),
         }
     }
     missing.sort_unstable();
     missing.dedup();
     if chain.checks.is_empty() && !chain.may_hide_checks && (routes.is_partial || !missing.is_empty()) {
-        let to = if missing.is_empty() { "services".to_owned() } else { format!("`{}`", missing.join("`, `")) };
+        let to = if missing.is_empty() { "services".to_owned() } else { missing.join(", ") };
         manager.report_field(
             "http_filters",
             Code::NoExtAuthz,
@@ -83,7 +88,7 @@ fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'
 }
 
 /// Checks what Envoy makes of a request before any filter.
-fn check_requests(context: &Context<'_, '_>, manager: &At<'_>, has_tls: bool) {
+fn check_requests(context: &Context<'_, '_>, manager: &At<'_>, has_certificates: bool) {
     if !manager.is_true("normalize_path") {
         manager.report_field("normalize_path", Code::NormalizePath, "it is not `true`");
     }
@@ -94,7 +99,7 @@ fn check_requests(context: &Context<'_, '_>, manager: &At<'_>, has_tls: bool) {
     let forwards = match manager.choice("forward_client_cert_details", &details) {
         Some(4) => true,
         // These forward the header only of clients with a certificate.
-        Some(1 | 2) => has_tls,
+        Some(1 | 2) => has_certificates,
         Some(_) | None => false,
     };
     if forwards {

@@ -7,6 +7,7 @@ use super::fields;
 use super::routes::Route;
 use super::settings::is_of;
 use super::view::At;
+use crate::diagnostic::Quoted;
 
 pub(super) const EXT_AUTHZ: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
 const PER_ROUTE: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute";
@@ -57,6 +58,8 @@ pub(super) struct Chain<'n> {
     pub(super) checks: Vec<ExtAuthz<'n>>,
     /// True if a filter that is not examined may be `ext_authz`.
     pub(super) may_hide_checks: bool,
+    /// The names of filters after `ext_authz` that change headers. Routes can have settings for them.
+    mutators: Vec<&'n str>,
 }
 
 /// The outcome for a route.
@@ -71,7 +74,7 @@ pub(super) enum Coverage<'n> {
 
 impl<'n> Chain<'n> {
     pub(super) fn of(context: &Context<'_, 'n>, filters: &[At<'n>]) -> Self {
-        let mut chain = Self { checks: Vec::new(), may_hide_checks: false };
+        let mut chain = Self { checks: Vec::new(), may_hide_checks: false, mutators: Vec::new() };
         let mut known: Vec<(At<'n>, Option<At<'n>>)> = Vec::new();
         for filter in filters {
             filter.only(fields::HTTP_FILTER);
@@ -98,11 +101,23 @@ impl<'n> Chain<'n> {
                     let kind = message.and_then(kind);
                     routed |= kind == Some("router");
                     let is_before = first.is_none_or(|first| index < first);
+                    if kind == Some("header_mutation") && !is_before {
+                        chain.mutators.push(name);
+                    }
                     chain.may_hide_checks |= !examine(context, &typed, kind, is_before);
                 }
             }
         }
         chain
+    }
+
+    /// Checks what a level of a route adds to the filters that change headers after modgud.
+    pub(super) fn check_mutations(&self, context: &Context<'_, 'n>, level: &At<'n>) {
+        let Some(all) = level.field("typed_per_filter_config") else { return };
+        for entry in self.mutators.iter().filter_map(|name| entry(&all, name)) {
+            let inner = if entry.message() == Some(FILTER_CONFIG) { entry.field("config") } else { Some(entry) };
+            check_mutations(context, inner.as_ref());
+        }
     }
 
     /// Finds out if modgud decides on a route.
@@ -121,27 +136,24 @@ impl<'n> Chain<'n> {
 impl<'n> ExtAuthz<'n> {
     /// Returns what disables it for a route. Of several levels the most specific one counts.
     fn off_for(&self, route: &Route<'n>) -> Option<At<'n>> {
-        let mut filter: Option<Option<At<'n>>> = None;
-        let mut check: Option<Option<At<'n>>> = None;
-        for level in &route.levels {
-            let Some(entry) = level.field("typed_per_filter_config").and_then(|all| entry(&all, self.name)) else {
-                continue;
-            };
-            let own = |at: &At<'n>| at.field("disabled").filter(|_| at.is_true("disabled"));
-            let (wrapper, inner) = match entry.message() {
-                Some(FILTER_CONFIG) => (own(&entry), entry.field("config")),
-                _ => (None, Some(entry)),
-            };
-            filter.get_or_insert(wrapper);
-            match inner {
-                Some(inner) if inner.message() == Some(PER_ROUTE) => {
-                    check.get_or_insert_with(|| own(&inner));
-                }
-                Some(other) => other.report(Code::Unreadable, "these are no settings of `ext_authz`"),
-                None => {}
+        let disabled = |at: &At<'n>| at.field("disabled").filter(|_| at.is_true("disabled"));
+        let entries =
+            route.levels.iter().filter_map(|level| entry(&level.field("typed_per_filter_config")?, self.name));
+        // The settings of any filter, and those of this one, which may be in them.
+        let parts = entries.map(|entry| match entry.message() {
+            Some(FILTER_CONFIG) => (disabled(&entry), entry.field("config")),
+            _ => (None, Some(entry)),
+        });
+        let parts: Vec<(Option<At<'n>>, Option<At<'n>>)> = parts.collect();
+        let off = parts.first().map_or_else(|| self.off.clone(), |(off, _)| off.clone());
+        let own = parts.into_iter().filter_map(|(_, own)| own).find(|own| {
+            let is_own = own.message() == Some(PER_ROUTE);
+            if !is_own {
+                own.report(Code::Unreadable, "these are no settings of `ext_authz`");
             }
-        }
-        filter.unwrap_or_else(|| self.off.clone()).or_else(|| check.flatten())
+            is_own
+        });
+        off.or_else(|| disabled(&own?))
     }
 
     /// Returns its settings on a route, the most specific first.
@@ -171,7 +183,7 @@ fn typed<'n>(context: &Context<'_, 'n>, filter: &At<'n>) -> Option<At<'n>> {
         let name = filter.text("name").unwrap_or_default();
         let found = context.model.extension(name).and_then(|extension| extension.field("typed_config"));
         if found.is_none() {
-            discovery.report(Code::NotIncluded, format!("the filter `{name}` is not in these files"));
+            discovery.report(Code::NotIncluded, format!("the filter {} is not in these files", Quoted::new(name)));
         }
         return found;
     }
@@ -190,18 +202,25 @@ fn examine<'n>(context: &Context<'_, 'n>, typed: &At<'n>, kind: Option<&str>, is
     let message = typed.message().unwrap_or("no type");
     match kind {
         Some("cache" | "cache_v2") if is_before => typed.report(Code::CacheBefore, "the cache is before `ext_authz`"),
-        Some("header_mutation") if !is_before => {
-            let mutations = typed.at(&["mutations"]).map(|all| all.items("request_mutations")).unwrap_or_default();
-            mutations.iter().filter_map(|one| one.field("append")).for_each(|added| overwrites(context, &added));
-        }
+        Some("header_mutation") if !is_before => check_mutations(context, Some(typed)),
         Some(kind) if HARMLESS.contains(&kind) || is_before && HARMLESS_BEFORE.contains(&kind) => {}
         kind => {
-            typed.report(Code::FilterUndecided, format!("a filter of the type `{message}` is {place} `ext_authz`"));
+            typed.report(
+                Code::FilterUndecided,
+                format!("a filter of the type {} is {place} `ext_authz`", Quoted::new(message)),
+            );
             let is_known = ["lua", "wasm", "ext_proc", "golang", "dynamic_modules"];
             return kind.is_some_and(|kind| is_known.contains(&kind));
         }
     }
     true
+}
+
+/// Checks the settings of a filter that changes headers after modgud.
+fn check_mutations(context: &Context<'_, '_>, settings: Option<&At<'_>>) {
+    let mutations = settings.and_then(|settings| settings.field("mutations"));
+    let mutations = mutations.map(|all| all.items("request_mutations")).unwrap_or_default();
+    mutations.iter().filter_map(|one| one.field("append")).for_each(|added| overwrites(context, &added));
 }
 
 /// Reports a header that Envoy writes after modgud, if it is an identity header and its value is from another header.

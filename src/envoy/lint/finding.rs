@@ -84,10 +84,14 @@ impl Findings {
         }
     }
 
-    /// Returns the report: the worst kind first, then in the order of the files.
+    /// Returns the report: the worst kind first, then by file and place.
     pub(super) fn report(self, not_checked: Vec<Code>) -> Report {
         let Collected { mut list, known: _, more } = self.0.into_inner();
-        list.sort_by_key(|finding| finding.code.kind());
+        list.sort_by(|one, other| {
+            let order = |finding: &Finding| (finding.code.kind(), finding.location.position);
+            let origins = || one.location.origin.cmp(&other.location.origin);
+            order(one).0.cmp(&order(other).0).then_with(origins).then_with(|| order(one).1.cmp(&order(other).1))
+        });
         Report { findings: list, more, not_checked }
     }
 }

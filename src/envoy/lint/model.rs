@@ -133,15 +133,12 @@ impl<'n> Model<'n> {
             "ListenersConfigDump.StaticListener" => self.listener(dump, false),
             "ListenersConfigDump.DynamicListener" => self.listener(dump, true),
             "RoutesConfigDump" => {
-                for list in ["static_route_configs", "dynamic_route_configs"] {
-                    dump.items(list).iter().for_each(|routes| self.inner(routes, "route_config"));
-                }
+                // The static ones are in their connection managers too, where they are found.
+                dump.items("dynamic_route_configs").iter().for_each(|routes| self.inner(routes, "route_config"));
             }
-            "RoutesConfigDump.StaticRouteConfig" | "RoutesConfigDump.DynamicRouteConfig" => {
-                self.inner(dump, "route_config");
-            }
+            "RoutesConfigDump.DynamicRouteConfig" => self.inner(dump, "route_config"),
             "ClustersConfigDump" => {
-                for list in ["static_clusters", "dynamic_active_clusters", "dynamic_warming_clusters"] {
+                for list in ["static_clusters", "dynamic_active_clusters"] {
                     dump.items(list).iter().for_each(|cluster| self.inner(cluster, "cluster"));
                 }
                 self.has_other_clusters = true;
@@ -168,12 +165,7 @@ impl<'n> Model<'n> {
         let Some(inner) = dump.field(name) else { return };
         match inner.message() {
             Some(CLUSTER) => insert(&mut self.clusters, inner),
-            Some(ROUTES) => {
-                // Static routes are those of a connection manager, which may have no name.
-                if inner.text("name").is_some() {
-                    insert(&mut self.routes, inner);
-                }
-            }
+            Some(ROUTES) => insert(&mut self.routes, inner),
             Some(EXTENSION) => insert(&mut self.extensions, inner),
             _ => {}
         }

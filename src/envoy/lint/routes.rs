@@ -3,9 +3,10 @@
 use super::Context;
 use super::code::Code;
 use super::fields;
-use super::filters::overwrites;
+use super::filters::{Chain, overwrites};
 use super::matcher::expression;
 use super::view::At;
+use crate::diagnostic::Quoted;
 
 /// Pages of the admin interface that only show figures.
 const HARMLESS_PAGES: [&str; 4] = ["/ready", "/server_info", "/stats", "/stats/prometheus"];
@@ -49,7 +50,7 @@ impl<'n> Routes<'n> {
             let name = rds.text("route_config_name").unwrap_or_default();
             match context.model.routes(name) {
                 Some(found) => routes.add(found),
-                None => routes.leave_out(&rds, format!("the routes `{name}` are not in these files")),
+                None => routes.leave_out(&rds, format!("the routes {} are not in these files", Quoted::new(name))),
             }
         } else {
             let scoped = manager.field("scoped_routes");
@@ -111,9 +112,9 @@ impl<'n> Routes<'n> {
 }
 
 impl<'n> Route<'n> {
-    /// Returns the names of its cluster for a text.
-    pub(super) fn cluster(&self) -> &'n str {
-        self.cluster.unwrap_or("a service")
+    /// Returns its cluster for a text.
+    pub(super) fn destination(&self) -> String {
+        self.cluster.map_or_else(|| "a service".to_owned(), |name| Quoted::new(name).to_string())
     }
 
     /// Returns the route itself.
@@ -131,8 +132,9 @@ impl<'n> Route<'n> {
     }
 
     /// Checks which paths a route matches, and which headers it adds. Only for routes on which modgud decides.
-    pub(super) fn check(&self, context: &Context<'_, 'n>) {
+    pub(super) fn check(&self, context: &Context<'_, 'n>, chain: &Chain<'n>) {
         for level in &self.levels {
+            chain.check_mutations(context, level);
             for added in level.items("request_headers_to_add") {
                 overwrites(context, &added);
             }
@@ -144,7 +146,7 @@ impl<'n> Route<'n> {
             matched.report_field("case_sensitive", Code::RouteIgnoresCase, "`case_sensitive` is `false`");
         }
         if let Some(prefix) = matched.text("prefix").filter(|prefix| !prefix.is_empty() && !prefix.ends_with('/')) {
-            let found = format!("`{prefix}` has no `/` at its end");
+            let found = format!("{} has no `/` at its end", Quoted::new(prefix));
             matched.report_field("prefix", Code::PrefixWithoutSeparator, found);
         }
         for unclear in ["connect_matcher", "path_match_policy"] {
@@ -166,7 +168,7 @@ fn check_expression(regex: &At<'_>) {
     let longer = format!("{stem}zz/zz");
     let matches_longer = expression(text).is_some_and(|expression| expression.is_match(&longer));
     if stem.len() > 1 && !stem.ends_with('/') && matches_longer {
-        regex.report(Code::PrefixWithoutSeparator, format!("the expression also matches `{longer}`"));
+        regex.report(Code::PrefixWithoutSeparator, format!("the expression also matches {}", Quoted::new(&longer)));
     } else {
         regex.report(Code::RegexRoute, "the path is matched by an expression");
     }

@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::finding::{Finding, Findings};
 use crate::diagnostic::Quoted;
-use crate::yaml::{Element, Member, Node, Value};
+use crate::yaml::{Element, Member, Node, Value, is_format_char};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl<'n> At<'n> {
         let path = if is_word(&member.key) {
             if self.path.is_empty() { member.key.clone() } else { format!("{}.{}", self.path, member.key) }
         } else {
-            format!("{}[{}]", self.path, serde_json::Value::from(member.key.as_str()))
+            format!("{}[{}]", self.path, quoted(&member.key))
         };
         Self { node: &member.node, path, scope: Rc::clone(&self.scope), findings: self.findings }
     }
@@ -103,7 +103,9 @@ impl<'n> At<'n> {
         let field = self.field(name)?;
         match &field.node.value {
             Value::Bool(flag) => Some(*flag),
-            _ => field.unreadable("`true` or `false`"),
+            Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                field.unreadable("`true` or `false`")
+            }
         }
     }
 
@@ -195,6 +197,15 @@ impl<'n> At<'n> {
 
 fn is_word(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Returns a key in quotes, with escapes for characters that affect a terminal.
+fn quoted(key: &str) -> String {
+    let text = serde_json::Value::from(key).to_string();
+    let escape = |letter: char| {
+        if is_format_char(letter) { format!("\\u{:04x}", u32::from(letter)) } else { letter.to_string() }
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Returns the other spelling of a field's name.

@@ -61,9 +61,7 @@ async fn what_modgud_envoy_writes_has_no_finding() {
         ("", &[][..]),
         (tls, &to_tls),
         (
-            "server: { grpc: 'unix:/run/modgud/check.sock', deadline: 5s, max_in_flight: 10000, max_message: 64MiB }"
-                .replace("64MiB", "16MiB")
-                .leak(),
+            "server: { grpc: 'unix:/run/modgud/check.sock', deadline: 5s, max_in_flight: 10000, max_message: 16MiB }",
             &[],
         ),
         ("server: { grpc: 'unix:@modgud', insecure_plaintext: true }", &["--health-listen", "0.0.0.0:8001"]),
@@ -73,7 +71,7 @@ async fn what_modgud_envoy_writes_has_no_finding() {
         ),
         ("", &["--tls-cert", "/a.pem", "--tls-key", "/a.key", "--listen", "[::]:443", "--modgud", "modgud:9191"]),
         ("modules: [{ name: a, prefix: /a.b, upstream: 'a:1', keep_prefix: true, case: fold }]", &[]),
-        ("authenticators: [{ name: mesh, mtls: { principals: ['spiffe://example.org/*'] } }]", &[]),
+        ("authenticators: [{ name: mesh, mtls: { principals: ['*'] } }]", &[]),
         ("upstream: { keep: [x-forwarded-host], strip: [x-*] }", &[]),
         (
             "rules: [{ name: a, match: { paths: ['/a'] }, access: public, when: \"request.headers['cookie'] == ''\" }]",
@@ -145,16 +143,16 @@ async fn files_that_are_left_out_are_undecided() {
 async fn a_listener_that_reaches_more_of_the_admin_interface_is_a_hole() {
     let (loaded, mut root) = written(CONFIG, &["--health-listen", "127.0.0.1:8001"]).await;
     assert_eq!(found(&report(&[&root], Some(&loaded))), []);
-    let routes = "static_resources.listeners[1].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0]";
+    let routes = "static_resources.listeners[1].filter_chains[0].filters[1].typed_config.route_config.virtual_hosts[0].routes[0]";
     let pointer =
-        "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
+        "/static_resources/listeners/1/filter_chains/0/filters/1/typed_config/route_config/virtual_hosts/0/routes/0";
     for matched in [json!({ "prefix": "/" }), json!({ "path": "/config_dump" }), json!({ "path": "/quitquitquit" })] {
         root.pointer_mut(pointer).unwrap()["match"] = matched;
         assert_eq!(found(&report(&[&root], Some(&loaded))), [("admin-exposed", routes)]);
     }
     // Another cluster is a service.
     root.pointer_mut(pointer).unwrap()["route"]["cluster"] = "crm".into();
-    let filters = "static_resources.listeners[1].filter_chains[0].filters[0].typed_config.http_filters";
+    let filters = "static_resources.listeners[1].filter_chains[0].filters[1].typed_config.http_filters";
     assert_eq!(found(&report(&[&root], Some(&loaded))), [("no-ext-authz", filters)]);
 }
 
@@ -173,8 +171,8 @@ async fn a_dump_of_a_running_envoy_is_read() {
     fs::write(folder.path().join("modgud.yaml"), config).unwrap();
     let manager = ".filter_chains[0].filters[0].typed_config";
     let holes = [
-        format!("{manager}.http_filters[1].typed_config.failure_mode_allow"),
         format!("{manager}.route_config.virtual_hosts[0].routes[0].match.prefix"),
+        format!("{manager}.http_filters[1].typed_config.failure_mode_allow"),
     ];
     for (edit, code, expected) in [(None, 0, &[][..]), (Some(opened as fn(&str) -> String), 1, &holes)] {
         let testbed =

@@ -27,12 +27,12 @@ async fn what_is_no_configuration_of_envoy_is_an_error_with_its_place() {
         ("resources: [{ '@type': type.googleapis.com/example.Listener }]", none),
         ("'@type': type.googleapis.com/example.Listener", none),
         ("profile: bifrost\nmodules: []", none),
-        ("static_resources: { listeners: []", ":1:18: "),
-        ("static_resources: {}\nstatic_resources: {}", ":2:1: "),
+        ("static_resources: { listeners: []", "1:19: unclosed bracket"),
+        ("static_resources: {}\nstatic_resources: {}", "2:1: duplicate mapping key"),
         (&deep, "the document is nested deeper than 64 levels, the limit for a configuration of Envoy"),
         (
             &format!("a0: &a0 [x]\n{laughs}static_resources: *a9"),
-            "the document has more values than the limit for a configuration of Envoy",
+            "up to here the document has more values than the limit for a configuration of Envoy",
         ),
         ("\u{0}", "1:1: "),
     ]

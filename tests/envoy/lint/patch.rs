@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt::Write;
 
 /// One change: `set`, `insert` before the element of this index, or removal.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,9 +45,9 @@ impl Place {
         let mut path = String::new();
         for step in pointer.trim_matches('/').split('/') {
             match step.parse::<usize>() {
-                Ok(index) => path.push_str(&format!("[{index}]")),
+                Ok(index) => write!(path, "[{index}]").unwrap(),
                 Err(_) if path.is_empty() => path.push_str(step),
-                Err(_) => path.push_str(&format!(".{step}")),
+                Err(_) => write!(path, ".{step}").unwrap(),
             }
         }
         path + rest

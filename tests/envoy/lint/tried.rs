@@ -239,3 +239,42 @@ async fn a_request_waits_without_end_without_a_timeout() {
     assert!(waiting.await.is_err(), "there is an answer");
     testbed.stop().await;
 }
+
+/// Two listeners whose Envoy answers 502 if modgud does not answer in time: `short` waits for less than modgud's deadline.
+fn two_timeouts(yaml: &str) -> String {
+    let mut root: Value = serde_saphyr::from_str(yaml).unwrap();
+    let set = |at: &str, value: Value| Patch { at: at.to_owned(), set: Some(value), insert: None };
+    apply(&mut root, &[set("A/status_on_error/code", json!("BadGateway")), set("L/name", json!("long"))]);
+    let mut short = root.clone();
+    apply(&mut short, &[set("A/grpc_service/timeout", json!("0.05s")), set("L/name", json!("short"))]);
+    let short = short["static_resources"]["listeners"][0].clone();
+    root["static_resources"]["listeners"].as_array_mut().unwrap().push(short);
+    root.to_string()
+}
+
+/// The variant `timeout`: modgud waits for an authorization server, and says so itself at its deadline, unless Envoy gave up.
+#[tokio::test]
+async fn envoy_gives_up_before_modgud_with_a_timeout_below_its_deadline() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let unanswered = listener.local_addr().unwrap();
+    let config = format!(
+        "profile: none
+server: {{ deadline: 150ms }}
+modules: [{{ name: crm, prefix: /crm, upstream: '{{crm}}' }}]
+authenticators:
+  - name: opaque
+    from: [{{ header: authorization, schemes: [Bearer] }}]
+    introspection: {{ url: 'http://{unanswered}/', client_id: a, client_secret: {{ value: a-secret }} }}
+"
+    );
+    let setup =
+        Setup { config: Some(config.leak()), envoy: EnvoyYaml::Written, edit: Some(two_timeouts), ..Setup::default() };
+    let testbed = testbed(setup).await;
+    let addresses = addresses(&testbed).await;
+    for (listener, status) in [("long", 503), ("short", 502)] {
+        let lines = ["Authorization: Bearer opaque-token".to_owned()];
+        let answer = crate::envoy::ask(addresses[listener], "GET", "/crm/x", &lines).await;
+        assert_eq!(answer.status, status, "{listener}: {}", String::from_utf8_lossy(&answer.body));
+    }
+    testbed.stop().await;
+}

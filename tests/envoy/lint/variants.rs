@@ -56,6 +56,7 @@ fn each_code_has_a_variant_and_each_hole_an_attack() {
     let untried = breaks.filter(|code| {
         !variants.iter().any(|one| one.code == code.name() && (one.send.is_some() || one.refused.is_some()))
     });
+    // These have tests of their own: in `tried`, in `mtls`, `bodies` and `orchescala`.
     let untried: Vec<&str> = untried.map(|code| code.name()).collect();
     assert_eq!(untried, ["no-service", "timeout", "no-timeout", "body-withheld", "peer-certificate"]);
 }
