@@ -32,6 +32,7 @@ mod limits;
 mod lint;
 mod metadata;
 mod minted;
+mod modules;
 mod mtls;
 mod mutations;
 mod opened;

@@ -7,6 +7,7 @@ mod ext_authz_cluster;
 mod filter;
 mod fragments;
 mod health;
+mod service;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -15,6 +16,7 @@ mod xds;
 pub use docs::Docs;
 pub use ext_authz_cluster::{CheckCluster, NoCheckCluster, UpstreamTls};
 pub use filter::Filter;
+pub use service::{Protocol, Retries, Service, ServiceTls};
 pub use version::EnvoyVersion;
 pub use xds::XdsFiles;
 
@@ -62,6 +64,8 @@ pub struct Module {
     pub reading: ModuleReading,
     /// Its address.
     pub upstream: HostPort,
+    /// Envoy's connection to it, and its treatment of requests.
+    pub service: Service,
     /// True if an access list restricts its callers further.
     pub has_access_list: bool,
     /// The file of its API description; `None` if the configuration names none.
@@ -73,6 +77,8 @@ pub struct Module {
 pub struct CoreService {
     /// Its address; `None` if no service has the names.
     pub upstream: Option<HostPort>,
+    /// Envoy's connection to it, and its treatment of requests.
+    pub service: Service,
     /// The reserved names.
     pub reserved: Vec<Box<str>>,
 }
@@ -216,23 +222,34 @@ impl Bootstrap<'_> {
             docs,
             version,
         } = self;
-        let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
+        let GatewayConfig {
+            modules,
+            core: CoreService { upstream: core, service: core_service, reserved },
+            filter,
+            transport,
+            ..
+        } = gateway;
         // Envoy takes the first match, so routes with more segments come first.
         let mut routes: Vec<&Module> = modules.iter().collect();
         routes.sort_by_key(|module| Reverse(module.prefix.segments()));
         let route = |module: &Module| {
-            let Module { name, prefix, keep_prefix, .. } = module;
+            let Module { name, prefix, keep_prefix, service, .. } = module;
             context! {
                 name => name.as_str(),
                 prefix => prefix.as_str(),
                 keep_prefix,
+                fields => service.route_fields(),
+                cookies => service.keeps_cookies,
                 removed => Value::from_safe_string(yaml::quoted(&removed_prefix(prefix))),
             }
         };
         let core_paths = core.iter().flat_map(|_| reserved).map(|name| format!("/{name}"));
-        let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream));
-        let clusters = of_modules.chain(core.iter().map(|upstream| (CORE, upstream)));
-        let cluster = |(name, upstream): (&str, &HostPort)| context! { name, host => host(upstream.host()), port => upstream.port() };
+        let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream, &module.service));
+        let clusters = of_modules.chain(core.iter().map(|upstream| (CORE, upstream, core_service)));
+        let cluster = |(name, upstream, service): (&str, &HostPort, &Service)| {
+            let (host, port) = (host(upstream.host()), upstream.port());
+            context! { name, host, port, ..service.cluster() }
+        };
         Ok(context! {
             version => Value::from_safe_string(version.to_string()),
             losses => version.losses().map(|loss| Value::from_safe_string(loss.to_owned())).collect::<Value>(),
@@ -258,6 +275,8 @@ impl Bootstrap<'_> {
             docs => docs::value(docs.as_ref(), modules)?,
             routes => routes.into_iter().map(route).collect::<Value>(),
             core_paths => core_paths.collect::<Value>(),
+            core_fields => core_service.route_fields(),
+            core_cookies => core_service.keeps_cookies,
             clusters => clusters.map(cluster).collect::<Value>(),
         })
     }
@@ -337,7 +356,11 @@ fn host(text: &str) -> Value {
 /// Returns Envoy's timeout in its duration format: modgud's deadline plus 100 ms.
 fn timeout(deadline: Duration) -> String {
     const MARGIN: Duration = Duration::from_millis(100);
-    let all = deadline.saturating_add(MARGIN);
-    let text = format!("{}.{:03}", all.as_secs(), all.subsec_millis());
+    seconds(deadline.saturating_add(MARGIN))
+}
+
+/// Returns a duration in Envoy's format, in whole milliseconds.
+fn seconds(duration: Duration) -> String {
+    let text = format!("{}.{:03}", duration.as_secs(), duration.subsec_millis());
     format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
 }

@@ -3,7 +3,7 @@
 use super::filter::immutable_expression;
 use super::{
     Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, EnvoyVersion, Filter, GatewayConfig,
-    Module, Transport, UpstreamTls, XdsFiles,
+    Module, Protocol, Retries, Service, ServiceTls, Transport, UpstreamTls, XdsFiles,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
@@ -23,6 +23,7 @@ fn module(name: &str, prefix: &str, upstream: &str) -> Module {
         keep_prefix: false,
         reading,
         upstream,
+        service: Service::default(),
         has_access_list: false,
         openapi: None,
     }
@@ -33,6 +34,7 @@ fn gateway() -> GatewayConfig {
         modules: vec![module("a", "/a", "a:1"), module("a b", "/a/b/c", "[::1]:2"), module("on", "/a/b", "10.0.0.1:3")],
         core: CoreService {
             upstream: Some("core:8080".parse().unwrap()),
+            service: Service { keeps_cookies: true, ..Service::default() },
             reserved: vec!["admin".into(), "docs".into()],
         },
         filter: Filter::default(),
@@ -87,6 +89,47 @@ fn everything_of_the_sample_that_differs_is_replaced() {
     ] {
         assert_eq!(yaml.matches(there).count(), 1, "{there}\n{yaml}");
     }
+}
+
+/// The settings of each kind of service, on routes and clusters.
+#[test]
+fn services_are_reached_as_their_keys_say() {
+    let mut gateway = gateway();
+    let client = Some(CertificateFiles { cert: "/etc/e.pem".to_owned(), key: "/etc/e.key".to_owned() });
+    let tls = ServiceTls { ca: "/etc/ca.pem".to_owned(), name: "a.internal".to_owned(), client };
+    let retries = Retries { attempts: 2, on_connect_failure: true, on_refused_stream: true };
+    gateway.modules[0].service = Service {
+        protocol: Protocol::Http2,
+        tls: Some(tls),
+        timeout: Some(Duration::ZERO),
+        idle_timeout: Some(Duration::from_millis(1_500)),
+        retries: Some(retries),
+        ..Service::default()
+    };
+    gateway.modules[1].keep_prefix = true;
+    gateway.modules[1].service = Service { has_websocket: true, keeps_cookies: true, ..Service::default() };
+    let retries = Retries { attempts: 1, on_connect_failure: false, on_refused_stream: true };
+    gateway.core.service = Service { retries: Some(retries), ..Service::default() };
+    let yaml = bootstrap(&gateway).yaml().unwrap();
+    for there in [
+        "regex_rewrite: { pattern: { regex: \"^/a/?\" }, substitution: / }, timeout: 0s, idle_timeout: 1.5s, \
+         retry_policy: { retry_on: \"connect-failure,refused-stream\", num_retries: 2 } }\n",
+        "route: { cluster: \"a b\", upgrade_configs: [{ upgrade_type: websocket }] }\n                        - match",
+        "{ path_separated_prefix: /docs }, route: { cluster: core, retry_policy: { retry_on: \"refused-stream\", \
+         num_retries: 1 } }, request_headers_to_remove: [cookie] }\n",
+        "          sni: a.internal\n",
+        "                private_key: { filename: /etc/e.key }\n",
+        "              trusted_ca: { filename: /etc/ca.pem }\n",
+        "                - { san_type: DNS, matcher: { exact: a.internal } }\n",
+        "            http2_protocol_options:  # without keepalive",
+    ] {
+        assert_eq!(yaml.matches(there).count(), 1, "{there}\n{yaml}");
+    }
+    assert_eq!(
+        yaml.matches("request_headers_to_remove: [cookie]").count(),
+        4,
+        "two modules, two names of the core service"
+    );
 }
 
 /// Checks that a module may have the address of the sample's modgud, and the name of a replaced part.
@@ -333,6 +376,9 @@ fn texts_can_not_change_the_structure() {
     ] {
         let mut gateway = GatewayConfig { transport: Transport::MutualTls, ..gateway() };
         gateway.modules = vec![module(odd, "/a", "a:1")];
+        let of_service = CertificateFiles { cert: odd.to_owned(), key: odd.to_owned() };
+        let tls = ServiceTls { ca: odd.to_owned(), name: odd.to_owned(), client: Some(of_service) };
+        gateway.modules[0].service.tls = Some(tls);
         let client = Some(CertificateFiles { cert: odd.to_owned(), key: odd.to_owned() });
         let tls = Some(UpstreamTls { ca: odd.to_owned(), name: Some(odd.to_owned()), client });
         let modgud = format!("unix:/run/{}", odd.replace('\n', " "));
@@ -346,23 +392,30 @@ fn texts_can_not_change_the_structure() {
         let CheckCluster::Socket(path) = modgud else { panic!("{odd:?} is a socket") };
         let endpoint = &clusters[0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"];
         assert_eq!(endpoint["pipe"]["path"], *path.as_path().to_str().unwrap());
-        let context = &clusters[0]["transport_socket"]["typed_config"];
-        let validation = &context["common_tls_context"]["validation_context"];
-        let certificate = &context["common_tls_context"]["tls_certificates"][0];
+        let context = |cluster: usize| &clusters[cluster]["transport_socket"]["typed_config"];
+        let common = |cluster: usize| &context(cluster)["common_tls_context"];
         let route = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
         for text in [
             &clusters[1]["name"],
             &clusters[1]["load_assignment"]["cluster_name"],
             &read.pointer(route).unwrap()["route"]["cluster"],
-            &context["sni"],
-            &validation["trusted_ca"]["filename"],
-            &validation["match_typed_subject_alt_names"][0]["matcher"]["exact"],
-            &certificate["certificate_chain"]["filename"],
-            &certificate["private_key"]["filename"],
             &read.pointer(listener).unwrap()["certificate_chain"]["filename"],
             &read.pointer(listener).unwrap()["private_key"]["filename"],
         ] {
             assert_eq!(*text, odd, "{yaml}");
+        }
+        for cluster in [0, 1] {
+            let (validation, certificate) =
+                (&common(cluster)["validation_context"], &common(cluster)["tls_certificates"][0]);
+            for text in [
+                &context(cluster)["sni"],
+                &validation["trusted_ca"]["filename"],
+                &validation["match_typed_subject_alt_names"][0]["matcher"]["exact"],
+                &certificate["certificate_chain"]["filename"],
+                &certificate["private_key"]["filename"],
+            ] {
+                assert_eq!(*text, odd, "{yaml}");
+            }
         }
     }
 }

@@ -114,11 +114,9 @@ fn text(bytes: &Bytes) -> String {
 
 static SCRIPT: OnceLock<u16> = OnceLock::new();
 
-/// Envoy asks [`Script`], allows what has no decision, accepts upgrades, and one route has a context.
+/// Envoy asks [`Script`], allows what has no decision, and one route has a context.
 fn with_script(yaml: &str) -> String {
     let yaml = replaced(yaml, "failure_mode_allow: false", "failure_mode_allow: true");
-    let upgrades = "upgrade_configs: [{ upgrade_type: websocket }]\n                http_filters:\n                  # Before modgud";
-    let yaml = replaced(&yaml, "http_filters:\n                  # Before modgud", upgrades);
     let route = "- match: { path_separated_prefix: /crm }\n";
     let context = "                          typed_per_filter_config:
                             envoy.filters.http.ext_authz:
@@ -151,7 +149,7 @@ async fn scripted(results: &mut Results) -> String {
     let serving = tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
     let sockets = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = format!(
-        "profile: bifrost\nmodules:\n  - {{ name: crm, prefix: /crm, upstream: '{{crm}}' }}\n  - {{ name: documents, prefix: /documents, upstream: '{{documents}}' }}\n  - {{ name: chat, prefix: /chat, upstream: '{}' }}\n",
+        "profile: bifrost\nmodules:\n  - {{ name: crm, prefix: /crm, upstream: '{{crm}}' }}\n  - {{ name: documents, prefix: /documents, upstream: '{{documents}}' }}\n  - {{ name: chat, prefix: /chat, upstream: '{}', upgrades: [websocket] }}\n",
         sockets.local_addr().unwrap()
     );
     let sockets = tokio::spawn(websockets(sockets));
