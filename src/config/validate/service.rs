@@ -30,10 +30,9 @@ pub(super) fn check(
         let help = "write `protocol: http1`, or give these paths a module of their own";
         diagnostics.add(at.key("upgrades"), Issue::error("upgrade-on-http2", message, help));
     }
-    let limit = |key: &str, text: &Option<&String>, has_zero: bool, diagnostics: &mut Diagnostics| {
-        let read = text.map(|text| limit(text, has_zero))?;
-        diagnostics.ok_or_report(&at.key(key), read)
-    };
+    let timeout = timeout.and_then(|text| diagnostics.ok_or_report(&at.key("timeout"), self::timeout(text)));
+    let idle_timeout =
+        idle_timeout.and_then(|text| diagnostics.ok_or_report(&at.key("idle_timeout"), self::idle_timeout(text)));
     Service {
         protocol: match protocol {
             raw::Protocol::Http1 => Protocol::Http1,
@@ -41,21 +40,30 @@ pub(super) fn check(
         },
         tls: tls.and_then(|tls| self::tls(&at.key("tls"), tls, upstream, diagnostics)),
         has_websocket: upgrades.contains(&raw::Upgrade::Websocket),
-        timeout: limit("timeout", timeout, true, diagnostics),
-        idle_timeout: limit("idle_timeout", idle_timeout, false, diagnostics),
+        timeout,
+        idle_timeout,
         retries: retries.and_then(|retries| self::retries(&at.key("retries"), retries, diagnostics)),
         keeps_cookies: cookies.unwrap_or(default_cookies) == raw::Cookies::Keep,
     }
 }
 
-/// Parses a limit of Envoy, which counts in milliseconds: a fraction of one would be zero, and zero is no limit.
-fn limit(text: &str, has_zero: bool) -> Result<Duration, Issue> {
+/// Parses the time for a response; zero means none.
+fn timeout(text: &str) -> Result<Duration, Issue> {
     let limit = duration(text)?;
-    if (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&limit) || (has_zero && limit.is_zero()) {
+    if limit.is_zero() { Ok(limit) } else { within(text, limit, ", or `0s` for no limit") }
+}
+
+/// Parses the time without a byte. Without a limit, clients could hold connections for ever.
+fn idle_timeout(text: &str) -> Result<Duration, Issue> {
+    within(text, duration(text)?, "")
+}
+
+/// Checks a limit. Envoy counts in milliseconds, so that a part of one would be zero, which is no limit.
+fn within(text: &str, limit: Duration, otherwise: &str) -> Result<Duration, Issue> {
+    if (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&limit) {
         return Ok(limit);
     }
-    let none = if has_zero { ", or `0s` for no limit" } else { "" };
-    let help = format!("write a duration from `1ms` to `24h`{none}");
+    let help = format!("write a duration from `1ms` to `24h`{otherwise}");
     Err(Issue::error("duration-out-of-range", format!("{} is out of range", Quoted::new(text)), help))
 }
 
@@ -86,27 +94,27 @@ fn tls(
             None
         }
     };
-    let name = match name {
-        Some(name) => {
-            let read = dns_name(name).ok_or_else(|| {
-                let message = format!("{} is not a DNS name", Quoted::new(name));
-                let help = "write one that the service's certificate has, such as `crm.internal`, without port and `*`";
-                Issue::error("tls-name-invalid", message, help)
-            });
-            diagnostics.ok_or_report(&at.key("name"), read)
-        }
-        None => {
-            let host = upstream?.host();
-            let read = dns_name(host).ok_or_else(|| {
-                let message =
-                    format!("{} is not a name, and Envoy checks the name in a certificate", Quoted::new(host));
-                let help = "add `name` with one that the service's certificate has, such as `crm.internal`";
-                Issue::error("tls-name-missing", message, help)
-            });
-            diagnostics.ok_or_report(at, read)
-        }
+    let name = self::name(at, name.as_deref(), upstream, diagnostics)?;
+    Some(ServiceTls { ca: ca.clone(), name, client })
+}
+
+/// Returns the name that Envoy sends and checks. Without one, it is the host of the address.
+fn name(at: &Path, name: Option<&str>, upstream: Option<&HostPort>, diagnostics: &mut Diagnostics) -> Option<String> {
+    let Some(name) = name else {
+        let host = upstream?.host();
+        let read = dns_name(host).ok_or_else(|| {
+            let message = format!("{} is not a name, and Envoy checks the name in a certificate", Quoted::new(host));
+            let help = "add `name` with one that the service's certificate has, such as `crm.internal`";
+            Issue::error("tls-name-missing", message, help)
+        });
+        return diagnostics.ok_or_report(at, read);
     };
-    Some(ServiceTls { ca: ca.clone(), name: name?, client })
+    let read = dns_name(name).ok_or_else(|| {
+        let message = format!("{} is not a DNS name", Quoted::new(name));
+        let help = "write one that the service's certificate has, such as `crm.internal`, without port and `*`";
+        Issue::error("tls-name-invalid", message, help)
+    });
+    diagnostics.ok_or_report(&at.key("name"), read)
 }
 
 /// Returns a DNS name in canonical form; `None` if the text is another one, such as an IP address.

@@ -71,7 +71,8 @@ impl Service {
         if let Some(Retries { attempts, on_connect_failure, on_refused_stream }) = retries {
             let on = [(*on_connect_failure, "connect-failure"), (*on_refused_stream, "refused-stream")];
             let on: Vec<&str> = on.into_iter().filter(|(is_on, _)| *is_on).map(|(_, word)| word).collect();
-            fields.push_str(&format!(", retry_policy: {{ retry_on: \"{}\", num_retries: {attempts} }}", on.join(",")));
+            let number = attempts.to_string();
+            fields.extend([", retry_policy: { retry_on: \"", &on.join(","), "\", num_retries: ", &number, " }"]);
         }
         Value::from_safe_string(fields)
     }
@@ -86,5 +87,34 @@ impl Service {
             },
         );
         context! { http2 => self.protocol == Protocol::Http2, tls }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Retries, Service};
+    use std::time::Duration;
+
+    #[test]
+    fn a_route_has_a_field_for_each_setting() {
+        let retries = |on_connect_failure, on_refused_stream| {
+            Some(Retries { attempts: 2, on_connect_failure, on_refused_stream })
+        };
+        let (timeout, idle_timeout) = (Some(Duration::ZERO), Some(Duration::from_millis(1_500)));
+        for (service, fields) in [
+            (Service::default(), ""),
+            (Service { timeout, idle_timeout, ..Service::default() }, ", timeout: 0s, idle_timeout: 1.5s"),
+            (Service { has_websocket: true, ..Service::default() }, ", upgrade_configs: [{ upgrade_type: websocket }]"),
+            (
+                Service { retries: retries(true, true), ..Service::default() },
+                ", retry_policy: { retry_on: \"connect-failure,refused-stream\", num_retries: 2 }",
+            ),
+            (
+                Service { retries: retries(false, true), ..Service::default() },
+                ", retry_policy: { retry_on: \"refused-stream\", num_retries: 2 }",
+            ),
+        ] {
+            assert_eq!(service.route_fields().to_string(), fields);
+        }
     }
 }

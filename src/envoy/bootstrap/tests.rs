@@ -2,8 +2,8 @@
 
 use super::filter::immutable_expression;
 use super::{
-    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, EnvoyVersion, Filter, GatewayConfig,
-    Module, Protocol, Retries, Service, ServiceTls, Transport, UpstreamTls, XdsFiles,
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, EnvoyVersion, Filter, GatewayConfig, Module,
+    Service, ServiceTls, Transport, UpstreamTls, XdsFiles,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
@@ -89,47 +89,6 @@ fn everything_of_the_sample_that_differs_is_replaced() {
     ] {
         assert_eq!(yaml.matches(there).count(), 1, "{there}\n{yaml}");
     }
-}
-
-/// The settings of each kind of service, on routes and clusters.
-#[test]
-fn services_are_reached_as_their_keys_say() {
-    let mut gateway = gateway();
-    let client = Some(CertificateFiles { cert: "/etc/e.pem".to_owned(), key: "/etc/e.key".to_owned() });
-    let tls = ServiceTls { ca: "/etc/ca.pem".to_owned(), name: "a.internal".to_owned(), client };
-    let retries = Retries { attempts: 2, on_connect_failure: true, on_refused_stream: true };
-    gateway.modules[0].service = Service {
-        protocol: Protocol::Http2,
-        tls: Some(tls),
-        timeout: Some(Duration::ZERO),
-        idle_timeout: Some(Duration::from_millis(1_500)),
-        retries: Some(retries),
-        ..Service::default()
-    };
-    gateway.modules[1].keep_prefix = true;
-    gateway.modules[1].service = Service { has_websocket: true, keeps_cookies: true, ..Service::default() };
-    let retries = Retries { attempts: 1, on_connect_failure: false, on_refused_stream: true };
-    gateway.core.service = Service { retries: Some(retries), ..Service::default() };
-    let yaml = bootstrap(&gateway).yaml().unwrap();
-    for there in [
-        "regex_rewrite: { pattern: { regex: \"^/a/?\" }, substitution: / }, timeout: 0s, idle_timeout: 1.5s, \
-         retry_policy: { retry_on: \"connect-failure,refused-stream\", num_retries: 2 } }\n",
-        "route: { cluster: \"a b\", upgrade_configs: [{ upgrade_type: websocket }] }\n                        - match",
-        "{ path_separated_prefix: /docs }, route: { cluster: core, retry_policy: { retry_on: \"refused-stream\", \
-         num_retries: 1 } }, request_headers_to_remove: [cookie] }\n",
-        "          sni: a.internal\n",
-        "                private_key: { filename: /etc/e.key }\n",
-        "              trusted_ca: { filename: /etc/ca.pem }\n",
-        "                - { san_type: DNS, matcher: { exact: a.internal } }\n",
-        "            http2_protocol_options:  # without keepalive",
-    ] {
-        assert_eq!(yaml.matches(there).count(), 1, "{there}\n{yaml}");
-    }
-    assert_eq!(
-        yaml.matches("request_headers_to_remove: [cookie]").count(),
-        4,
-        "two modules, two names of the core service"
-    );
 }
 
 /// Checks that a module may have the address of the sample's modgud, and the name of a replaced part.

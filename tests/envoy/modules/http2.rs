@@ -91,8 +91,8 @@ async fn grpc_services_get_calls_and_streams() {
 modules:
   - {{ name: plain, prefix: /plain, upstream: '{at}', protocol: http2, timeout: 0s, retries: {{}} }}
   - {{ name: secure, prefix: /secure, upstream: '{tls_at}', protocol: http2, timeout: 0s, tls: {tls} }}
-  - {{ name: short, prefix: /short, upstream: '{at}', protocol: http2, timeout: 300ms }}
-  - {{ name: idle, prefix: /idle, upstream: '{at}', protocol: http2, timeout: 0s, idle_timeout: 300ms }}
+  - {{ name: short, prefix: /short, upstream: '{at}', protocol: http2, timeout: 1s }}
+  - {{ name: idle, prefix: /idle, upstream: '{at}', protocol: http2, timeout: 0s, idle_timeout: 1s }}
   - {{ name: http1, prefix: /http1, upstream: '{at}' }}
   - {{ name: whole, prefix: /grpc.health.v1.Health, keep_prefix: true, upstream: '{at}', protocol: http2 }}
 core: {{ upstream: '{at}', reserved: [user], protocol: http2 }}

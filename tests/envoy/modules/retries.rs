@@ -8,6 +8,7 @@ use bytes::Bytes;
 use h2::Reason;
 use modgud_testbed::http::Exchange;
 use rustls::DEFAULT_VERSIONS;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -45,9 +46,11 @@ async fn a_request_is_sent_again_if_there_was_no_connection() {
         let service = Service::start(transport, Behavior::Answer(OK)).await;
         let (at, ca) = (service.address, ca.display());
         let keys = if retries.is_empty() { String::new() } else { format!(", {retries}") };
-        configuration.push_str(&format!(
-            "  - {{ name: {name}, prefix: /{name}, upstream: '{at}', tls: {{ ca: '{ca}', name: {SERVER} }}{keys} }}\n"
-        ));
+        writeln!(
+            configuration,
+            "  - {{ name: {name}, prefix: /{name}, upstream: '{at}', tls: {{ ca: '{ca}', name: {SERVER} }}{keys} }}"
+        )
+        .unwrap();
         started.push((name, service));
     }
     let (testbed, token) = gateway(configuration).await;
@@ -75,9 +78,9 @@ async fn a_request_is_sent_again_if_there_was_no_connection() {
         assert!([503, 507].contains(&answer.status), "{}", answer.status);
     }
     assert_eq!(large.requests(), 0);
-    let stats =
+    let abandoned =
         Exchange::get(testbed.envoy_admin, "/stats?filter=cluster.large.retry_or_shadow_abandoned").await.unwrap();
-    assert_eq!(stats.body.trim_ascii_end(), b"cluster.large.retry_or_shadow_abandoned: 1");
+    assert_eq!(abandoned.body.trim_ascii_end(), b"cluster.large.retry_or_shadow_abandoned: 1");
     testbed.stop().await;
 }
 
