@@ -79,7 +79,7 @@ enum Command {
     Apikey(apikey::Command),
     #[command(subcommand)]
     Correlation(correlation::Command),
-    Envoy(envoy::Args),
+    Envoy(Box<envoy::Args>),
     Drain(drain::Args),
     #[command(subcommand)]
     Openapi(openapi::Command),
@@ -122,7 +122,7 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Token(command) => token::run(command),
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
-        Command::Envoy(args) => envoy::run(args),
+        Command::Envoy(args) => envoy::run(*args),
         Command::Drain(args) => drain::run(&args),
         Command::Openapi(command) => openapi::run(&command),
         Command::Completions(args) => completions::run(&args),

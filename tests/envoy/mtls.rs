@@ -257,9 +257,12 @@ async fn a_client_forges_the_certificate_header_if_envoy_appends_to_it() {
 
 /// The finding `peer-certificate`.
 #[tokio::test]
-async fn a_certificate_that_modgud_does_not_see_is_none() {
-    let secured = Secured::start("docs/mtls.md", unseen, &OF_THE_UNSEEN).await;
-    let api = secured.clients.client_of(API);
-    assert_eq!(secured.ask(Some(&api), &[]).await.unwrap().status, 401);
+async fn a_token_that_is_bound_to_a_certificate_is_refused_if_modgud_does_not_see_it() {
+    let secured = Secured::start("docs/sender-constrained.md", unseen, &OF_THE_UNSEEN).await;
+    let mine = secured.clients.client_of(API);
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, pem::parse(&mine.cert).unwrap().contents()));
+    let cnf = json!({ "x5t#S256": thumbprint });
+    let token = [jwt(&sign(&secured.testbed.key, &with(claims(), "cnf", cnf)))];
+    assert_eq!(secured.ask(Some(&mine), &token).await.unwrap().status, 401);
     secured.testbed.stop().await;
 }

@@ -80,13 +80,12 @@ fn check(args: &Args) -> Result<Report, EnvoyLintError> {
     if files.iter().filter(|file| is_input(file)).count() > 1 {
         return Err(EnvoyLintError::InputTwice);
     }
-    let loaded = match (config, profile) {
-        (None, None) => None,
-        (_, _) => {
-            let overrides = Overrides { profile: *profile, ..Overrides::default() };
-            let keys = Keys::Replaced(EphemeralKeys::default());
-            Some(load_with_keys(config.as_deref(), &overrides, &Environment::process(), keys)?)
-        }
+    let loaded = if config.is_some() || profile.is_some() {
+        let overrides = Overrides { profile: *profile, ..Overrides::default() };
+        let keys = Keys::Replaced(EphemeralKeys::default());
+        Some(load_with_keys(config.as_deref(), &overrides, &Environment::process(), keys)?)
+    } else {
+        None
     };
     let documents = files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
     let settings = loaded.as_ref().map(|loaded| Settings::of(&loaded.config));

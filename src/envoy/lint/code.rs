@@ -179,7 +179,7 @@ codes! {
         "modgud reads bodies, and denies requests whose body it does not have whole and as bytes";
         "write `with_request_body: { max_request_bytes: 65536, pack_as_bytes: true }`"
     PeerCertificate "peer-certificate" Breaks (left_out) (config):
-        "modgud reads client certificates and does not see them: 401";
+        "modgud does not see the certificates to which tokens are bound (RFC 8705), and answers 401";
         "write `include_peer_certificate: true`"
     AfterRouter "ext-authz-after-router" Breaks:
         "Envoy does not start: the router must be the last filter";

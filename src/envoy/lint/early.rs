@@ -8,14 +8,14 @@ use super::view::At;
 const HEADER_MUTATION: &str = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation";
 
 /// The early removal of a connection manager.
-pub(super) struct EarlyRemoval<'n> {
-    matchers: Vec<TextMatcher<'n>>,
+pub(super) struct EarlyRemoval {
+    matchers: Vec<TextMatcher>,
     /// True if Envoy rejects requests with `_` in a header's name, or drops such headers.
     refuses_underscores: bool,
 }
 
-impl<'n> EarlyRemoval<'n> {
-    pub(super) fn of(manager: &At<'n>, refuses_underscores: bool) -> Self {
+impl EarlyRemoval {
+    pub(super) fn of(manager: &At<'_>, refuses_underscores: bool) -> Self {
         let mut matchers = Vec::new();
         for extension in manager.items("early_header_mutation_extensions") {
             let Some(typed) = extension.field("typed_config").filter(|typed| typed.message() == Some(HEADER_MUTATION))
@@ -24,7 +24,7 @@ impl<'n> EarlyRemoval<'n> {
                 continue;
             };
             for mutation in typed.items("mutations") {
-                matchers.extend(mutation.text("remove").map(TextMatcher::Exact));
+                matchers.extend(mutation.text("remove").map(|name| TextMatcher::Exact(name.to_ascii_lowercase())));
                 let by_name = mutation.at(&["remove_on_match", "key_matcher"]);
                 matchers.extend(by_name.map(|matcher| TextMatcher::of(&matcher)));
             }
@@ -50,7 +50,7 @@ impl<'n> EarlyRemoval<'n> {
     }
 
     /// Reports headers that are not removed. It matters only where modgud does not remove them.
-    pub(super) fn check(&self, context: &Context<'_, '_>, manager: &At<'n>) {
+    pub(super) fn check(&self, context: &Context<'_, '_>, manager: &At<'_>) {
         if let Some(name) = self.missing(context) {
             let found = format!("a client's `{name}` is not removed early");
             manager.report_field("early_header_mutation_extensions", Code::EarlyRemoval, found);

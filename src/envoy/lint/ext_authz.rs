@@ -31,7 +31,7 @@ const SERVER_ERRORS: [&str; 11] = [
 pub(super) fn check<'n>(
     context: &Context<'_, 'n>,
     check: &ExtAuthz<'n>,
-    early: &EarlyRemoval<'n>,
+    early: &EarlyRemoval,
     routes: &[Route<'n>],
 ) -> bool {
     let filter = &check.config;
@@ -44,7 +44,7 @@ pub(super) fn check<'n>(
     }
     check_status(filter);
     check_bodies(context, filter);
-    if context.settings.is_some_and(|settings| settings.filter.sends_certificate)
+    if context.settings.is_some_and(|settings| settings.binds_to_certificates)
         && !filter.is_true("include_peer_certificate")
     {
         filter.report_field("include_peer_certificate", Code::PeerCertificate, "it is not `true`");

@@ -53,7 +53,7 @@ fn check_filter<'n>(context: &Context<'_, 'n>, filter: &At<'n>, has_certificates
         match found {
             Some(typed) => return check_typed(context, &typed, has_certificates),
             None => {
-                discovery.report(Code::NotIncluded, format!("the filter {} is not in these files", Quoted::new(name)))
+                discovery.report(Code::NotIncluded, format!("the filter {} is not in these files", Quoted::new(name)));
             }
         }
     } else {

@@ -7,11 +7,11 @@ use regex::{Regex, RegexBuilder};
 const MAX_EXPRESSION_BYTES: usize = 4 * 1024 * 1024;
 
 /// A matcher.
-pub(super) enum TextMatcher<'n> {
-    Exact(&'n str),
-    Prefix(&'n str),
-    Suffix(&'n str),
-    Contains(&'n str),
+pub(super) enum TextMatcher {
+    Exact(String),
+    Prefix(String),
+    Suffix(String),
+    Contains(String),
     Expression(Regex),
     /// Another kind, or an expression that can't be evaluated.
     Unclear,
@@ -22,13 +22,19 @@ pub(super) fn expression(text: &str) -> Option<Regex> {
     RegexBuilder::new(&format!(r"\A(?:{text})\z")).size_limit(MAX_EXPRESSION_BYTES).build().ok()
 }
 
-impl<'n> TextMatcher<'n> {
+impl TextMatcher {
     /// Reads a `StringMatcher`.
-    pub(super) fn of(at: &At<'n>) -> Self {
-        let kinds: [(&str, fn(&'n str) -> Self); 4] =
-            [("exact", Self::Exact), ("prefix", Self::Prefix), ("suffix", Self::Suffix), ("contains", Self::Contains)];
-        if let Some((text, kind)) = kinds.into_iter().find_map(|(name, kind)| Some((at.text(name)?, kind))) {
-            return kind(text);
+    pub(super) fn of(at: &At<'_>) -> Self {
+        // The names of headers are in lower case in Envoy, so that a text with capitals matches none without `ignore_case`.
+        let ignores_case = at.is_true("ignore_case");
+        let text = |name: &str| {
+            let text = at.text(name)?;
+            Some(if ignores_case { text.to_ascii_lowercase() } else { text.to_owned() })
+        };
+        let by_text = text("exact").map(Self::Exact).or_else(|| text("prefix").map(Self::Prefix));
+        let by_text = by_text.or_else(|| text("suffix").map(Self::Suffix));
+        if let Some(matcher) = by_text.or_else(|| text("contains").map(Self::Contains)) {
+            return matcher;
         }
         let regex = at.at(&["safe_regex"]).and_then(|regex| expression(regex.text("regex")?));
         regex.map_or(Self::Unclear, Self::Expression)
@@ -36,12 +42,11 @@ impl<'n> TextMatcher<'n> {
 
     /// Returns true if it matches this name of a header, which is in lower case.
     pub(super) fn matches(&self, name: &str) -> bool {
-        // No more than `ignore_case` does: header names are in lower case in Envoy.
         match self {
-            Self::Exact(text) => text.eq_ignore_ascii_case(name),
-            Self::Prefix(text) => name.starts_with(&text.to_ascii_lowercase()),
-            Self::Suffix(text) => name.ends_with(&text.to_ascii_lowercase()),
-            Self::Contains(text) => name.contains(&text.to_ascii_lowercase()),
+            Self::Exact(text) => text == name,
+            Self::Prefix(text) => name.starts_with(text.as_str()),
+            Self::Suffix(text) => name.ends_with(text.as_str()),
+            Self::Contains(text) => name.contains(text.as_str()),
             Self::Expression(regex) => regex.is_match(name),
             Self::Unclear => false,
         }
@@ -49,6 +54,6 @@ impl<'n> TextMatcher<'n> {
 }
 
 /// Reads the matchers of a list, such as `allowed_headers`.
-pub(super) fn list<'n>(at: &At<'n>) -> Vec<TextMatcher<'n>> {
+pub(super) fn list(at: &At<'_>) -> Vec<TextMatcher> {
     at.items("patterns").iter().map(TextMatcher::of).collect()
 }

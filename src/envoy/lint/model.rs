@@ -65,9 +65,11 @@ impl<'n> Model<'n> {
         }
         self.bootstrap(root);
         let statics = root.field("static_resources");
-        for (listener, cluster) in statics.iter().map(|all| (all.items("listeners"), all.items("clusters"))) {
-            self.listeners.extend(listener);
-            cluster.into_iter().for_each(|cluster| insert(&mut self.clusters, cluster));
+        for (listeners, clusters) in statics.iter().map(|all| (all.items("listeners"), all.items("clusters"))) {
+            self.listeners.extend(listeners);
+            for cluster in clusters {
+                insert(&mut self.clusters, cluster);
+            }
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ impl Expression {
 }
 
 /// Checks the rules. Returns true if a client's header stays although modgud removes it.
-pub(super) fn check(context: &Context<'_, '_>, filter: &At<'_>, early: &EarlyRemoval<'_>) -> bool {
+pub(super) fn check(context: &Context<'_, '_>, filter: &At<'_>, early: &EarlyRemoval) -> bool {
     let Some(rules) = filter.field("decoder_header_mutation_rules") else { return false };
     rules.only(&[
         "allow_all_routing",

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::envoy::bootstrap::{Filter, Transport};
+use modgud_core::authn::SenderConstraint;
 use modgud_core::authz::Case;
 use modgud_core::http::request::SchemeSource;
 use modgud_core::upstream::OVERRIDE_HEADERS;
@@ -17,6 +18,8 @@ pub struct Settings<'c> {
     pub(super) scheme: SchemeSource,
     pub(super) filter: &'c Filter,
     pub(super) transport: Transport,
+    /// True if tokens are bound to certificates.
+    pub(super) binds_to_certificates: bool,
     /// True if every module ignores letter case, and modgud too.
     pub(super) folds_case: bool,
 }
@@ -35,6 +38,10 @@ impl<'c> Settings<'c> {
             scheme: snapshot.scheme,
             filter: &gateway.filter,
             transport: gateway.transport,
+            binds_to_certificates: snapshot.authenticators.list().iter().any(|one| {
+                let sender = one.as_jwt().and_then(|jwt| jwt.checks.sender.as_ref());
+                matches!(sender, Some(SenderConstraint::Certificate))
+            }),
             folds_case: !modules.is_empty() && modules.iter().all(|module| module.reading.case == Case::Fold),
         }
     }

@@ -43,9 +43,10 @@ fn matchers_compare_whole_names_without_case() {
         TextMatcher::of(&At::root(&document.0, &Findings::default())).matches(name)
     };
     for (yaml, yes, no) in [
-        ("exact: X-User", "x-user", "x-users"),
-        ("prefix: X-Core-", "x-core-a", "x-corea"),
-        ("suffix: -Id", "x-id", "x-ids"),
+        ("{ exact: X-User, ignore_case: true }", "x-user", "x-users"),
+        ("exact: x-user", "x-user", "X-User"),
+        ("{ prefix: X-Core-, ignoreCase: true }", "x-core-a", "x-corea"),
+        ("suffix: -id", "x-id", "x-ids"),
         ("contains: core", "x-core-a", "x-cora"),
         ("safe_regex: { regex: 'x-.|y' }", "x-a", "x-ab"),
         ("{ safeRegex: { regex: 'a' } }", "a", "aa"),
@@ -53,7 +54,7 @@ fn matchers_compare_whole_names_without_case() {
         assert!(matches(yaml, yes) && !matches(yaml, no), "{yaml}");
     }
     // What can't be evaluated removes nothing.
-    for yaml in ["{ custom: {} }", "safe_regex: { regex: '(' }", "{}", "exact: 1"] {
+    for yaml in ["{ custom: {} }", "safe_regex: { regex: '(' }", "{}", "exact: 1", "exact: A", "prefix: A"] {
         assert!(!matches(yaml, "a"), "{yaml}");
     }
     assert!(expression("a{1000}{1000}{1000}").is_none());

@@ -101,12 +101,8 @@ impl<'n> At<'n> {
     /// Returns a field that is true or false.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         let field = self.field(name)?;
-        match &field.node.value {
-            Value::Bool(flag) => Some(*flag),
-            Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
-                field.unreadable("`true` or `false`")
-            }
-        }
+        let Value::Bool(flag) = &field.node.value else { return field.unreadable("`true` or `false`") };
+        Some(*flag)
     }
 
     /// Returns true if the field is there and true.
@@ -180,13 +176,9 @@ impl<'n> At<'n> {
 
     /// Adds a finding about a field, which may be missing.
     pub(super) fn report_field(&self, name: &str, code: Code, found: impl Into<String>) {
-        match self.field(name) {
-            Some(field) => field.report(code, found),
-            None => {
-                let separator = if self.path.is_empty() { "" } else { "." };
-                Self { path: format!("{}{separator}{name}", self.path), ..self.clone() }.report(code, found);
-            }
-        }
+        let separator = if self.path.is_empty() { "" } else { "." };
+        let missing = || Self { path: format!("{}{separator}{name}", self.path), ..self.clone() };
+        self.field(name).unwrap_or_else(missing).report(code, found);
     }
 
     fn unreadable<T>(&self, expected: &str) -> Option<T> {

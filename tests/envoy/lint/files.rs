@@ -71,8 +71,12 @@ async fn what_modgud_envoy_writes_has_no_finding() {
         ),
         ("", &["--tls-cert", "/a.pem", "--tls-key", "/a.key", "--listen", "[::]:443", "--modgud", "modgud:9191"]),
         ("modules: [{ name: a, prefix: /a.b, upstream: 'a:1', keep_prefix: true, case: fold }]", &[]),
+        (
+            "modules: [{ name: a, prefix: /a, upstream: 'a:1', upgrades: [websocket], timeout: 0s, cookies: keep }]",
+            &["--server-name", "gateway"],
+        ),
         ("authenticators: [{ name: mesh, mtls: { principals: ['*'] } }]", &[]),
-        ("upstream: { keep: [x-forwarded-host], strip: [x-*] }", &[]),
+        ("upstream: { keep: [x-forwarded-host], strip: [x-tenant-*] }", &[]),
         (
             "rules: [{ name: a, match: { paths: ['/a'] }, access: public, when: \"request.headers['cookie'] == ''\" }]",
             &[],
@@ -121,12 +125,12 @@ async fn files_that_are_left_out_are_undecided() {
     let output = run_in(folder.path(), &[], &["envoy", "--config", "modgud.yaml", "--xds", "."]).await;
     assert_eq!(output.code, Some(0), "{}", output.err);
     for (files, codes) in [
-        (&["bootstrap.yaml"][..], &["not-included", "not-included", "no-listener"][..]),
+        (&["bootstrap.yaml"][..], &["no-listener", "not-included", "not-included"][..]),
         (&["clusters.yaml"], &["no-listener"]),
         (&["listeners.yaml"], &["not-included", "not-included"]), // routes, clusters
         (&["listeners.yaml", "routes.yaml"], &["not-included"]),
         (&["listeners.yaml", "routes.yaml", "clusters.yaml"], &[]),
-        (&["bootstrap.yaml", "routes.yaml", "clusters.yaml"], &["not-included", "no-listener"]),
+        (&["bootstrap.yaml", "routes.yaml", "clusters.yaml"], &["no-listener", "not-included"]),
     ] {
         let output = lint(folder.path(), &[&["--json"], files].concat()).await;
         assert_eq!(output.code, Some(if codes.is_empty() { 0 } else { 4 }), "{files:?}: {}{}", output.out, output.err);
