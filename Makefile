@@ -93,8 +93,9 @@ docs-browser-test: $(VENV)/.installed $(SWAGGER_UI)/.installed | cargo ## that p
 attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
 	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
 
-# `RENEW=1` writes docs/envoy-versions.md instead of comparing it.
-test-envoys: $(VENV)/.installed | cargo ## every test with a real Envoy, with each minor version: about 15 minutes
+# `RENEW=1` writes docs/envoy-versions.md instead of comparing it. Left out is what `make test` runs with the newest version only: proofs of
+# codes of `modgud envoy lint`, which are about that version, and have fields that older ones reject.
+test-envoys: $(VENV)/.installed | cargo ## every test with a real Envoy, with each minor version: 15 to 20 minutes
 	cargo test --locked --no-run --workspace --test main --test demo
 	@set -e; if [ -n '$(RENEW)' ]; then export MODGUD_TEST_RENEW=1; fi; \
 	for version in $(ENVOY_VERSIONS); do \
@@ -107,7 +108,7 @@ test-envoys: $(VENV)/.installed | cargo ## every test with a real Envoy, with ea
 	  fi; \
 	  echo "modgud: Envoy $$version"; \
 	  export MODGUD_TEST_ENVOY="$(CURDIR)/$$folder/bin/envoy" MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
-	  cargo test --locked --workspace --test main --test demo -- envoy:: demo; \
+	  cargo test --locked --workspace --test main --test demo -- envoy:: demo --skip envoy::lint::tried; \
 	done
 
 lint: | cargo ## formatting, clippy and the documentation, warnings denied

@@ -2,8 +2,8 @@
 
 use super::filter::immutable_expression;
 use super::{
-    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, EnvoyVersion, Filter, GatewayConfig, Module,
-    Service, ServiceTls, Transport, UpstreamTls, XdsFiles,
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, EnvoyVersion, Filter, GatewayConfig,
+    Module, Service, ServiceTls, Transport, UpstreamTls, XdsFiles,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
