@@ -5,7 +5,9 @@ mod xds;
 
 use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
-use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CertificateFiles, CheckCluster, Docs, UpstreamTls};
+use crate::envoy::bootstrap::{
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, Docs, EnvoyVersion, UpstreamTls,
+};
 use crate::net::listen_addr::ListenAddr;
 use clap::builder::NonEmptyStringValueParser;
 use modgud_core::authz::Access;
@@ -23,7 +25,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001\n  modgud envoy --config modgud.yaml --xds envoy && envoy --config-path envoy/bootstrap.yaml"
+    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001\n  modgud envoy --config modgud.yaml --xds envoy && envoy --config-path envoy/bootstrap.yaml\n  modgud envoy --config modgud.yaml --filter-only > modgud-envoy.yaml"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -58,6 +60,13 @@ pub(super) struct Args {
     /// The path, on Envoy's machine, of the page that `modgud openapi page` writes: Envoy serves it at `/docs`
     #[arg(long, value_name = "FILE", requires = "docs")]
     docs_page: Option<String>,
+    /// Write only what an Envoy with a configuration of its own needs: filter, settings of the connection manager, cluster, runtime. No
+    /// modules are needed. `docs/add-to-your-envoy.md` has the places for them
+    #[arg(long, conflicts_with_all = ["listen", "admin", "health_listen", "server_name", "docs", "docs_page", "folder", "path", "https_cert", "https_key"])]
+    filter_only: bool,
+    /// Envoy's version: comments in the output list what an older one lacks
+    #[arg(long = "for", value_name = "VERSION", value_enum, default_value_t)]
+    version: EnvoyVersion,
     #[command(flatten)]
     xds: xds::Xds,
     #[command(flatten)]
@@ -192,7 +201,9 @@ pub(super) fn run(args: Args) -> Exit {
 
 /// Returns the configuration, or which files were written.
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
-    check_listeners(&args, &config.server)?;
+    if !args.filter_only {
+        check_listeners(&args, &config.server)?;
+    }
     let Args {
         command: _,
         config: _,
@@ -204,6 +215,8 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
         server_name,
         docs,
         docs_page,
+        filter_only,
+        version,
         xds,
         https,
         tls,
@@ -221,8 +234,23 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
         warn_of_closed_docs(snapshot);
     }
     let (listener, health) = (listen, health_listen);
-    let bootstrap =
-        Bootstrap { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs };
+    let bootstrap = Bootstrap {
+        gateway,
+        listener,
+        https,
+        admin,
+        health,
+        modgud,
+        tls,
+        deadline,
+        max_in_flight,
+        server_name,
+        docs,
+        version,
+    };
+    if filter_only {
+        return Ok(bootstrap.fragments()?);
+    }
     match xds.files()? {
         Some(files) => Ok(files.write(&bootstrap)?),
         None => Ok(bootstrap.yaml()?),
