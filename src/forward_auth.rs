@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 pub const GOVERNED_HEADER: &str = "x-modgud-headers";
 /// A header of a denial for nginx: the status that the client would have received.
 pub const STATUS_HEADER: &str = "x-modgud-status";
+/// A header of a denial for nginx: the body, if it is one line.
+pub const BODY_HEADER: &str = "x-modgud-body";
 /// The header that carries the scheme, for every proxy.
 const PROTO: &str = "X-Forwarded-Proto";
 
@@ -131,7 +133,7 @@ impl Proxy {
 
     /// Returns the headers that the proxy replaces when it asks, so that modgud does not see the client's. The client's own must not reach
     /// the service either.
-    const fn hidden(self) -> &'static [&'static str] {
+    pub(crate) const fn hidden(self) -> &'static [&'static str] {
         match self {
             Self::Envoy => &[],
             Self::Nginx | Self::Haproxy => &["x-original-host", "x-original-method", "x-original-uri"],
@@ -139,6 +141,12 @@ impl Proxy {
             Self::Traefik => &["x-forwarded-method", "x-forwarded-uri", "x-real-ip"],
             Self::Caddy => &["x-forwarded-method", "x-forwarded-uri"],
         }
+    }
+
+    /// Returns the headers that describe a request for other proxies only. modgud denies a request that has one.
+    pub(crate) fn foreign(self) -> impl Iterator<Item = &'static str> {
+        let is_own = move |name: &&str| self.parts().iter().any(|part| part.name.eq_ignore_ascii_case(name));
+        PROXY_HEADERS.into_iter().filter(move |name| !is_own(name))
     }
 
     /// Returns true if only proxies send a header of this name, in any spelling. `X-Forwarded-Host` is for services, too.
@@ -151,7 +159,8 @@ impl Proxy {
     #[must_use]
     pub fn uses(self, name: &str) -> bool {
         let own = self.parts().iter().map(|part| part.name);
-        let mut all = own.chain(PROXY_HEADERS).chain([GOVERNED_HEADER, STATUS_HEADER, response::REMOVE_HEADER]);
+        let mut all =
+            own.chain(PROXY_HEADERS).chain([GOVERNED_HEADER, STATUS_HEADER, BODY_HEADER, response::REMOVE_HEADER]);
         all.any(|used| folds_to_same_name(used.as_bytes(), name.as_bytes()))
     }
 }

@@ -21,6 +21,7 @@ mod numbers;
 mod openapi;
 mod policy;
 mod properties;
+mod proxies;
 mod readme;
 mod reload;
 mod remote_keys;

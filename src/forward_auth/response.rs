@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{GOVERNED_HEADER, Proxy, STATUS_HEADER};
+use super::{BODY_HEADER, GOVERNED_HEADER, Proxy, STATUS_HEADER};
 use crate::envoy::proto::{
     CheckResponse, DeniedHttpResponse, HeaderValue as EnvoyHeader, HeaderValueOption, HttpResponse, HttpStatus,
     OkHttpResponse, RpcStatus,
@@ -18,6 +18,8 @@ use modgud_core::upstream::Mutations;
 
 /// The header in which Envoy's `http_service` reads the names of headers to remove from the client's request.
 pub(super) const REMOVE_HEADER: &str = "x-envoy-auth-headers-to-remove";
+/// Maximum bytes of a denial's body that nginx gets in a header, too; it sends its clients no longer one.
+const MAX_HEADER_BODY_BYTES: usize = 2048;
 /// Maximum bytes of a client header's name in the log; a longer one is cut.
 const MAX_NAMED_BYTES: usize = 128;
 
@@ -157,6 +159,7 @@ fn denial(denied: DeniedHttpResponse, is_undecided: bool, proxy: Proxy) -> Respo
     let code = status.and_then(|HttpStatus { code }| u16::try_from(code).ok());
     let status = code.and_then(|code| StatusCode::from_u16(code).ok()).filter(|status| is_denial(*status));
     let Some(status) = status else { return without_answer(proxy) };
+    let body_header = body_header(&body).filter(|_| proxy == Proxy::Nginx);
     let mut response = Response::new(Full::new(body));
     for HeaderValueOption { header, .. } in headers {
         let Some(EnvoyHeader { key, value, raw_value: _ }) = header else { continue };
@@ -164,8 +167,19 @@ fn denial(denied: DeniedHttpResponse, is_undecided: bool, proxy: Proxy) -> Respo
             response.headers_mut().insert(name, value);
         }
     }
+    if let Some(value) = body_header {
+        response.headers_mut().insert(BODY_HEADER, value);
+    }
     set_status(&mut response, status, is_undecided, proxy);
     response
+}
+
+/// Returns a body as the value of a header, for nginx, which drops bodies of such responses. `None` if it is not one line of UTF-8, or too long.
+fn body_header(body: &Bytes) -> Option<HeaderValue> {
+    let text = str::from_utf8(body).ok()?;
+    let is_line =
+        (1..=MAX_HEADER_BODY_BYTES).contains(&text.len()) && !text.contains(char::is_control) && text.trim() == text;
+    HeaderValue::from_maybe_shared(body.clone()).ok().filter(|_| is_line)
 }
 
 /// Builds the denial for a response that no check is answered with.

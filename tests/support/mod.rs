@@ -48,6 +48,11 @@ pub fn program(variable: &str) -> PathBuf {
     }
 }
 
+/// Returns true if a variable of the Makefile is set and not empty.
+pub fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
 fn own_headers(snapshot: &Snapshot) -> BTreeSet<String> {
     let identity = snapshot.upstream.identity.headers().iter().map(|header| &header.name);
     let names = identity.chain(snapshot.correlation.as_ref().map(|correlation| &correlation.header));
