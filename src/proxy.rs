@@ -172,7 +172,7 @@ impl ProxyConfig<'_> {
         governed_headers(self.snapshot, self.proxy).into_iter().map(named).collect()
     }
 
-    /// Returns the client headers that the proxy removes before the question to modgud: override headers, and those that describe a
+    /// Returns the client headers that the proxy removes before the check: override headers, and those that describe a
     /// request to modgud through another proxy. Others that modgud reads, or that `upstream.keep` names, stay.
     fn cleared(&self) -> Result<BTreeSet<String>, ProxyError> {
         let Filter { spared, .. } = &self.gateway.filter;
@@ -184,7 +184,7 @@ impl ProxyConfig<'_> {
     }
 }
 
-/// The client headers that Caddy removes before the question to modgud.
+/// The client headers that Caddy removes before the check.
 struct Removals {
     /// Prefixes such as `x-core-*`.
     prefixes: BTreeSet<String>,

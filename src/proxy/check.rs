@@ -16,9 +16,8 @@ pub(super) fn plain<'t>(proxy: Proxy, what: &'static str, text: &'t str) -> Resu
         }
     };
     let is_plain = |character: char| match character {
-        '-' | '_' => true,
+        '-' | '_' | '/' => true,
         '.' => proxy != Proxy::Nginx || !is_name,
-        '/' => true,
         other => other.is_ascii_alphanumeric(),
     };
     if text.chars().all(is_plain) {
