@@ -113,6 +113,7 @@ struct Example {
     folder: TempDir,
     app: (Process, SocketAddr),
     modgud: Process,
+    grpc: String,
     token: String,
     fragments: String,
 }
@@ -140,7 +141,7 @@ impl Example {
         let written = run_in(folder.path(), &[], &arguments).await;
         assert_eq!((written.code, written.err.as_str()), (Some(0), ""));
         fs::write(folder.path().join(FRAGMENTS), &written.out).unwrap();
-        Self { folder, app, modgud, token: token.out.trim().to_owned(), fragments: written.out }
+        Self { folder, app, modgud, grpc, token: token.out.trim().to_owned(), fragments: written.out }
     }
 
     async fn stop(self) {
@@ -195,7 +196,7 @@ async fn the_page_adds_modgud_to_the_example() {
     fs::write(folder.join("with-modgud.yaml"), &by_script).unwrap();
     assert_eq!(merged(folder, "with-modgud.yaml", &[]).await.unwrap(), by_script);
     validate(folder, "with-modgud.yaml").await;
-    let lint = ["envoy", "lint", "--config", "modgud.yaml"];
+    let lint = ["envoy", "lint", "--config", "modgud.yaml", "--modgud", &example.grpc];
     let found = run_in(folder, &[], &[lint.as_slice(), &["envoy.yaml"]].concat()).await;
     assert!(found.code == Some(1) && found.out.contains(": hole no-ext-authz: "), "{}", found.out);
     let found = run_in(folder, &[], &[lint.as_slice(), &["with-modgud.yaml"]].concat()).await;
@@ -224,7 +225,7 @@ async fn the_page_adds_modgud_to_the_example() {
             None => {}
         }
     }
-    let Example { folder: _folder, app, mut modgud, token, fragments: _ } = example;
+    let Example { folder: _folder, app, mut modgud, grpc: _, token, fragments: _ } = example;
     modgud.signal(Signal::KILL);
     modgud.ended().await;
     for row in &requests {
@@ -249,7 +250,8 @@ async fn the_script_keeps_what_an_envoy_has() {
     let after = merged(folder, "before.yaml", &["public", "partners"]).await.unwrap();
     fs::write(folder.join("envoy.yaml"), &after).unwrap();
     validate(folder, "envoy.yaml").await;
-    let lint = ["envoy", "lint", "--config", "modgud.yaml", "envoy.yaml", "routes.yaml"];
+    let files = ["envoy.yaml", "routes.yaml"];
+    let lint = [["envoy", "lint", "--config", "modgud.yaml", "--modgud", &example.grpc].as_slice(), &files].concat();
     let found = run_in(folder, &[], &lint).await.out;
     for finding in [": hole ext-authz-disabled: ", ": undecided filter-undecided: "] {
         assert!(found.contains(finding), "no `{finding}`: {found}");
