@@ -24,7 +24,7 @@ struct Feature {
 }
 
 const FEATURES: [Feature; 24] = [
-    of_every("accepts the file of `modgud envoy --for`, without a warning", "all"),
+    of_every("accepts the file of `modgud envoy --for`, without a warning", "files work as they are"),
     of_every("`encode_raw_headers`", "header values that are not UTF-8 reach modgud unchanged"),
     of_every("mutation rules admit identity headers", "modgud writes and removes them"),
     of_every("`disallow_is_error`", "500 if modgud changes a header of HTTP"),
@@ -70,7 +70,7 @@ fn page() -> PathBuf {
 }
 
 /// The line before the list of features that every version has.
-const LIST: &str = "Every version does this:\n\n";
+const LIST: &str = "Every version does this. After the colon is what modgud uses it for.\n\n";
 
 impl Feature {
     /// Its line in the list.
