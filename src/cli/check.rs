@@ -190,9 +190,9 @@ fn connection(service: &Service, has_cookies: bool) -> String {
     parts.extend(has_websocket.then(|| "WebSocket".to_owned()));
     parts.extend(timeout.map(|timeout| match timeout {
         Duration::ZERO => "no timeout".to_owned(),
-        timeout => format!("timeout {timeout:?}"),
+        timeout => format!("timeout {} s", timeout.as_secs_f64()),
     }));
-    parts.extend(idle_timeout.map(|timeout| format!("idle timeout {timeout:?}")));
+    parts.extend(idle_timeout.map(|timeout| format!("idle timeout {} s", timeout.as_secs_f64())));
     parts.extend(retries.as_ref().map(|Retries { attempts, .. }| format!("retries {attempts}")));
     parts.extend((*keeps_cookies != has_cookies).then(|| {
         let word = if *keeps_cookies { "with" } else { "without" };

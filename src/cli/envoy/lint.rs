@@ -2,10 +2,11 @@
 
 use super::super::{Exit, counted, print_error, print_line};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
-use crate::envoy::lint::{self, Code, Document, Finding, Kind, LintError, MAX_BYTES, Report, Scope, Settings};
 use crate::envoy::bootstrap::CheckCluster;
+use crate::envoy::lint::{self, Code, Document, Finding, Kind, LintError, MAX_BYTES, Report, Scope, Settings};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -50,8 +51,8 @@ enum EnvoyLintError {
     TooLarge(String),
     #[error("{0}: the file is not UTF-8 text")]
     NotText(String),
-    #[error("standard input is named twice; name it once")]
-    InputTwice,
+    #[error("{0} is named twice; name it once")]
+    NamedTwice(String),
     #[error(transparent)]
     Lint(#[from] LintError),
     #[error(transparent)]
@@ -82,8 +83,9 @@ pub(super) fn run(args: &Args) -> Exit {
 
 fn check(args: &Args) -> Result<Report, EnvoyLintError> {
     let Args { files, config, profile, modgud, listeners, json: _ } = args;
-    if files.iter().filter(|file| is_input(file)).count() > 1 {
-        return Err(EnvoyLintError::InputTwice);
+    let mut known = HashSet::new();
+    if let Some(twice) = files.iter().find(|file| !known.insert(*file)) {
+        return Err(EnvoyLintError::NamedTwice(name(twice)));
     }
     let loaded = if config.is_some() || profile.is_some() {
         let overrides = Overrides { profile: *profile, ..Overrides::default() };
@@ -103,12 +105,15 @@ fn is_input(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
+/// Returns the name of a file for messages.
+fn name(file: &Path) -> String {
+    if is_input(file) { "standard input".to_owned() } else { file.display().to_string() }
+}
+
 fn read(file: &Path) -> Result<Document, EnvoyLintError> {
-    let (name, content) = if is_input(file) {
-        ("standard input".to_owned(), read_to_limit(io::stdin().lock(), MAX_BYTES))
-    } else {
-        (file.display().to_string(), read_file_to_limit(file, MAX_BYTES))
-    };
+    let name = name(file);
+    let content =
+        if is_input(file) { read_to_limit(io::stdin().lock(), MAX_BYTES) } else { read_file_to_limit(file, MAX_BYTES) };
     let content = content.map_err(|error| EnvoyLintError::Read(name.clone(), error))?;
     let content = content.ok_or_else(|| EnvoyLintError::TooLarge(name.clone()))?;
     let text = String::from_utf8(content).map_err(|_| EnvoyLintError::NotText(name.clone()))?;

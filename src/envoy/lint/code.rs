@@ -119,7 +119,7 @@ codes! {
         "modgud does not see headers that it must remove, or that a rule reads, so a denied request is allowed";
         "remove it; withhold cookies only, by `disallowed_headers`"
     EarlyRemoval "early-removal" Hole (left_out):
-        "where modgud is not asked or can't remove them, a client's identity headers reach the service";
+        "a client's identity headers reach the service wherever modgud does not decide or can't remove them";
         "copy `early_header_mutation_extensions` from `modgud envoy`"
     MutationsSkipped "mutations-skipped" Hole:
         "Envoy skips what these rules forbid, and the client's own header reaches the service";

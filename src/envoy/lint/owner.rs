@@ -1,6 +1,7 @@
 //! Which filter calls modgud: the addresses of its cluster are compared with that of modgud.
 
 use super::Context;
+use super::code::Code;
 use super::model::endpoints;
 use super::view::At;
 use crate::envoy::bootstrap::CheckCluster;
@@ -23,8 +24,14 @@ impl Owner {
         let Some(modgud) = context.modgud else { return Self::Unclear };
         let name = filter.at(&["grpc_service", "envoy_grpc", "cluster_name"]);
         let cluster = name.and_then(|name| context.model.clusters.get(name.as_text()?));
-        let owners: Vec<Self> = cluster.into_iter().flat_map(endpoints).map(|one| compare(&one, modgud)).collect();
+        let Some(cluster) = cluster else { return Self::Unclear };
+        let owners: Vec<Self> = endpoints(cluster).iter().map(|one| compare(one, modgud)).collect();
         if owners.contains(&Self::Modgud) {
+            if owners.contains(&Self::Other) {
+                let cluster = cluster.clone().within("cluster", cluster.text("name"));
+                let found = "some endpoints have another address than modgud";
+                cluster.report_field("load_assignment", Code::OtherService, found);
+            }
             Self::Modgud
         } else if owners.is_empty() || owners.contains(&Self::Unclear) {
             Self::Unclear

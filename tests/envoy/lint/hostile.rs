@@ -60,6 +60,8 @@ async fn what_is_no_configuration_of_envoy_is_an_error_with_its_place() {
     }
     let twice = run_with_input(folder.path(), &[], &["envoy", "lint", "-", "-"], "").await;
     assert_eq!(twice.err, "modgud: standard input is named twice; name it once\n");
+    let twice = run_in(folder.path(), &[], &["envoy", "lint", "a.yaml", "b.yaml", "a.yaml"]).await;
+    assert_eq!((twice.code, twice.err.as_str()), (Some(2), "modgud: a.yaml is named twice; name it once\n"));
 }
 
 /// Each type of value in each place.

@@ -31,8 +31,8 @@ fn cluster(endpoint: Option<Value>) -> Value {
     cluster
 }
 
-fn socket(address: &str, port: u16) -> Option<Value> {
-    Some(json!({ "socket_address": { "address": address, "port_value": port } }))
+fn socket(address: &str, port: u16) -> Value {
+    json!({ "socket_address": { "address": address, "port_value": port } })
 }
 
 /// `--config` compares with `server.grpc`, `--modgud` with another address.
@@ -44,17 +44,29 @@ async fn checks_are_of_the_filter_that_calls_modgud() {
     let pipe = |path: &str| Some(json!({ "pipe": { "path": path } }));
     // modgud's own address, how it is named for lint, the other service, where its filter is, and what is found.
     for (own, arguments, endpoint, place, codes) in [
-        ("127.0.0.1:9191", none, socket("127.0.0.1", 9292), 0, &[][..]),
-        ("127.0.0.1:9191", none, socket("127.0.0.1", 9292), 1, &[]),
-        ("127.0.0.1:9191", none, socket("opa.example.com", 9191), 1, &[]),
+        ("127.0.0.1:9191", none, Some(socket("127.0.0.1", 9292)), 0, &[][..]),
+        ("127.0.0.1:9191", none, Some(socket("127.0.0.1", 9292)), 1, &[]),
+        ("127.0.0.1:9191", none, Some(socket("opa.example.com", 9191)), 1, &[]),
         ("127.0.0.1:9191", none, None, 1, &[]),
-        ("127.0.0.1:9191", none, socket("opa.example.com", 9191), 2, &["other-service"]),
-        ("modgud.example.com:9191", &["--modgud", "modgud.example.com:9191"], socket("opa.example.com", 9191), 1, &[]),
+        ("127.0.0.1:9191", none, Some(socket("opa.example.com", 9191)), 2, &["other-service"]),
+        (
+            "modgud.example.com:9191",
+            &["--modgud", "modgud.example.com:9191"],
+            Some(socket("opa.example.com", 9191)),
+            1,
+            &[],
+        ),
         // Both are names, and `server.grpc` is none: each may be modgud's.
-        ("modgud.example.com:9191", none, socket("opa.example.com", 9191), 1, &["fail-open", "circuit-breakers", "status-on-error", "timeout"]),
+        (
+            "modgud.example.com:9191",
+            none,
+            Some(socket("opa.example.com", 9191)),
+            1,
+            &["fail-open", "circuit-breakers", "status-on-error", "timeout"],
+        ),
         ("unix:/run/modgud.sock", &["--modgud", "unix:/run/modgud.sock"], pipe("/run/opa.sock"), 1, &[]),
         ("unix:@modgud", &["--modgud", "unix:@modgud"], pipe("@opa"), 2, &["other-service"]),
-        ("unix:@modgud", &["--modgud", "unix:@modgud"], socket("127.0.0.1", 9191), 1, &[]),
+        ("unix:@modgud", &["--modgud", "unix:@modgud"], Some(socket("127.0.0.1", 9191)), 1, &[]),
     ] {
         fs::write(folder.path().join("modgud.yaml"), &config).unwrap();
         let output = run_in(folder.path(), &[], &["envoy", "--config", "modgud.yaml", "--modgud", own]).await;
@@ -78,7 +90,7 @@ async fn a_filter_of_another_service_alone_is_undecided() {
     let folder = tempfile::tempdir().unwrap();
     let (_, mut root) = written(CONFIG, &[]).await;
     root.pointer_mut(FILTERS).unwrap()[1] = other();
-    root["static_resources"]["clusters"].as_array_mut().unwrap().push(cluster(socket("127.0.0.1", 9292)));
+    root["static_resources"]["clusters"].as_array_mut().unwrap().push(cluster(Some(socket("127.0.0.1", 9292))));
     fs::write(folder.path().join("envoy.json"), root.to_string()).unwrap();
     fs::write(folder.path().join("modgud.yaml"), "profile: bifrost\n").unwrap();
     for (arguments, code, found) in [
