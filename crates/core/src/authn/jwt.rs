@@ -14,8 +14,8 @@ use crate::principal::{AuthMethod, AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// An authenticator of one issuer's tokens.
-#[derive(Debug)]
+/// An authenticator of one issuer's tokens. Two are equal if they accept the same tokens, and see the same caller in each.
+#[derive(Debug, PartialEq, Eq)]
 pub struct JwtAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
@@ -29,14 +29,13 @@ pub struct JwtAuthenticator {
     pub checks: ClaimsPolicy,
 }
 
-/// A token with a valid signature and valid claims; the validity period is checked on each use.
+/// A token with a valid signature and valid claims; the validity period is checked on each use. Its end is that of the principal.
 #[derive(Debug, Clone)]
 pub struct VerifiedJwt {
     by: AuthenticatorId,
     key: KeyIdentity,
     principal: Arc<Principal>,
-    span: ValidityPeriod,
-    weight: u32,
+    from: Timestamp,
 }
 
 impl VerifiedJwt {
@@ -60,14 +59,16 @@ impl VerifiedJwt {
 
     /// Returns its validity period: from the later of `nbf` and `iat` on, and before `exp`.
     #[must_use]
-    pub const fn span(&self) -> ValidityPeriod {
-        self.span
+    pub fn period(&self) -> ValidityPeriod {
+        ValidityPeriod::new(self.from, self.principal.valid_until())
     }
 }
 
 impl Weigh for VerifiedJwt {
     fn weight(&self) -> u64 {
-        u64::from(self.weight)
+        /// The memory of an entry in the tables of the cache: 112 bytes in one, and a slot of 5 to 11 bytes in another.
+        const ENTRY_BYTES: usize = 120;
+        u64::try_from(self.principal.heap_size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
     }
 }
 
@@ -91,9 +92,6 @@ impl JwtAuthenticator {
         result: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
-        /// The memory of an entry without its claims.
-        const ENTRY_BYTES: usize = 512;
-
         let algorithm = token.header().algorithm().name();
         let header = observer.keeps_steps().then(|| token.header().clone());
         let token = self.verify_signature(token, by, now, result);
@@ -106,14 +104,12 @@ impl JwtAuthenticator {
         });
         let token = token?;
         let key = token.key();
-        let (identity, span) = self.checks.validate_jwt(&token, observer)?;
+        let (identity, period) = self.checks.validate_jwt(&token, observer)?;
         let claims = token.into_claims();
         let null_strings = Arc::clone(&self.checks.identity.null_strings);
-        let principal =
-            Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token).until(span.until());
-        let weight = principal.size().saturating_add(ENTRY_BYTES);
-        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        Ok(VerifiedJwt { by, key, principal: Arc::new(principal), span, weight })
+        let principal = Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token);
+        let principal = Arc::new(principal.until(period.until()));
+        Ok(VerifiedJwt { by, key, principal, from: period.from() })
     }
 
     /// Verifies the signature with the active keys. A mismatch is final only if no other key can exist.
@@ -174,42 +170,55 @@ pub struct CacheStats {
     pub misses: u64,
     /// Tokens held now.
     pub entries: u64,
-    /// Their estimated size, in bytes.
+    /// Their size, in bytes.
     pub bytes: u64,
 }
 
-/// Verified tokens by digest. Limited by [`Self::MAX_BYTES`]; the least used entries are evicted first.
-#[derive(Debug)]
-pub struct TokenCache(ByteCache<TokenDigest, VerifiedJwt>);
+/// Verified tokens by digest, with a limit on their memory; the least used entries are evicted first. Clones share the tokens.
+#[derive(Debug, Clone)]
+pub struct TokenCache {
+    tokens: Arc<ByteCache<TokenDigest, VerifiedJwt>>,
+    limit: u64,
+}
 
 impl TokenCache {
-    /// The most memory for cached tokens, estimated: 64 MiB, some 25,000 `BiFrost` tokens. Beyond it, the least used tokens are evicted.
-    pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+    /// The usual limit (`server.token_cache`): 64 MiB.
+    pub const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// The memory of a usual token of some 200 bytes of claims, such as `BiFrost`'s.
+    pub const USUAL_TOKEN_BYTES: u64 = 400;
 
     /// The initial capacity in tokens; the cache grows beyond it up to its limit.
     const EXPECTED: usize = 1_024;
 
+    /// Creates an empty cache of at most this many bytes.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self { tokens: Arc::new(ByteCache::with_weighter(Self::EXPECTED, limit, ByteWeighter)), limit }
+    }
+
+    /// Returns the limit, in bytes.
+    #[must_use]
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Returns the outcome for this token; `None` if it is not cached.
     #[must_use]
     pub fn get(&self, digest: &TokenDigest) -> Option<VerifiedJwt> {
-        self.0.get(digest)
+        self.tokens.get(digest)
     }
 
     /// Caches a token.
     pub fn put(&self, digest: TokenDigest, token: VerifiedJwt) {
-        self.0.insert(digest, token);
+        self.tokens.insert(digest, token);
     }
 
     /// Returns the statistics so far.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
-        let entries = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
-        CacheStats { hits: self.0.hits(), misses: self.0.misses(), entries, bytes: self.0.weight() }
-    }
-}
-
-impl Default for TokenCache {
-    fn default() -> Self {
-        Self(ByteCache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
+        let Self { tokens, limit: _ } = self;
+        let entries = u64::try_from(tokens.len()).unwrap_or(u64::MAX);
+        CacheStats { hits: tokens.hits(), misses: tokens.misses(), entries, bytes: tokens.weight() }
     }
 }

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use crate::jose::JsonRef;
 use std::time::Duration;
 
 /// Maximum time by which a correlation may be ahead: the clocks of its issuer and of its reader differ.
@@ -189,8 +189,8 @@ impl Correlation {
             let error = |error| CorrelationError::Claim { claim: claim.to_string().into(), error };
             match principal.claim(claim) {
                 None => Ok(None),
-                Some(Value::String(text)) => CorrelationField::parse(text).map(Some).map_err(error),
-                Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                Some(JsonRef::String(text)) => CorrelationField::parse(text).map(Some).map_err(error),
+                Some(JsonRef::Null | JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Array(_) | JsonRef::Object(_)) => {
                     Err(error(FieldError::NotText))
                 }
             }
