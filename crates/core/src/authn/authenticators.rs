@@ -5,7 +5,7 @@ use super::claims_policy::ClaimsPolicy;
 use super::custom::RegisteredAuthenticator;
 use super::dpop::{PopContext, ReplayCache, ReplayMode};
 use super::introspection::{IntrospectionAuthenticator, IntrospectionCache};
-use super::jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+use super::jwt::{JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
 use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
@@ -174,10 +174,10 @@ impl Authenticators {
         self.revocations.as_ref()
     }
 
-    /// Returns the statistics of the cache of verified tokens.
+    /// Returns the cache of verified tokens.
     #[must_use]
-    pub fn cache_stats(&self) -> CacheStats {
-        self.verified.stats()
+    pub const fn token_cache(&self) -> &TokenCache {
+        &self.verified
     }
 
     /// Returns the authenticators, in the order of the configuration.

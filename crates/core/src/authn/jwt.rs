@@ -185,8 +185,8 @@ impl TokenCache {
     /// The usual limit (`server.token_cache`): 64 MiB.
     pub const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
 
-    /// The memory of a usual token of some 200 bytes of claims, such as `BiFrost`'s.
-    pub const USUAL_TOKEN_BYTES: u64 = 400;
+    /// The memory of a usual token: seven claims of 200 bytes in all, as in `BiFrost`'s.
+    const USUAL_TOKEN_BYTES: u64 = 424;
 
     /// The initial capacity in tokens; the cache grows beyond it up to its limit.
     const EXPECTED: usize = 1_024;
@@ -201,6 +201,12 @@ impl TokenCache {
     #[must_use]
     pub const fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// Returns about how many tokens of the usual size fit.
+    #[must_use]
+    pub const fn usual_tokens(&self) -> u64 {
+        self.limit.div_euclid(Self::USUAL_TOKEN_BYTES)
     }
 
     /// Returns the outcome for this token; `None` if it is not cached.
