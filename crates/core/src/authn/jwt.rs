@@ -228,3 +228,66 @@ impl TokenCache {
         CacheStats { hits: tokens.hits(), misses: tokens.misses(), entries, bytes: tokens.weight() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{TokenCache, TokenDigest, VerifiedJwt};
+    use crate::cache::sha256;
+    use crate::credential::AuthenticatorId;
+    use crate::jose::VerificationKey;
+    use crate::principal::{Identity, Principal};
+    use crate::time::Timestamp;
+    use allocation_counter::measure;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn bifrost(number: usize) -> Value {
+        json!({
+            "iss": "bifrost", "exp": 1_700_036_000, "iat": 1_700_000_000, "scope": "read write",
+            "core_user_uuid": format!("fd76ce0c-d8be-4aa6-91ed-{number:012}"),
+            "organization_uuid": "70f0d039-e3d9-427e-b161-4e95dbd9e918", "username": format!("user{number:012}@example.com"),
+        })
+    }
+
+    fn put(cache: &TokenCache, number: usize, claims: Value) {
+        let key = VerificationKey::from_secret(&[7; 32]).unwrap().identity();
+        let principal = Arc::new(Principal::of(claims, &Identity::default(), Arc::default()));
+        let token = VerifiedJwt { by: AuthenticatorId(0), key, principal, from: Timestamp::EPOCH };
+        cache.put(TokenDigest(sha256(&[&number.to_be_bytes()])), token);
+    }
+
+    /// The number of tokens is just below one at which every table is full: a larger table has free places, which take no memory yet.
+    #[test]
+    fn an_entry_is_charged_what_it_allocates() {
+        const TOKENS: usize = 60_000;
+        for claims in [bifrost as fn(usize) -> Value, |_| json!({}), |number| json!({ "a": vec![number; 100] })] {
+            let cache = TokenCache::new(1 << 30);
+            let allocated = measure(|| (0..TOKENS).for_each(|number| put(&cache, number, claims(number))));
+            let stats = cache.stats();
+            assert_eq!(stats.entries, 60_000);
+            let ratio = allocated.bytes_current as f64 / stats.bytes as f64;
+            assert!((0.8..1.1).contains(&ratio), "{} bytes for {}: {ratio}", stats.bytes, allocated.bytes_current);
+        }
+    }
+
+    #[test]
+    fn a_usual_token_takes_as_much_as_is_said() {
+        let cache = TokenCache::new(TokenCache::DEFAULT_BYTES);
+        put(&cache, 1, bifrost(1));
+        assert_eq!(cache.stats().bytes, TokenCache::USUAL_TOKEN_BYTES);
+        assert!(cache.usual_tokens() >= 4 * 38_104, "four times as many as trees of values allowed: {}", cache.usual_tokens());
+    }
+
+    #[test]
+    fn the_limit_holds_and_the_least_used_are_evicted() {
+        const LIMIT: u64 = 1 << 20;
+        let cache = TokenCache::new(LIMIT);
+        for number in 0..20_000 {
+            put(&cache, number, bifrost(number));
+        }
+        let stats = cache.stats();
+        assert!(stats.bytes <= LIMIT && stats.bytes > LIMIT * 9 / 10, "{stats:?}");
+        let digest = |number: usize| TokenDigest(sha256(&[&number.to_be_bytes()]));
+        assert!(cache.get(&digest(0)).is_none() && cache.get(&digest(19_999)).is_some());
+    }
+}
