@@ -83,7 +83,11 @@ mod tests {
         let value = Arc::new(Value(sender));
         let user = Arc::clone(&value);
         drop_when_unused(value);
-        let wait = async { while dropped.try_recv().is_err() { tokio::task::yield_now().await } };
+        let wait = async {
+            while dropped.try_recv().is_err() {
+                tokio::task::yield_now().await
+            }
+        };
         assert!(timeout(POLL_INTERVAL * 3, wait).await.is_err(), "it is in use");
         drop(user);
         let id = loop {

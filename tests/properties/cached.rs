@@ -89,7 +89,11 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
     let base = authenticator("");
     let rows = [
         ("nothing", base.clone(), true),
-        ("a rule", format!("{base}rules: [{{ name: a, match: {{ paths: [/a] }}, require: {{ roles: [a] }} }}]\n"), true),
+        (
+            "a rule",
+            format!("{base}rules: [{{ name: a, match: {{ paths: [/a] }}, require: {{ roles: [a] }} }}]\n"),
+            true,
+        ),
         ("headers", format!("{base}upstream: {{ headers: {{ x-a: {{ claim: scope }} }} }}\n"), true),
         ("limits of the server", format!("{base}server: {{ max_token: 32KiB, deadline: 1s }}\n"), true),
         ("places", base.replace("schemes: [JWT]", "schemes: [JWT, Bearer]"), true),
@@ -98,7 +102,11 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
         ("the issuer", base.replace("issuer: bifrost", "issuer: other"), false),
         ("the algorithms", base.replace("[RS256]", "[RS256, RS384]"), false),
         ("the key", base.replace(&pem(&KEY), &pem(&STRANGER)), false),
-        ("a second key", base.replace("keys: [", &format!("keys: [{{ pem: {{ value: {} }} }}, ", pem(&STRANGER))), false),
+        (
+            "a second key",
+            base.replace("keys: [", &format!("keys: [{{ pem: {{ value: {} }} }}, ", pem(&STRANGER))),
+            false,
+        ),
         ("audiences", authenticator(", audiences: any"), false),
         ("required claims", authenticator(", require: [scope]"), false),
         ("leeway", authenticator(", leeway: 1s"), false),
@@ -112,7 +120,11 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
         ("scopes", format!("{base}principal: {{ scopes: [username] }}\n"), false),
         ("grants", format!("{base}principal: {{ grants: {{ a: [b] }} }}\n"), false),
         ("absent values", format!("{base}principal: {{ absent: [admin] }}\n"), false),
-        ("the mapping of this authenticator", base.replace("    jwt:", "    principal: { roles: scope }\n    jwt:"), false),
+        (
+            "the mapping of this authenticator",
+            base.replace("    jwt:", "    principal: { roles: scope }\n    jwt:"),
+            false,
+        ),
         (
             "another authenticator before it",
             base.replace("authenticators:\n", "authenticators:\n  - { name: mesh, mtls: { principals: [a] } }\n"),

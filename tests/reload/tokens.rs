@@ -71,7 +71,13 @@ async fn a_cached_token_stays_known_and_is_judged_by_the_rules_of_now() {
     changing.accepted().await;
     assert_eq!(ask(&mut changing, &token).await, (None, true));
 
-    changing.write("modgud.yaml", &format!("{}server: {{ deadline: 10s, token_cache: 1MiB }}\n", requiring("groups", "staff").replace("server: { deadline: 10s }\n", "")));
+    changing.write(
+        "modgud.yaml",
+        &format!(
+            "{}server: {{ deadline: 10s, token_cache: 1MiB }}\n",
+            requiring("groups", "staff").replace("server: { deadline: 10s }\n", "")
+        ),
+    );
     changing.accepted().await;
     assert_eq!(ask(&mut changing, &token).await, (None, false), "a cache of another size is a new one");
 }

@@ -5,9 +5,7 @@ use crate::cache::{Digest, sha256};
 use crate::credential::RawToken;
 use crate::explain::{Observer, Step};
 use crate::jose::Claims;
-use crate::principal::{
-    AuthMethod, AuthenticatorName, ClaimMapping, IdentityClaimError, PackedIdentity, Principal,
-};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, IdentityClaimError, PackedIdentity, Principal};
 use crate::time::Timestamp;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::SHA256_OUTPUT_LEN;

@@ -5,9 +5,7 @@ use super::{AuthnError, ClaimError};
 use crate::explain::{Observer, Step};
 use crate::http::request::Peer;
 use crate::jose::Claims;
-use crate::principal::{
-    AuthMethod, AuthenticatorName, ClaimMapping, PackedIdentity, Principal, ResolvedIdentity,
-};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, PackedIdentity, Principal, ResolvedIdentity};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -71,7 +71,9 @@ impl Claims {
     pub fn from_json(value: Value) -> Self {
         match value {
             Value::Object(members) => Self::new(&members),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Self(Box::default()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Self(Box::default())
+            }
         }
     }
 

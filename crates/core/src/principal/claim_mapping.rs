@@ -146,7 +146,14 @@ impl ClaimMapping {
             Ok(words)
         };
         let (permissions, scopes) = (words(&self.permissions)?, words(&self.scopes)?);
-        Ok(ResolvedIdentity { subject, organization, roles, permissions, scopes, permission_scope: PermissionScope::Listed })
+        Ok(ResolvedIdentity {
+            subject,
+            organization,
+            roles,
+            permissions,
+            scopes,
+            permission_scope: PermissionScope::Listed,
+        })
     }
 }
 
@@ -303,7 +310,9 @@ mod tests {
             grants: RolePermissions::default(),
             null_strings: Arc::new(NullStrings::new(["None"])),
         };
-        let claimed = |claims: Value| mapping.resolve(&Claims::from_json(claims)).map(Identity::from).map_err(|error| error.to_string());
+        let claimed = |claims: Value| {
+            mapping.resolve(&Claims::from_json(claims)).map(Identity::from).map_err(|error| error.to_string())
+        };
         for (value, kind) in [
             (json!([{"id": "closed"}]), "a list"),
             (json!("closed"), "a text"),

@@ -132,7 +132,8 @@ mod tests {
         for nothing in ["realm_access.other", "sub.x", "list.0", "list.x", "a.b", "x", "Sub"] {
             assert_eq!(find(nothing), None, "{nothing}");
         }
-        let listed = |names: &[&str]| ClaimPath::of(names.iter().copied()).unwrap().find(&claims).map(|value| value.to_value());
+        let listed =
+            |names: &[&str]| ClaimPath::of(names.iter().copied()).unwrap().find(&claims).map(|value| value.to_value());
         assert_eq!(listed(&["a.b"]), Some(json!(1)));
         assert_eq!(listed(&["https://example.com/org"]), Some(json!("o")));
     }

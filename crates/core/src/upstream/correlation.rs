@@ -15,13 +15,13 @@ use crate::authz::{Caller, PathPattern, Permit};
 use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
 use crate::http::path::CanonicalPath;
 use crate::http::request::{HeaderLookup, Request};
+use crate::jose::JsonRef;
 use crate::principal::{ClaimPath, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use crate::jose::JsonRef;
 use std::time::Duration;
 
 /// Maximum time by which a correlation may be ahead: the clocks of its issuer and of its reader differ.
@@ -190,9 +190,9 @@ impl Correlation {
             match principal.claim(claim) {
                 None => Ok(None),
                 Some(JsonRef::String(text)) => CorrelationField::parse(text).map(Some).map_err(error),
-                Some(JsonRef::Null | JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Array(_) | JsonRef::Object(_)) => {
-                    Err(error(FieldError::NotText))
-                }
+                Some(
+                    JsonRef::Null | JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Array(_) | JsonRef::Object(_),
+                ) => Err(error(FieldError::NotText)),
             }
         };
         let impersonated = match &self.impersonation {

@@ -258,7 +258,8 @@ mod tests {
     use std::sync::Arc;
 
     fn written(value: &Value, encoding: HeaderEncoding) -> Result<Option<String>, EncodeError> {
-        encode(FieldValue::Json(value.into()), encoding, MAX_BYTES).map(|text| text.map(|text| text.as_str().to_owned()))
+        encode(FieldValue::Json(value.into()), encoding, MAX_BYTES)
+            .map(|text| text.map(|text| text.as_str().to_owned()))
     }
 
     #[test]
@@ -343,7 +344,8 @@ mod tests {
         let texts = |texts: &[&str], encoding| {
             let roles = texts.iter().map(|text| Box::from(*text)).collect();
             let principal = Principal::of(json!({}), &Identity { roles, ..Identity::default() }, Arc::default());
-            encode(FieldValue::Texts(principal.identity().roles()), encoding, MAX_BYTES).map(|text| text.map(|text| text.as_str().to_owned()))
+            encode(FieldValue::Texts(principal.identity().roles()), encoding, MAX_BYTES)
+                .map(|text| text.map(|text| text.as_str().to_owned()))
         };
         assert_eq!(texts(&["a,b"], HeaderEncoding::Plain), Ok(Some("a%2Cb".to_owned())));
         assert_eq!(texts(&["a", "b c"], HeaderEncoding::Percent), Ok(Some("a,b%20c".to_owned())));

@@ -68,8 +68,9 @@ impl Metadata {
 fn known(found: FieldValue<'_>) -> Option<FieldValue<'_>> {
     match found {
         FieldValue::Text(text) => is_loggable(text).then_some(FieldValue::Text(text)),
-        FieldValue::Texts(texts) => (texts.count() <= MAX_VALUES && { texts }.all(is_loggable))
-            .then_some(FieldValue::Texts(texts)),
+        FieldValue::Texts(texts) => {
+            (texts.count() <= MAX_VALUES && { texts }.all(is_loggable)).then_some(FieldValue::Texts(texts))
+        }
         FieldValue::Json(value) => json(value),
     }
 }
@@ -158,8 +159,7 @@ mod tests {
         );
         let principal = principal(json!({}));
         let roles = FieldValue::Texts(principal.identity().roles());
-        let expected =
-            [("where", FieldValue::Text("here")), ("roles", roles), ("via", FieldValue::Text("bifrost"))];
+        let expected = [("where", FieldValue::Text("here")), ("roles", roles), ("via", FieldValue::Text("bifrost"))];
         assert_eq!(metadata.entries(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
     }
 }

@@ -210,7 +210,9 @@ fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimError> {
     let present = |name| claims.get(name).and_then(|value| principal.present(value));
     match present("act") {
         None => {}
-        Some(actor @ JsonRef::Object(_)) if holds_beyond_64_bits(&actor) => return Err(MintedClaimError::number("act")),
+        Some(actor @ JsonRef::Object(_)) if holds_beyond_64_bits(&actor) => {
+            return Err(MintedClaimError::number("act"));
+        }
         Some(actor @ JsonRef::Object(_)) => return Ok(Some(actor.to_value())),
         Some(other) => return Err(MintedClaimError::kind("act", &other, "an object")),
     }

@@ -40,8 +40,7 @@ impl IntrospectionResponse {
     /// [`IntrospectionResponseError`], also if `active` is missing or anything but `true` or `false`. Such a server does not follow RFC
     /// 7662, so the response means neither active nor inactive.
     pub fn parse(body: &[u8]) -> Result<Self, IntrospectionResponseError> {
-        let (claims, active) =
-            Claims::parse_without(body, "active").map_err(IntrospectionResponseError::Json)?;
+        let (claims, active) = Claims::parse_without(body, "active").map_err(IntrospectionResponseError::Json)?;
         match active {
             Some(Value::Bool(true)) => {
                 let expires = claims.numeric_date("exp").ok().flatten();
