@@ -24,13 +24,13 @@ upstream:
   headers:
     x-core-user-uuid: { principal: subject }
     x-organization-uuid: { principal: organization }
-    x-roles: { principal: roles, on_error: drop }
-    x-permissions: { principal: permissions, on_error: drop }
-    x-groups: { claim: groups, as: list, on_error: drop }
-    x-name: { claim: name, encode: percent, on_error: drop }
-    x-address: { claim: address, as: json, on_error: drop }
-    x-deep: { claim: address.deep.down, on_error: drop }
-    x-computed: { cel: "has(claims.name) ? claims.name : claims.groups", on_error: drop }
+    x-roles: { principal: roles }
+    x-permissions: { principal: permissions }
+    x-groups: { claim: groups, as: list }
+    x-name: { claim: name, encode: percent }
+    x-address: { claim: address, as: json }
+    x-deep: { claim: address.deep.down }
+    x-computed: { cel: "has(claims.name) ? claims.name : claims.groups" }
   metadata: { subject: { principal: subject }, roles: { principal: roles }, address: { claim: address }, all: { cel: claims } }
 "#;
 
@@ -120,11 +120,6 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
         ("scopes", format!("{base}principal: {{ scopes: [username] }}\n"), false),
         ("grants", format!("{base}principal: {{ grants: {{ a: [b] }} }}\n"), false),
         ("absent values", format!("{base}principal: {{ absent: [admin] }}\n"), false),
-        (
-            "the mapping of this authenticator",
-            base.replace("    jwt:", "    principal: { roles: scope }\n    jwt:"),
-            false,
-        ),
         (
             "another authenticator before it",
             base.replace("authenticators:\n", "authenticators:\n  - { name: mesh, mtls: { principals: [a] } }\n"),
