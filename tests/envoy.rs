@@ -30,6 +30,7 @@ mod kept;
 mod limits;
 mod metadata;
 mod minted;
+mod modules;
 mod mtls;
 mod mutations;
 mod opened;

@@ -4,7 +4,7 @@ use super::input::{Fetched, fetch_each};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
-use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module};
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module, Protocol, Service, ServiceTls};
 use crate::jwks::describe;
 use crate::net::listen_addr::ListenAddr;
 use crate::net::socket_access::SocketAccess;
@@ -182,14 +182,28 @@ fn minted(forward: &Forward) {
 }
 
 fn gateway(gateway: &GatewayConfig) {
-    let GatewayConfig { modules, core: CoreService { upstream, reserved }, .. } = gateway;
-    for Module { name, prefix, keep_prefix, reading: _, upstream, has_access_list, openapi: _ } in modules {
+    let GatewayConfig { modules, core: CoreService { upstream, service, reserved }, .. } = gateway;
+    for Module { name, prefix, keep_prefix, reading: _, upstream, service, has_access_list, openapi: _ } in modules {
         let paths = if *keep_prefix { ", with the prefix" } else { "" };
         let access = if *has_access_list { ", restricted by an access list" } else { "" };
-        print_line(format_args!("  module {name}: {prefix} to {upstream}{paths}{access}"));
+        let connection = connection(service);
+        print_line(format_args!("  module {name}: {prefix} to {upstream}{connection}{paths}{access}"));
     }
     if let Some(upstream) = upstream {
-        print_line(format_args!("  core: {} to {upstream}", reserved.join(", ")));
+        print_line(format_args!("  core: {} to {upstream}{}", reserved.join(", "), connection(service)));
+    }
+}
+
+/// Returns Envoy's connection to a service, where it is not HTTP/1.1 in plaintext.
+fn connection(service: &Service) -> String {
+    let protocol = match service.protocol {
+        Protocol::Http1 => "",
+        Protocol::Http2 => ", HTTP/2",
+    };
+    match &service.tls {
+        None => protocol.to_owned(),
+        Some(ServiceTls { name, client: None, .. }) => format!("{protocol}, TLS with {name}"),
+        Some(ServiceTls { name, client: Some(_), .. }) => format!("{protocol}, mutual TLS with {name}"),
     }
 }
 

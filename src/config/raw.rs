@@ -5,7 +5,9 @@
 
 mod authenticators;
 mod keys;
+mod modules;
 mod rules;
+mod service;
 mod socket;
 mod upstream;
 
@@ -13,9 +15,9 @@ pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, Sender,
 };
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
-pub(super) use rules::{
-    Allow, AnyRight, Core, Denials, Deny, Match, Module, ModuleAccess, Redirect, Require, RequireAny, Rule, Statuses,
-};
+pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
+pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
+pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
 pub(super) use upstream::{
     Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintAudience,

@@ -9,6 +9,7 @@ mod modules;
 mod principal;
 pub(super) mod rules;
 mod server;
+mod service;
 mod socket;
 mod upstream;
 

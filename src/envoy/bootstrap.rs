@@ -6,6 +6,7 @@ mod docs;
 mod ext_authz_cluster;
 mod filter;
 mod health;
+mod service;
 #[cfg(test)]
 mod tests;
 mod xds;
@@ -13,6 +14,7 @@ mod xds;
 pub use docs::Docs;
 pub use ext_authz_cluster::{CheckCluster, NoCheckCluster, UpstreamTls};
 pub use filter::Filter;
+pub use service::{Protocol, Retries, Service, ServiceTls};
 pub use xds::XdsFiles;
 
 use crate::net::upstream_addr::HostPort;
@@ -59,6 +61,8 @@ pub struct Module {
     pub reading: ModuleReading,
     /// Its address.
     pub upstream: HostPort,
+    /// Envoy's connection to it, and its treatment of requests.
+    pub service: Service,
     /// True if an access list restricts its callers further.
     pub has_access_list: bool,
     /// The file of its API description; `None` if the configuration names none.
@@ -70,6 +74,8 @@ pub struct Module {
 pub struct CoreService {
     /// Its address; `None` if no service has the names.
     pub upstream: Option<HostPort>,
+    /// Envoy's connection to it, and its treatment of requests.
+    pub service: Service,
     /// The reserved names.
     pub reserved: Vec<Box<str>>,
 }
@@ -190,7 +196,13 @@ impl Bootstrap<'_> {
     fn values(&self, xds: Option<&XdsFiles>) -> Result<Value, BootstrapError> {
         let Self { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs } =
             self;
-        let GatewayConfig { modules, core: CoreService { upstream: core, reserved }, filter, transport, .. } = gateway;
+        let GatewayConfig {
+            modules,
+            core: CoreService { upstream: core, service: core_service, reserved },
+            filter,
+            transport,
+            ..
+        } = gateway;
         if modules.is_empty() && core.is_none() {
             return Err(BootstrapError::Nothing);
         }
@@ -198,18 +210,23 @@ impl Bootstrap<'_> {
         let mut routes: Vec<&Module> = modules.iter().collect();
         routes.sort_by_key(|module| Reverse(module.prefix.segments()));
         let route = |module: &Module| {
-            let Module { name, prefix, keep_prefix, .. } = module;
+            let Module { name, prefix, keep_prefix, service, .. } = module;
             context! {
                 name => name.as_str(),
                 prefix => prefix.as_str(),
                 keep_prefix,
+                fields => service.route_fields(),
+                cookies => service.keeps_cookies,
                 removed => Value::from_safe_string(yaml::quoted(&removed_prefix(prefix))),
             }
         };
         let core_paths = core.iter().flat_map(|_| reserved).map(|name| format!("/{name}"));
-        let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream));
-        let clusters = of_modules.chain(core.iter().map(|upstream| (CORE, upstream)));
-        let cluster = |(name, upstream): (&str, &HostPort)| context! { name, host => host(upstream.host()), port => upstream.port() };
+        let of_modules = modules.iter().map(|module| (module.name.as_str(), &module.upstream, &module.service));
+        let clusters = of_modules.chain(core.iter().map(|upstream| (CORE, upstream, core_service)));
+        let cluster = |(name, upstream, service): (&str, &HostPort, &Service)| {
+            let (host, port) = (host(upstream.host()), upstream.port());
+            context! { name, host, port, ..service.cluster() }
+        };
         Ok(context! {
             xds => xds.map_or_else(|| Value::from(()), XdsFiles::value),
             admin => address(*admin),
@@ -233,6 +250,8 @@ impl Bootstrap<'_> {
             docs => docs::value(docs.as_ref(), modules)?,
             routes => routes.into_iter().map(route).collect::<Value>(),
             core_paths => core_paths.collect::<Value>(),
+            core_fields => core_service.route_fields(),
+            core_cookies => core_service.keeps_cookies,
             clusters => clusters.map(cluster).collect::<Value>(),
         })
     }
@@ -309,7 +328,11 @@ fn host(text: &str) -> Value {
 /// Returns Envoy's timeout in its duration format: modgud's deadline plus 100 ms.
 fn timeout(deadline: Duration) -> String {
     const MARGIN: Duration = Duration::from_millis(100);
-    let all = deadline.saturating_add(MARGIN);
-    let text = format!("{}.{:03}", all.as_secs(), all.subsec_millis());
+    seconds(deadline.saturating_add(MARGIN))
+}
+
+/// Returns a duration in Envoy's format, in whole milliseconds.
+fn seconds(duration: Duration) -> String {
+    let text = format!("{}.{:03}", duration.as_secs(), duration.subsec_millis());
     format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
 }

@@ -84,12 +84,28 @@ async fn a_good_configuration_is_summed_up() {
   identity headers: x-user, x-identity-correlation
 "
     );
+    let services = format!(
+        "modules-services.yaml on profile none: valid
+  checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
+  at most {connections} connections for checks
+  no authenticator: only public rules allow requests
+  4 path patterns have a rule; all other requests: denied
+  open without a credential: none
+  module orders: /shop.Orders to orders:8443, HTTP/2, mutual TLS with orders, with the prefix
+  module chat: /chat to chat:80
+  module reports: /reports to [::1]:443, TLS with reports.internal
+  module plain: /plain to plain:80, HTTP/2
+  core: admin to core:443, TLS with core
+  identity headers: none
+"
+    );
     for (arguments, expected) in [
         ([].as_slice(), bifrost.as_str()),
         (&["--profile", "none"], &none),
         (&["--config", "two-issuers.yaml"], &two),
         (&["--config", "modules.yaml"], &modules),
         (&["--config", "modules-kept.yaml"], &kept),
+        (&["--config", "modules-services.yaml"], &services),
     ] {
         let output = check(arguments).await;
         assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""), "{arguments:?}");

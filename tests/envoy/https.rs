@@ -32,9 +32,10 @@ async fn start(authority: &Authority) -> (Testbed, TempDir) {
     let folder = TempDir::new().unwrap();
     authority.server().write(folder.path(), "gateway");
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let arguments = ["--tls-cert".to_owned(), file("gateway.pem"), "--tls-key".to_owned(), file("gateway.key")];
+    let files = ["--tls-cert".to_owned(), file("gateway.pem"), "--tls-key".to_owned(), file("gateway.key")];
+    let arguments = [files.as_slice(), &["--server-name".to_owned(), "edge".to_owned()]].concat();
     let config = Some(CONFIGURATION);
-    let setup = Setup { config, envoy: EnvoyYaml::Written, arguments: arguments.to_vec(), ..Setup::default() };
+    let setup = Setup { config, envoy: EnvoyYaml::Written, arguments, ..Setup::default() };
     (testbed(setup).await, folder)
 }
 
@@ -57,7 +58,13 @@ async fn clients_connect_by_tls_1_2_or_1_3_and_get_the_same_decisions() {
         let seen = Seen::of(&answer);
         assert_eq!((seen.path.as_str(), seen.identity()), ("/a?b=1", IDENTITY.to_vec()));
         assert_eq!(seen.values("x-forwarded-proto"), ["https"]);
-        assert_eq!(ask(&[]).await.unwrap().0.status, 401);
+        let denied = ask(&[]).await.unwrap().0;
+        assert_eq!(denied.status, 401);
+        // The name of `--server-name`, on responses of the module and on denials.
+        assert_eq!(
+            [answer, denied].map(|answer| answer.header("server").map(str::to_owned)),
+            [(); 2].map(|()| Some("edge".to_owned()))
+        );
     }
     // A client that does not trust the authority sends nothing.
     let stranger = tls_client(&Authority::new("gateway"), None, DEFAULT_VERSIONS, &[]);

@@ -124,7 +124,9 @@ fn request_error(error: &RequestError, method: &str, at: At) -> String {
                 error => format!("{name} is not in its normal form: {error}"),
             }
         }
-        RequestError::TooManyHeaders | RequestError::HeaderName => format!("{} is wrong: {error}", member("headers")),
+        RequestError::TooManyHeaders | RequestError::HeaderName | RequestError::Connection => {
+            format!("{} is wrong: {error}", member("headers"))
+        }
         RequestError::NoHttpRequest | RequestError::Host(_) | RequestError::Context => error.to_string(),
     }
 }

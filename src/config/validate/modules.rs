@@ -1,6 +1,6 @@
 //! Validates `modules` and `core`: each path belongs to one of them. Adds the rule of each module.
 
-use super::name;
+use super::{name, service};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, Allow, AnyRight};
@@ -46,7 +46,8 @@ pub(super) fn check(
     let mut prefixes: HashMap<String, &str> = HashMap::new();
     let (mut narrowing, mut modules) = (Vec::new(), Vec::new());
     for (number, module) in list.iter().enumerate() {
-        let raw::Module { name: module_name, prefix, keep_prefix, upstream, openapi, case, suffixes, access } = module;
+        let raw::Module { name: module_name, prefix, keep_prefix, upstream, openapi, case, suffixes, access, .. } =
+            module;
         let at = Path::root("modules").position(number);
         name(&at, module_name, &mut names, diagnostics);
         if CLUSTERS.contains(&module_name.as_str()) {
@@ -62,6 +63,7 @@ pub(super) fn check(
             diagnostics.add(at.key("name"), Issue::error("module-name-reserved", message, help));
         }
         let upstream = endpoint(&at, upstream, diagnostics);
+        let service = service::check(&at, &module.service(), raw::Cookies::Remove, upstream.as_ref(), diagnostics);
         self::suffixes(&at.key("suffixes"), *case, suffixes, diagnostics);
         let module_name = ModuleName::new(module_name);
         let access = access.as_ref().map(|list| self::access(&at.key("access"), &module_name, list, diagnostics));
@@ -84,6 +86,7 @@ pub(super) fn check(
             keep_prefix: *keep_prefix,
             reading,
             upstream,
+            service,
             has_access_list,
             openapi,
         }));
@@ -157,7 +160,7 @@ fn reserved(core: &CoreService) -> String {
 }
 
 fn core(core: &raw::Core, diagnostics: &mut Diagnostics) -> CoreService {
-    let raw::Core { upstream, reserved } = core;
+    let raw::Core { upstream, reserved, .. } = core;
     let at = Path::root("core");
     let mut names: Vec<Box<str>> = Vec::new();
     for (index, name) in reserved.iter().enumerate() {
@@ -180,8 +183,15 @@ fn core(core: &raw::Core, diagnostics: &mut Diagnostics) -> CoreService {
         let help = "name its first path segments under `core.reserved`";
         diagnostics.add(at.key("upstream"), Issue::error("core-without-names", message, help));
     }
-    let upstream = upstream.as_ref().and_then(|text| endpoint(&at, text, diagnostics));
-    CoreService { upstream, reserved: names }
+    let address = upstream.as_ref().and_then(|text| endpoint(&at, text, diagnostics));
+    let settings = core.service();
+    let service = service::check(&at, &settings, raw::Cookies::Keep, address.as_ref(), diagnostics);
+    if upstream.is_none() && settings.is_set() {
+        let message = "has settings for a core service, but no address of one";
+        let help = "add `upstream`, such as `core:8080`, or leave out all but `reserved`";
+        diagnostics.add(at, Issue::error("core-without-upstream", message, help));
+    }
+    CoreService { upstream: address, service, reserved: names }
 }
 
 fn access(at: &Path, module: &ModuleName, list: &[raw::ModuleAccess], diagnostics: &mut Diagnostics) -> ModuleAccess {

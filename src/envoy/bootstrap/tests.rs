@@ -2,8 +2,8 @@
 
 use super::filter::immutable_expression;
 use super::{
-    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, Filter, GatewayConfig, Module, Transport,
-    UpstreamTls,
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, Filter, GatewayConfig, Module, Service,
+    ServiceTls, Transport, UpstreamTls,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
@@ -22,6 +22,7 @@ fn module(name: &str, prefix: &str, upstream: &str) -> Module {
         keep_prefix: false,
         reading,
         upstream,
+        service: Service::default(),
         has_access_list: false,
         openapi: None,
     }
@@ -32,6 +33,7 @@ fn gateway() -> GatewayConfig {
         modules: vec![module("a", "/a", "a:1"), module("a b", "/a/b/c", "[::1]:2"), module("on", "/a/b", "10.0.0.1:3")],
         core: CoreService {
             upstream: Some("core:8080".parse().unwrap()),
+            service: Service { keeps_cookies: true, ..Service::default() },
             reserved: vec!["admin".into(), "docs".into()],
         },
         filter: Filter::default(),
@@ -331,6 +333,9 @@ fn texts_can_not_change_the_structure() {
     ] {
         let mut gateway = GatewayConfig { transport: Transport::MutualTls, ..gateway() };
         gateway.modules = vec![module(odd, "/a", "a:1")];
+        let of_service = CertificateFiles { cert: odd.to_owned(), key: odd.to_owned() };
+        let tls = ServiceTls { ca: odd.to_owned(), name: odd.to_owned(), client: Some(of_service) };
+        gateway.modules[0].service.tls = Some(tls);
         let client = Some(CertificateFiles { cert: odd.to_owned(), key: odd.to_owned() });
         let tls = Some(UpstreamTls { ca: odd.to_owned(), name: Some(odd.to_owned()), client });
         let modgud = format!("unix:/run/{}", odd.replace('\n', " "));
@@ -344,23 +349,30 @@ fn texts_can_not_change_the_structure() {
         let CheckCluster::Socket(path) = modgud else { panic!("{odd:?} is a socket") };
         let endpoint = &clusters[0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"];
         assert_eq!(endpoint["pipe"]["path"], *path.as_path().to_str().unwrap());
-        let context = &clusters[0]["transport_socket"]["typed_config"];
-        let validation = &context["common_tls_context"]["validation_context"];
-        let certificate = &context["common_tls_context"]["tls_certificates"][0];
+        let context = |cluster: usize| &clusters[cluster]["transport_socket"]["typed_config"];
+        let common = |cluster: usize| &context(cluster)["common_tls_context"];
         let route = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
         for text in [
             &clusters[1]["name"],
             &clusters[1]["load_assignment"]["cluster_name"],
             &read.pointer(route).unwrap()["route"]["cluster"],
-            &context["sni"],
-            &validation["trusted_ca"]["filename"],
-            &validation["match_typed_subject_alt_names"][0]["matcher"]["exact"],
-            &certificate["certificate_chain"]["filename"],
-            &certificate["private_key"]["filename"],
             &read.pointer(listener).unwrap()["certificate_chain"]["filename"],
             &read.pointer(listener).unwrap()["private_key"]["filename"],
         ] {
             assert_eq!(*text, odd, "{yaml}");
+        }
+        for cluster in [0, 1] {
+            let (validation, certificate) =
+                (&common(cluster)["validation_context"], &common(cluster)["tls_certificates"][0]);
+            for text in [
+                &context(cluster)["sni"],
+                &validation["trusted_ca"]["filename"],
+                &validation["match_typed_subject_alt_names"][0]["matcher"]["exact"],
+                &certificate["certificate_chain"]["filename"],
+                &certificate["private_key"]["filename"],
+            ] {
+                assert_eq!(*text, odd, "{yaml}");
+            }
         }
     }
 }

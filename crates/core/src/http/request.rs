@@ -124,6 +124,9 @@ impl<'a> Request<'a> {
         let RequestTarget { path, query } = RequestTarget::parse_within(target, max_target)?;
         let port = port(host);
         let host = Host::parse(host)?;
+        if !names_no_header(&headers) {
+            return Err(RequestError::Connection);
+        }
         Ok(Self {
             method,
             scheme: &[],
@@ -172,6 +175,18 @@ impl Request<'_> {
     }
 }
 
+/// Returns true if `connection` names nothing but what belongs to the connection itself.
+///
+/// A proxy removes the headers that `connection` names (RFC 9110 §7.6.1). Envoy does so too, but passes the whole value on in the handshake of
+/// a WebSocket: the next proxy would remove identity headers by a client's choice.
+fn names_no_header(headers: &Headers<'_>) -> bool {
+    const OF_THE_CONNECTION: [&str; 5] = ["upgrade", "keep-alive", "close", "te", "http2-settings"];
+    let values = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(b"connection"));
+    values.flat_map(|field| field.value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).all(|name| {
+        name.is_empty() || OF_THE_CONNECTION.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    })
+}
+
 /// Returns the port of an authority that [`Host::parse`] accepted; `None` if it has none.
 pub(crate) fn port(authority: &[u8]) -> Option<u16> {
     // In the brackets of an IPv6 address no colon is followed by digits only.
@@ -200,6 +215,9 @@ pub enum RequestError {
     /// A header name is illegal in HTTP.
     #[error("a header's name is invalid in HTTP")]
     HeaderName,
+    /// `connection` names a header of the request.
+    #[error("`connection` names a header, which the next proxy would remove")]
+    Connection,
     /// Envoy's context has a value that is not text, a duplicate name, or too many entries.
     #[error(
         "the check's `context_extensions` have a repeated name, a value that is not text, or more than {} entries",
@@ -213,9 +231,12 @@ impl RequestError {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::NoHttpRequest | Self::Method(_) | Self::TooManyHeaders | Self::HeaderName | Self::Context => {
-                Reason::RequestMalformed
-            }
+            Self::NoHttpRequest
+            | Self::Method(_)
+            | Self::TooManyHeaders
+            | Self::HeaderName
+            | Self::Connection
+            | Self::Context => Reason::RequestMalformed,
             Self::Path(PathError::TooLong { .. }) => Reason::UriTooLong,
             Self::Path(_) => Reason::PathAmbiguous,
             Self::Host(_) => Reason::HostAmbiguous,
@@ -319,7 +340,27 @@ impl<'a> Headers<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, Headers, Request, SchemeSource};
+    use super::{Field, Headers, Request, RequestError, SchemeSource};
+
+    #[test]
+    fn connection_names_only_what_belongs_to_it() {
+        for (values, good) in [
+            (&["Upgrade"][..], true),
+            (&["keep-alive, Upgrade"], true),
+            (&["upgrade,HTTP2-Settings ,\tTE,,close"], true),
+            (&["", "Upgrade"], true),
+            (&["Upgrade, x-core-user-uuid"], false),
+            (&["x-core-user-uuid\t,upgrade"], false),
+            (&["Upgrade", "authorization"], false),
+            (&["Upgrade;x-a"], false),
+            (&["upgradé"], false),
+        ] {
+            let field = |value: &&'static str| Field { name: b"Connection", value: value.as_bytes() };
+            let headers = Headers::new(values.iter().map(field).collect());
+            let request = Request::parse(b"GET", b"/", b"api.example.com", headers);
+            assert_eq!(request.err(), (!good).then_some(RequestError::Connection), "{values:?}");
+        }
+    }
 
     #[test]
     fn one_parameter_is_decoded_and_another_one_is_ambiguous() {
