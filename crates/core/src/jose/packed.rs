@@ -212,7 +212,7 @@ pub(super) const fn members(packed: &str) -> JsonMembers<'_> {
 /// Appends a number.
 pub(crate) fn push_number(into: &mut String, mut number: u64) {
     loop {
-        let digit = u8::try_from(number % u64::from(MORE)).unwrap_or_default();
+        let digit = u8::try_from(number & u64::from(MORE - 1)).unwrap_or_default();
         number >>= DIGIT_BITS;
         let is_last = number == 0;
         into.push(char::from(if is_last { digit } else { digit | MORE }));
@@ -237,12 +237,11 @@ fn push_members(into: &mut String, members: &Map<String, Value>) {
 
 /// Appends a name: its place in [`NAMES`], doubled, and one more; or its length, doubled, and the name.
 fn push_name(into: &mut String, name: &str) {
-    match NAMES.binary_search(&name) {
-        Ok(at) => push_number(into, (at as u64).saturating_mul(2).saturating_add(1)),
-        Err(_) => {
-            push_number(into, (name.len() as u64).saturating_mul(2));
-            into.push_str(name);
-        }
+    if let Ok(at) = NAMES.binary_search(&name) {
+        push_number(into, (at as u64).saturating_mul(2).saturating_add(1));
+    } else {
+        push_number(into, (name.len() as u64).saturating_mul(2));
+        into.push_str(name);
     }
 }
 
@@ -265,7 +264,9 @@ fn push_value(into: &mut String, value: &Value) {
         }
         Value::Array(items) => {
             let mut packed = String::new();
-            items.iter().for_each(|item| push_value(&mut packed, item));
+            for item in items {
+                push_value(&mut packed, item);
+            }
             into.push('a');
             push_text(into, &packed);
         }

@@ -26,7 +26,9 @@ impl PackedIdentity {
         push_number(&mut packed, u64::from(*permission_scope == PermissionScope::All));
         for list in [subject.as_slice(), organization.as_slice(), roles, permissions, scopes] {
             let mut texts = String::new();
-            list.iter().for_each(|text| push(&mut texts, text, claims.packed()));
+            for text in list {
+                push(&mut texts, text, claims.packed());
+            }
             push_text(&mut packed, &texts);
         }
         Self(Box::from(packed.as_str()))
@@ -118,7 +120,7 @@ impl<'p> IdentityRef<'p> {
 }
 
 /// Texts of an identity, in their order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Texts<'p> {
     claims: &'p str,
     packed: PackedReader<'p>,
@@ -160,7 +162,7 @@ impl<'p> Iterator for Texts<'p> {
 
 impl PartialEq for Texts<'_> {
     fn eq(&self, other: &Self) -> bool {
-        (*self).eq(*other)
+        self.clone().eq(other.clone())
     }
 }
 

@@ -69,7 +69,7 @@ fn known(found: FieldValue<'_>) -> Option<FieldValue<'_>> {
     match found {
         FieldValue::Text(text) => is_loggable(text).then_some(FieldValue::Text(text)),
         FieldValue::Texts(texts) => {
-            (texts.count() <= MAX_VALUES && { texts }.all(is_loggable)).then_some(FieldValue::Texts(texts))
+            (texts.clone().count() <= MAX_VALUES && texts.clone().all(is_loggable)).then_some(FieldValue::Texts(texts))
         }
         FieldValue::Json(value) => json(value),
     }
