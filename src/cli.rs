@@ -14,6 +14,7 @@ mod input;
 mod keygen;
 mod man;
 mod openapi;
+mod proxy;
 mod serve;
 mod stdio;
 mod test;
@@ -37,6 +38,8 @@ pub enum Exit {
     Usage,
     /// 3: the check was denied (`call`).
     Denied,
+    /// 4: something could not be decided (`envoy lint`).
+    Undecided,
 }
 
 impl From<Exit> for ExitCode {
@@ -46,6 +49,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Denied => 3,
+            Exit::Undecided => 4,
         })
     }
 }
@@ -76,7 +80,8 @@ enum Command {
     Apikey(apikey::Command),
     #[command(subcommand)]
     Correlation(correlation::Command),
-    Envoy(envoy::Args),
+    Envoy(Box<envoy::Args>),
+    Proxy(proxy::Args),
     Drain(drain::Args),
     #[command(subcommand)]
     Openapi(openapi::Command),
@@ -119,7 +124,8 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Token(command) => token::run(command),
         Command::Apikey(command) => apikey::run(command),
         Command::Keygen(args) => keygen::run(args),
-        Command::Envoy(args) => envoy::run(args),
+        Command::Envoy(args) => envoy::run(*args),
+        Command::Proxy(args) => proxy::run(args),
         Command::Drain(args) => drain::run(&args),
         Command::Openapi(command) => openapi::run(&command),
         Command::Completions(args) => completions::run(&args),

@@ -30,6 +30,7 @@ pub use summary::{KeyMetadata, OpenRule};
 pub use watcher::FileWatcher;
 
 use crate::envoy::bootstrap::GatewayConfig;
+use crate::forward_auth::Proxy;
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 use crate::net::listen_addr::ListenAddr;
@@ -62,6 +63,8 @@ pub struct Config {
 pub struct ServerConfig {
     /// The address that Envoy connects to.
     pub grpc: ListenAddr,
+    /// The listener for another proxy; `None` if the configuration has none.
+    pub http: Option<HttpListener>,
     /// The access to the file of a Unix socket.
     pub socket: SocketAccess,
     /// The address of probes and metrics.
@@ -78,6 +81,15 @@ pub struct ServerConfig {
     pub log: LogFormat,
 }
 
+/// The listener for a proxy that asks over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpListener {
+    /// The address that the proxy connects to.
+    pub listen: ListenAddr,
+    /// The proxy whose headers are believed.
+    pub proxy: Proxy,
+}
+
 /// The maximum number of check connections if the configuration sets none.
 const DEFAULT_MAX_CONNECTIONS: usize = 4_096;
 /// The minimum number of check connections, however few files the process may open.
@@ -86,13 +98,19 @@ const LEAST_MAX_CONNECTIONS: u64 = 16;
 const OTHER_FILES: u64 = 256;
 
 impl ServerConfig {
-    /// Returns the maximum number of open check connections: the configured one, or else 4096.
+    /// Returns the maximum number of open check connections of each listener: the configured one, or else 4096.
     ///
-    /// At least half of the files that the process may open (`RLIMIT_NOFILE`) stay free, because JWKS and introspection requests need files
-    /// too.
+    /// At least half of the files that the process may open (`RLIMIT_NOFILE`) stay free, or a third with two listeners, because JWKS and
+    /// introspection requests need files too.
     #[must_use]
     pub fn max_connections(&self) -> usize {
-        self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS).min(connections_of(open_files()))
+        self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS).min(connections_of(open_files(), self.shares()))
+    }
+
+    /// Returns the number of equal shares of the process's files: one for each listener for checks, and one for other uses.
+    #[must_use]
+    pub const fn shares(&self) -> u64 {
+        if self.http.is_some() { 3 } else { 2 }
     }
 
     /// Returns the configured number of connections and the process's file limit, if that limit is too low for them. `None` otherwise.
@@ -100,7 +118,7 @@ impl ServerConfig {
     pub fn lacking_files(&self) -> Option<(usize, u64)> {
         let wanted = self.max_connections?;
         let files = open_files();
-        (wanted > connections_of(files)).then_some((wanted, files))
+        (wanted > connections_of(files, self.shares())).then_some((wanted, files))
     }
 }
 
@@ -109,10 +127,10 @@ fn open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Returns the number of connections that a file limit allows.
-fn connections_of(files: u64) -> usize {
-    let half = files.saturating_sub(OTHER_FILES) / 2;
-    usize::try_from(half.max(LEAST_MAX_CONNECTIONS)).unwrap_or(usize::MAX)
+/// Returns the number of connections that a file limit allows to each listener.
+fn connections_of(files: u64, shares: u64) -> usize {
+    let share = files.saturating_sub(OTHER_FILES).checked_div(shares).unwrap_or_default();
+    usize::try_from(share.max(LEAST_MAX_CONNECTIONS)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -120,10 +138,12 @@ mod tests {
     use super::connections_of;
 
     #[test]
-    fn connections_leave_half_of_the_files() {
-        for (files, connections) in [(0, 16), (256, 16), (1_024, 384), (8_448, 4_096)] {
-            assert_eq!(connections_of(files), connections, "{files}");
+    fn connections_leave_a_share_of_the_files() {
+        for (files, shares, connections) in
+            [(0, 2, 16), (256, 2, 16), (1_024, 2, 384), (8_448, 2, 4_096), (1_024, 3, 256), (256, 3, 16)]
+        {
+            assert_eq!(connections_of(files, shares), connections, "{files} / {shares}");
         }
-        assert!(connections_of(u64::MAX) > 65_536);
+        assert!(connections_of(u64::MAX, 2) > 65_536);
     }
 }

@@ -1,8 +1,9 @@
 //! Envoy's messages and configuration. Only this module knows them: it converts a check into a
-//! [`modgud_core::http::request::Request`] and a [`modgud_core::decide::Decision`] into a response, and writes Envoy's
-//! configuration.
+//! [`modgud_core::http::request::Request`] and a [`modgud_core::decide::Decision`] into a response, and writes and
+//! checks Envoy's configuration.
 
 pub mod bootstrap;
+pub mod lint;
 mod metadata;
 pub mod proto;
 mod request;

@@ -10,6 +10,8 @@
 //! | [`server`] | listeners, shutdown, reload, shadow configuration, and the authorizer, which completes decisions with remote lookups |
 //! | [`openapi`], [`telemetry`] | rules from API descriptions; log and metrics |
 //! | [`config`] | configuration files: reading, validation, warnings |
+//! | [`forward_auth`] | checks and responses in HTTP, for other proxies |
+//! | [`proxy`] | configurations of other proxies, for `server.http` |
 //! | [`envoy`], [`jwks`], [`introspection`] | Envoy's messages and bootstrap file; clients of JWKS providers and authorization servers |
 //! | [`diagnostic`], [`yaml`], [`http_client`], [`net`], [`clock`], `backoff`, `single_flight`, `log_throttle`, `read_limit` | the foundations of the others |
 //!
@@ -22,12 +24,14 @@ pub mod clock;
 pub mod config;
 pub mod diagnostic;
 pub mod envoy;
+pub mod forward_auth;
 pub mod http_client;
 pub mod introspection;
 pub mod jwks;
 mod log_throttle;
 pub mod net;
 pub mod openapi;
+pub mod proxy;
 mod read_limit;
 pub mod server;
 mod single_flight;

@@ -18,6 +18,7 @@ mod file_reads;
 mod frames;
 pub mod grpc;
 mod h2;
+mod http1;
 mod limits;
 mod metrics;
 mod protocol;

@@ -14,6 +14,7 @@ pub(crate) mod answer;
 pub(crate) mod counters;
 mod explained;
 mod message;
+mod over_http;
 mod table;
 mod text;
 mod token;

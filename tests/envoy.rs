@@ -21,6 +21,7 @@ mod dpop;
 mod drain;
 mod drained;
 mod dual_stack;
+mod existing;
 mod forms;
 mod grpc;
 mod health;
@@ -28,6 +29,7 @@ mod https;
 mod identity;
 mod kept;
 mod limits;
+mod lint;
 mod metadata;
 mod minted;
 mod modules;
@@ -51,6 +53,7 @@ mod tampered;
 pub(crate) mod tokens;
 mod transport;
 mod undecided;
+mod versions;
 mod written;
 mod xds;
 
@@ -60,6 +63,7 @@ use modgud_testbed::{Process, Programs, Setup, Testbed};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -72,6 +76,29 @@ pub(crate) fn programs() -> Programs {
         envoy: program("MODGUD_TEST_ENVOY"),
         python: program("MODGUD_TEST_PYTHON"),
     }
+}
+
+/// The version of the Envoy of this run, such as `1.40.0`.
+fn envoy_version() -> String {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    let read = || {
+        let output = std::process::Command::new(programs().envoy).arg("--version").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version =
+            text.split('/').find(|part| part.chars().all(|c| c.is_ascii_digit() || c == '.') && part.contains('.'));
+        version.unwrap_or_else(|| panic!("no version: {text}")).to_owned()
+    };
+    VERSION.get_or_init(read).clone()
+}
+
+/// Its minor version, such as 40.
+fn envoy_minor() -> u32 {
+    envoy_version().split('.').nth(1).unwrap().parse().unwrap()
+}
+
+/// Returns true if this Envoy leaves `..;` in a path to modgud, which answers 400: `docs/envoy-versions.md`.
+fn keeps_parameters_of_dot_segments(sent: &str) -> bool {
+    sent.contains("..;") && envoy_minor() < 39
 }
 
 async fn testbed(setup: Setup) -> Testbed {

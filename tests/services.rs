@@ -10,7 +10,7 @@ mod compose;
 pub(crate) mod connections;
 mod drain;
 mod health;
-mod launcher;
+pub(crate) mod launcher;
 mod metrics;
 mod reflection;
 mod running;

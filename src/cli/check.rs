@@ -1,13 +1,13 @@
 //! `modgud check`: validates a configuration with the code that runs at startup. Prints a summary and the warnings.
 
+mod listeners;
+
 use super::input::{Fetched, fetch_each};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module, Protocol, Service, ServiceTls};
 use crate::jwks::describe;
-use crate::net::listen_addr::ListenAddr;
-use crate::net::socket_access::SocketAccess;
 use crate::net::tls::{Clients, Tls};
 use aws_lc_rs::rand;
 use base64::Engine;
@@ -96,19 +96,7 @@ fn verdict(denied_warnings: usize, failed: usize) -> String {
 fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, .. } = loaded;
     let snapshot = &config.snapshot;
-    print_line(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
-    if let ListenAddr::Unix(_) = config.server.grpc {
-        let SocketAccess { mode, group } = &config.server.socket;
-        let group = group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
-        print_line(format_args!("    with mode {mode:04o}{group}"));
-    }
-    let connections = counted(config.server.max_connections(), "connection", "connections");
-    print_line(format_args!("  at most {connections} for checks"));
-    if let Some((wanted, files)) = config.server.lacking_files() {
-        print_line(format_args!(
-            "    instead of {wanted} (server.max_connections): the process may open {files} files, and half of them, less 256, are for other uses"
-        ));
-    }
+    listeners::print(config);
     let cache = snapshot.authenticators.token_cache();
     print_line(format_args!("  room for about {} verified tokens of the usual size", rounded(cache.usual_tokens())));
     config.tls.as_ref().inspect(|tls| self::tls(tls));

@@ -1,10 +1,13 @@
 //! `modgud envoy`: Envoy's configuration, derived from modgud's.
 
+mod lint;
 mod xds;
 
 use super::{Exit, print_error, print_line};
 use crate::config::{Config, Environment, EphemeralKeys, Keys, Overrides, ProfileName, ServerConfig, load_with_keys};
-use crate::envoy::bootstrap::{Bootstrap, BootstrapError, CertificateFiles, CheckCluster, Docs, UpstreamTls};
+use crate::envoy::bootstrap::{
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, Docs, EnvoyVersion, UpstreamTls,
+};
 use crate::net::listen_addr::ListenAddr;
 use clap::builder::NonEmptyStringValueParser;
 use modgud_core::authz::Access;
@@ -21,9 +24,12 @@ use std::path::PathBuf;
 /// but those of HTTP and Envoy. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001\n  modgud envoy --config modgud.yaml --xds envoy && envoy --config-path envoy/bootstrap.yaml"
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:\n  modgud envoy --config modgud.yaml > envoy.yaml && envoy --mode validate --config-path envoy.yaml\n  modgud envoy --config modgud.yaml --modgud modgud:9191 --listen 0.0.0.0:443 --tls-cert /etc/envoy/gateway.pem --tls-key /etc/envoy/gateway.key\n  modgud envoy --config modgud.yaml --health-listen 0.0.0.0:8001\n  modgud envoy --config modgud.yaml --xds envoy && envoy --config-path envoy/bootstrap.yaml\n  modgud envoy --config modgud.yaml --filter-only > modgud-envoy.yaml"
 )]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The configuration file (YAML); without one, the profile alone
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -54,12 +60,25 @@ pub(super) struct Args {
     /// The path, on Envoy's machine, of the page that `modgud openapi page` writes: Envoy serves it at `/docs`
     #[arg(long, value_name = "FILE", requires = "docs")]
     docs_page: Option<String>,
+    /// Write only what an Envoy with a configuration of its own needs: filter, settings of the connection manager, cluster, runtime. No
+    /// modules are needed. `docs/add-to-your-envoy.md` has the places for them
+    #[arg(long, conflicts_with_all = ["listen", "admin", "health_listen", "server_name", "docs", "docs_page", "folder", "path", "https_cert", "https_key"])]
+    filter_only: bool,
+    /// Envoy's version: comments in the output list what an older one lacks
+    #[arg(long = "for", value_name = "VERSION", value_enum, default_value_t)]
+    version: EnvoyVersion,
     #[command(flatten)]
     xds: xds::Xds,
     #[command(flatten)]
     https: Https,
     #[command(flatten)]
     tls: Tls,
+}
+
+/// Commands about a configuration of Envoy that exists.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Lint(lint::Args),
 }
 
 /// TLS options of the listener.
@@ -74,7 +93,7 @@ struct Https {
 }
 
 /// Parses an address and a port. Of a port alone, or with a name, the error has the address that was probably meant.
-fn listener(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = |port: &str| port.parse::<u16>().ok();
         let meant = match text.rsplit_once(':') {
@@ -92,9 +111,7 @@ fn listener(text: &str) -> Result<SocketAddr, String> {
 
 /// Returns true if two listeners can't be open on one machine.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let any = |address: SocketAddr| address.ip().to_canonical().is_unspecified();
-    let same = one.ip().to_canonical() == other.ip().to_canonical();
-    one.port() != 0 && one.port() == other.port() && (same || any(one) || any(other))
+    ListenAddr::Tcp(one).collides_with(&ListenAddr::Tcp(other))
 }
 
 /// Checks that the listeners of Envoy have addresses of their own. modgud's count if it is on the same machine.
@@ -108,11 +125,12 @@ fn check_listeners(args: &Args, server: &ServerConfig) -> Result<(), EnvoyError>
             return Err(EnvoyError::Collision { option, address: *address, other, taken: *taken });
         }
     }
-    let grpc = match &server.grpc {
-        ListenAddr::Tcp(address) => Some(("`server.grpc`", *address)),
+    let http = server.http.as_ref().map(|http| ("`server.http`", &http.listen));
+    let checks = [("`server.grpc`", &server.grpc)].into_iter().chain(http).filter_map(|(key, address)| match address {
+        ListenAddr::Tcp(address) => Some((key, *address)),
         ListenAddr::Unix(_) | ListenAddr::Abstract(_) => None,
-    };
-    let own = grpc.into_iter().chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
+    });
+    let own = checks.chain([("`server.admin`", server.admin)]).filter(|_| modgud.is_none());
     for (other, taken) in own {
         if let Some((option, address)) = envoy.iter().copied().find(|(_, address)| collide(*address, taken)) {
             return Err(EnvoyError::Collision { option, address, other, taken });
@@ -163,6 +181,9 @@ enum EnvoyError {
 }
 
 pub(super) fn run(args: Args) -> Exit {
+    if let Some(Command::Lint(args)) = &args.command {
+        return lint::run(args);
+    }
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
     let keys = Keys::Replaced(EphemeralKeys::default());
     let loaded = match load_with_keys(args.config.as_deref(), &overrides, &Environment::process(), keys) {
@@ -180,8 +201,11 @@ pub(super) fn run(args: Args) -> Exit {
 
 /// Returns the configuration, or which files were written.
 fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
-    check_listeners(&args, &config.server)?;
+    if !args.filter_only {
+        check_listeners(&args, &config.server)?;
+    }
     let Args {
+        command: _,
         config: _,
         profile: _,
         listen,
@@ -191,6 +215,8 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
         server_name,
         docs,
         docs_page,
+        filter_only,
+        version,
         xds,
         https,
         tls,
@@ -208,8 +234,23 @@ fn write(args: Args, config: &Config) -> Result<String, EnvoyError> {
         warn_of_closed_docs(snapshot);
     }
     let (listener, health) = (listen, health_listen);
-    let bootstrap =
-        Bootstrap { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs };
+    let bootstrap = Bootstrap {
+        gateway,
+        listener,
+        https,
+        admin,
+        health,
+        modgud,
+        tls,
+        deadline,
+        max_in_flight,
+        server_name,
+        docs,
+        version,
+    };
+    if filter_only {
+        return Ok(bootstrap.fragments()?);
+    }
     match xds.files()? {
         Some(files) => Ok(files.write(&bootstrap)?),
         None => Ok(bootstrap.yaml()?),

@@ -26,7 +26,7 @@ use tokio::task::{JoinError, spawn_blocking};
 /// Without a file it serves the profile `bifrost`, which needs only its key in `JWT_PUBLIC_KEY_RSA_BIFROST`. A change
 /// to the file or to the files that it names, or SIGHUP, reloads the configuration; a valid one replaces the active
 /// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once. Under systemd it
-/// takes sockets that are passed to it (`FileDescriptorName=` `grpc`, `admin`) and reports readiness, reloads and the stop.
+/// takes sockets that are passed to it (`FileDescriptorName=` `grpc`, `http`, `admin`) and reports readiness, reloads and the stop.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
 pub(super) struct Args {
@@ -131,9 +131,10 @@ async fn serve(
     let reloader = Reloader::new(origin, &config, watched).reporting_to(manager.clone());
     introduce(&config);
     let app = App::bind_or_take(config, Clock::System, activated).await?;
-    let Addresses { grpc, admin } = app.addresses();
+    let Addresses { grpc, http, admin } = app.addresses();
+    let http = http.as_ref().map(ListenAddr::to_string);
     warning::log_warnings(&warnings, &app.live().checks.metrics);
-    tracing::info!(version = VERSION, config = described, %grpc, %admin, "serving");
+    tracing::info!(version = VERSION, config = described, %grpc, http, %admin, "serving");
     let (hangups, hangup) = mpsc::channel(1);
     let (shadow_hangups, shadow_hangup) = mpsc::channel(1);
     tokio::spawn(async move {

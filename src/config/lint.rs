@@ -47,6 +47,7 @@ pub(super) fn find(
     upstream(&document.upstream, &profile.upstream, &mut diagnostics);
     denials(document, &mut diagnostics);
     server::find(&document.server, &config.server, &mut diagnostics);
+    server::over_http(document, &config.snapshot.rules, &mut diagnostics);
     claims::find(document, &mut diagnostics);
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);

@@ -4,6 +4,7 @@
 //! of the JSON Schema, written for operators. So are those on the words that the core and the introspection client define.
 
 mod authenticators;
+mod http;
 mod keys;
 mod modules;
 mod rules;
@@ -14,6 +15,7 @@ mod upstream;
 pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, Sender,
 };
+pub(super) use http::Http;
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
@@ -97,11 +99,14 @@ pub(super) struct Server {
     /// file, and every process in the same network namespace may connect. Default: `127.0.0.1:9191`. An address beyond this machine and an
     /// abstract socket require `tls`, or `insecure_plaintext: true`. A change requires a restart.
     pub(super) grpc: Option<String>,
+    /// The listener for another proxy, which asks over HTTP/1.1. Default: none.
+    pub(super) http: Option<Http>,
     /// `true`: something else, such as a network policy, restricts access. `grpc` may then be an address beyond this machine, an abstract
-    /// socket, or one whose mode admits every user, without `tls`. Default: `false`, with which such an address is a warning.
+    /// socket, or one whose mode admits every user, without `tls`, and so may `http.listen`. Default: `false`, with which such an address
+    /// is a warning, and an error for `http.listen` beyond this machine.
     #[serde(default)]
     pub(super) insecure_plaintext: bool,
-    /// The mode and the group of the file of `grpc: unix:/PATH`, which modgud sets before it listens. A change requires a restart.
+    /// The mode and the group of the file of `grpc` and `http.listen`, if one is `unix:/PATH`. modgud sets them before it listens. A change requires a restart.
     pub(super) socket: Option<Socket>,
     /// The address of `/livez`, `/readyz`, `/metrics` and `/version`: an IP address and a port. Default: `127.0.0.1:9192`. A change
     /// requires a restart.
@@ -117,9 +122,9 @@ pub(super) struct Server {
     /// The maximum number of concurrent checks, which are those that wait for the network: from 1 to 1000000. Above it, a check gets 503
     /// immediately. One connection gets at most a quarter while others have any. Default: 4096. A change requires a restart.
     pub(super) max_in_flight: Option<u32>,
-    /// The maximum number of open connections to `grpc`: from 16 to 65536. Above it, a connection that has carried no check is closed for
-    /// the new one. Default: 4096, or less where the process may open few files: (`RLIMIT_NOFILE` - 256) / 2; `modgud check` shows it. A
-    /// change requires a restart.
+    /// The maximum number of open connections to `grpc`, and as many to `http.listen`: from 16 to 65536. Above it, a connection that has
+    /// carried no check is closed for the new one. Default: 4096, or less where the process may open few files: (`RLIMIT_NOFILE` - 256) / 2,
+    /// or / 3 with `http`; `modgud check` shows it. A change requires a restart.
     pub(super) max_connections: Option<u32>,
     /// The maximum size of one check, which holds the request's headers and the body that Envoy sends along (`with_request_body`): from
     /// `64KiB` to `16MiB`. Above it, a check gets 413 `request_too_large`. Default: `1MiB`. A change requires a restart.

@@ -4,6 +4,7 @@ mod authenticators;
 mod correlation;
 mod denials;
 mod filter;
+mod http;
 mod mint;
 mod modules;
 mod principal;
@@ -90,6 +91,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
     let (logged, fields) = decisions(telemetry.decisions.as_ref());
+    http::check(document, &mut diagnostics);
     diagnostics.into_result()?;
 
     let answers = DenialResponses::new(style, &rule_denials, redirect);

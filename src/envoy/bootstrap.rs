@@ -1,20 +1,23 @@
 //! Envoy's configuration: its inputs, and [`Bootstrap`], which fills the template `envoy.yaml.jinja`. The template engine
 //! escapes every text as a YAML scalar. `deploy/envoy.yaml` is the output for `deploy/modgud.yaml`. The template is also that of the four
-//! files for which Envoy needs no restart.
+//! files for which Envoy needs no restart, and of the parts for an Envoy with a configuration of its own.
 
 mod docs;
 mod ext_authz_cluster;
 mod filter;
+mod fragments;
 mod health;
 mod service;
 #[cfg(test)]
 mod tests;
+mod version;
 mod xds;
 
 pub use docs::Docs;
 pub use ext_authz_cluster::{CheckCluster, NoCheckCluster, UpstreamTls};
 pub use filter::Filter;
 pub use service::{Protocol, Retries, Service, ServiceTls};
+pub use version::EnvoyVersion;
 pub use xds::XdsFiles;
 
 use crate::net::upstream_addr::HostPort;
@@ -125,6 +128,8 @@ pub struct Bootstrap<'c> {
     pub server_name: Option<&'c str>,
     /// The description of the API that Envoy serves itself; `None` without one.
     pub docs: Option<Docs>,
+    /// The version of Envoy.
+    pub version: EnvoyVersion,
 }
 
 /// A certificate with its private key, as paths on Envoy's machine.
@@ -148,7 +153,9 @@ impl CertificateFiles {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootstrapError {
     /// Neither a module nor a core service.
-    #[error("the configuration has no `modules` and no `core.upstream`; write one of them, to have a route")]
+    #[error(
+        "the configuration has no `modules` and no `core.upstream`; write one of them, to have a route, or use --filter-only for an Envoy with routes of its own"
+    )]
     Nothing,
     /// TLS without certificate authorities.
     #[error(
@@ -189,13 +196,32 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn yaml(&self) -> Result<String, BootstrapError> {
+        self.check_routes()?;
         render(File::Envoy, self.values(None)?)
+    }
+
+    /// Checks that there is a route.
+    fn check_routes(&self) -> Result<(), BootstrapError> {
+        let GatewayConfig { modules, core, .. } = self.gateway;
+        if modules.is_empty() && core.upstream.is_none() { Err(BootstrapError::Nothing) } else { Ok(()) }
     }
 
     /// Returns the values for the template.
     fn values(&self, xds: Option<&XdsFiles>) -> Result<Value, BootstrapError> {
-        let Self { gateway, listener, https, admin, health, modgud, tls, deadline, max_in_flight, server_name, docs } =
-            self;
+        let Self {
+            gateway,
+            listener,
+            https,
+            admin,
+            health,
+            modgud,
+            tls,
+            deadline,
+            max_in_flight,
+            server_name,
+            docs,
+            version,
+        } = self;
         let GatewayConfig {
             modules,
             core: CoreService { upstream: core, service: core_service, reserved },
@@ -203,9 +229,6 @@ impl Bootstrap<'_> {
             transport,
             ..
         } = gateway;
-        if modules.is_empty() && core.is_none() {
-            return Err(BootstrapError::Nothing);
-        }
         // Envoy takes the first match, so routes with more segments come first.
         let mut routes: Vec<&Module> = modules.iter().collect();
         routes.sort_by_key(|module| Reverse(module.prefix.segments()));
@@ -228,6 +251,8 @@ impl Bootstrap<'_> {
             context! { name, host, port, ..service.cluster() }
         };
         Ok(context! {
+            version => Value::from_safe_string(version.to_string()),
+            losses => version.losses().map(|loss| Value::from_safe_string(loss.to_owned())).collect::<Value>(),
             xds => xds.map_or_else(|| Value::from(()), XdsFiles::value),
             admin => address(*admin),
             listener => address(*listener),
@@ -270,6 +295,8 @@ enum File {
     Routes,
     /// The clusters.
     Clusters,
+    /// The parts for an Envoy with a configuration of its own.
+    Filter,
 }
 
 impl File {
@@ -281,6 +308,7 @@ impl File {
             Self::Listeners => "listeners",
             Self::Routes => "routes",
             Self::Clusters => "clusters",
+            Self::Filter => "filter",
         }
     }
 }
@@ -326,7 +354,7 @@ fn host(text: &str) -> Value {
 }
 
 /// Returns Envoy's timeout in its duration format: modgud's deadline plus 100 ms.
-fn timeout(deadline: Duration) -> String {
+pub(crate) fn timeout(deadline: Duration) -> String {
     const MARGIN: Duration = Duration::from_millis(100);
     seconds(deadline.saturating_add(MARGIN))
 }

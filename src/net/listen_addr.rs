@@ -1,4 +1,4 @@
-//! The address of the check listener: TCP, or a Unix socket with a path or an abstract name.
+//! The address of a listener for checks: TCP, or a Unix socket with a path or an abstract name.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ const ABSTRACT: char = '@';
 /// The maximum length of an abstract name: `sun_path` without the NUL that marks the name as abstract (unix(7)).
 const NAME_BYTES: usize = 107;
 
-/// The address of the check listener.
+/// The address of a listener for checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddr {
     /// An IP address and a port; port 0 is any free one.
@@ -90,6 +90,15 @@ impl ListenAddr {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Self::Unix(_) | Self::Abstract(_) => true,
         }
+    }
+
+    /// Returns true if two listeners with these addresses can't be open on one machine.
+    #[must_use]
+    pub fn collides_with(&self, other: &Self) -> bool {
+        let (Self::Tcp(one), Self::Tcp(other)) = (self, other) else { return self == other };
+        let is_any = |address: &SocketAddr| address.ip().to_canonical().is_unspecified();
+        let same = one.ip().to_canonical() == other.ip().to_canonical();
+        one.port() != 0 && one.port() == other.port() && (same || is_any(one) || is_any(other))
     }
 
     /// Returns the path of a Unix socket, as tokio and the system take it; `None` for TCP.
@@ -175,6 +184,26 @@ mod tests {
             ("[fe80::1]:9191", false),
         ] {
             assert_eq!(text.parse::<ListenAddr>().unwrap().is_local(), local, "{text}");
+        }
+    }
+
+    #[test]
+    fn listeners_collide_on_one_port_or_socket() {
+        for (one, other, collide) in [
+            ("127.0.0.1:9191", "127.0.0.1:9191", true),
+            ("127.0.0.1:9191", "127.0.0.1:9192", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("127.0.0.1:9191", "127.0.0.2:9191", false),
+            ("0.0.0.0:9191", "127.0.0.1:9191", true),
+            ("[::]:9191", "127.0.0.1:9191", true),
+            ("[::ffff:127.0.0.1]:9191", "127.0.0.1:9191", true),
+            ("unix:/run/a", "unix:/run/a", true),
+            ("unix:/run/a", "unix:/run/b", false),
+            ("unix:@a", "unix:@a", true),
+            ("unix:@a", "127.0.0.1:9191", false),
+        ] {
+            let (one, other): (ListenAddr, ListenAddr) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!((one.collides_with(&other), other.collides_with(&one)), (collide, collide), "{one} {other}");
         }
     }
 

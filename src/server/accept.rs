@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-/// Time from acceptance to the first bytes of HTTP/2, the handshake included; on the admin listener, to the end of the connection. Beyond
-/// it the connection is closed, so that a silent client holds no slot for long.
+/// Time from acceptance to the first bytes of HTTP/2, the handshake included; on the admin listener, to the end of the connection; over
+/// HTTP/1.1, from the first byte of a head to its end. Beyond it the connection is closed, so that a silent client holds no slot for long.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after the system could not provide a connection, so that the loop does not spin.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -43,6 +43,11 @@ impl ListenerLimits {
     /// for each 1,024 concurrent checks of a worker.
     pub(super) const fn checks(open: usize) -> Self {
         Self { open, due: ReadDeadline::Bytes(PREFACE_BYTES) }
+    }
+
+    /// Returns the limits for checks over HTTP/1.1; `open` is `server.max_connections`. The first byte is due in time; after it, each head.
+    pub(super) const fn http(open: usize) -> Self {
+        Self { open, due: ReadDeadline::Bytes(1) }
     }
 
     /// The limits for probes and metrics: 64 connections, each for a few requests.
@@ -80,7 +85,7 @@ impl Listener {
     pub(super) fn new(socket: Socket, name: ListenerName, bounds: ListenerLimits, metrics: &Metrics) -> Self {
         let protocols = match name {
             ListenerName::Grpc => Some(ProtocolReports::new(metrics.closed(name))),
-            ListenerName::Admin => None,
+            ListenerName::Http | ListenerName::Admin => None,
         };
         Self {
             socket,

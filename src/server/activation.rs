@@ -20,14 +20,16 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{self, UnixListener};
 use std::path::Path;
 
-/// The maximum number of passed sockets: modgud has two listeners, and each of them at most one socket.
-const MAX_ACTIVATED_SOCKETS: usize = 2;
+/// The maximum number of passed sockets: modgud has three listeners, and each of them at most one socket.
+const MAX_ACTIVATED_SOCKETS: usize = 3;
 
 /// The listeners that the service manager passed.
 #[derive(Debug, Default)]
 pub struct ActivatedSockets {
     /// The listener for checks.
     pub grpc: Option<ActivatedSocket>,
+    /// The listener for checks over HTTP.
+    pub http: Option<ActivatedSocket>,
     /// The listener for probes and metrics.
     pub admin: Option<ActivatedSocket>,
 }
@@ -59,13 +61,19 @@ pub enum ActivationError {
     TooMany(usize),
     /// The name of a socket is not that of a listener.
     #[error(
-        "the service manager passed a socket named `{0}`; write FileDescriptorName=grpc (server.grpc) or FileDescriptorName=admin \
-         (server.admin) in its socket unit"
+        "the service manager passed a socket named `{0}`; write FileDescriptorName=grpc (server.grpc), FileDescriptorName=http \
+         (server.http) or FileDescriptorName=admin (server.admin) in its socket unit"
     )]
     Name(String),
     /// Two sockets have one name.
     #[error("the service manager passed two sockets named `{0}`; use one ListenStream= for it")]
     Twice(&'static str),
+    /// There is a socket for `server.http`, which the configuration omits.
+    #[error(
+        "the service manager passed a socket named `http`, but the configuration has no server.http; write one with the same address \
+         (listen), or disable the socket unit"
+    )]
+    WithoutListener,
     /// The socket is not one that accepts stream connections.
     #[error(
         "the socket `{0}` of the service manager accepts no connections; write ListenStream=, and Accept=no, in its socket unit"
@@ -153,6 +161,7 @@ impl ActivatedSockets {
         for index in 0..count {
             let (name, slot) = match names.next().filter(|name| !name.is_empty()) {
                 Some("grpc") => ("grpc", &mut sockets.grpc),
+                Some("http") => ("http", &mut sockets.http),
                 Some("admin") => ("admin", &mut sockets.admin),
                 other => return Err(ActivationError::Name(other.unwrap_or("unknown").to_owned())),
             };

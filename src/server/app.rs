@@ -1,7 +1,8 @@
 //! The composition root: from a configuration to running servers. Returns the bound addresses, so that port 0 can be configured.
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, HttpListener};
+use crate::forward_auth::Proxy;
 use crate::net::listen_addr::ListenAddr;
 use crate::net::socket_access::SocketAccess;
 use crate::server::accept::{Listener, ListenerLimits};
@@ -9,9 +10,10 @@ use crate::server::activation::{ActivatedSocket, ActivatedSockets, ActivationErr
 use crate::server::authorizer::Authorizer;
 use crate::server::connection_slots::UsedConnections;
 use crate::server::grpc::{self, GrpcError};
+use crate::server::limits::Limits;
 use crate::server::readiness::{BlockReady, DRAINING, KeyReadiness, Readiness};
 use crate::server::revocation_watcher::{self, ListReload};
-use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin};
+use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin, http1};
 use crate::telemetry::metrics::ListenerName;
 use std::io;
 use std::net::SocketAddr;
@@ -76,6 +78,7 @@ impl Shutdown {
 #[derive(Debug)]
 pub struct App {
     grpc: Socket,
+    http: Option<(Socket, Proxy)>,
     admin: Socket,
     addresses: Addresses,
     live: SharedState,
@@ -92,6 +95,8 @@ pub struct App {
 pub struct Addresses {
     /// The address that Envoy connects to.
     pub grpc: ListenAddr,
+    /// The address that another proxy connects to; `None` without `server.http`.
+    pub http: Option<ListenAddr>,
     /// The address of probes and metrics.
     pub admin: SocketAddr,
 }
@@ -115,10 +120,19 @@ impl App {
         let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
         let readiness = Readiness::default();
         let starting = readiness.register("starting");
-        let ActivatedSockets { grpc, admin } = activated;
+        let ActivatedSockets { grpc, http, admin } = activated;
         let (grpc, grpc_bound) = listen(grpc, &server.grpc, &server.socket, "checks (server.grpc)").await?;
         let purpose = "probes and metrics (server.admin)";
         let (admin, admin_bound) = listen(admin, &server.admin.into(), &SocketAccess::default(), purpose).await?;
+        let (http, http_bound) = match (server.http.clone(), http) {
+            (None, None) => (None, None),
+            (None, Some(_)) => return Err(ActivationError::WithoutListener.into()),
+            (Some(HttpListener { listen: address, proxy }), activated) => {
+                let (socket, bound) =
+                    listen(activated, &address, &server.socket, "checks of a proxy (server.http)").await?;
+                (Some((socket, proxy)), Some(bound.map_or(address, ListenAddr::Tcp)))
+            }
+        };
         let max_connections = server.max_connections();
         if let Some((wanted, files)) = server.lacking_files() {
             tracing::warn!(wanted, files, max_connections, "server.max_connections reduced: open file limit too low");
@@ -129,10 +143,12 @@ impl App {
         checks.metrics.config_loaded(now);
         let addresses = Addresses {
             grpc: grpc_bound.map_or(server.grpc, ListenAddr::Tcp),
+            http: http_bound,
             admin: admin_bound.unwrap_or(server.admin),
         };
         Ok(Self {
             grpc,
+            http,
             admin,
             addresses,
             live: SharedState::new(checks, tls),
@@ -171,6 +187,7 @@ impl App {
     pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
         let Self {
             grpc,
+            http,
             admin,
             addresses: _,
             live,
@@ -181,21 +198,34 @@ impl App {
             max_connections,
             drain,
         } = self;
-        let limits = (max_in_flight, max_message);
+        let limits = Arc::new(Limits::new(max_in_flight, max_message));
         let checks = Arc::clone(&live.checks);
+        let is_draining = CancellationToken::new();
         let closing = CancellationToken::new();
         let closed = || closing.clone().cancelled_owned();
         // Boxed, since moving so large a future is expensive.
         let listener =
             Listener::new(grpc, ListenerName::Grpc, ListenerLimits::checks(max_connections), &checks.metrics);
         let connections = listener.used_connections();
-        let grpc = Box::pin(grpc::serve(listener, live, readiness.clone(), limits, closed()));
+        let grpc = Box::pin(grpc::serve(listener, live, readiness.clone(), Arc::clone(&limits), closed()));
+        let http = http.map(|(socket, proxy)| {
+            let listener =
+                Listener::new(socket, ListenerName::Http, ListenerLimits::http(max_connections), &checks.metrics);
+            let server = http1::Server { checks: Arc::clone(&checks), limits, proxy, draining: is_draining.clone() };
+            Box::pin(server.serve(listener, closed()))
+        });
         let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), closed());
         let servers = async {
-            // One server that fails ends both: half of modgud must not look like the whole.
+            // One server that fails ends all: half of modgud must not look like the whole.
             let grpc = async { grpc.await.map_err(AppError::from) };
             let admin = async { admin.await.map_err(AppError::Admin) };
-            tokio::try_join!(grpc, admin).map(|((), ())| ())
+            let http = async {
+                if let Some(http) = http {
+                    http.await;
+                }
+                Ok(())
+            };
+            tokio::try_join!(grpc, http, admin).map(|((), (), ())| ())
         };
         tokio::pin!(servers);
         // Aborted when this function returns.
@@ -216,6 +246,7 @@ impl App {
             let shutdown = stop.recv().await.unwrap_or(Shutdown::Immediate);
             let draining = readiness.register(DRAINING);
             tracing::info!(how = shutdown.name(), "shutting down");
+            is_draining.cancel();
             if shutdown == Shutdown::Graceful {
                 tokio::select! {
                     () = wait_until_drained(&checks, &connections, drain) => {}
@@ -256,7 +287,7 @@ async fn listen(
     Ok((socket, bound))
 }
 
-/// Waits until every connection that carried calls is closed and no check has come for [`DRAIN_IDLE_PERIOD`], or until `limit` is over.
+/// Waits until every gRPC connection that carried calls is closed and no check has come for [`DRAIN_IDLE_PERIOD`], or until `limit` is over.
 /// Envoy closes the connection of its health checks when its own drain is over; before that, its next check may come at any time. It
 /// closes those of its checks as soon as it knows that modgud is not healthy, and opens them again for the next request.
 async fn wait_until_drained(checks: &CheckHandler, connections: &UsedConnections, limit: Duration) {

@@ -9,7 +9,7 @@ use crate::server::authorizer::Authorizer;
 use crate::telemetry::metrics::Metrics;
 use modgud_core::decide::{Decision, DecisionError, LoggedDecisions, Snapshot, Verdict};
 use modgud_core::denial::ParsedRequest;
-use modgud_core::http::request::{Headers, Request};
+use modgud_core::http::request::{Headers, Request, RequestError};
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::Mutations;
@@ -51,6 +51,19 @@ impl CheckHandler {
         try_acquire: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
+        self.check_by(&snapshot, check, started, try_acquire, |_| None).await
+    }
+
+    /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
+    /// can't be carried out.
+    pub(super) async fn check_by<S>(
+        &self,
+        snapshot: &Snapshot,
+        check: CheckRequest,
+        started: Instant,
+        try_acquire: impl FnOnce(usize) -> Option<S>,
+        objection: impl FnOnce(&Mutations) -> Option<RequestError>,
+    ) -> CheckResponse {
         // Recorded for the shadow configuration, which decides as of the same time.
         let at = AtomicU64::new(0);
         let now = || {
@@ -58,8 +71,17 @@ impl CheckHandler {
             at.store(now.as_millis(), Ordering::Relaxed);
             now
         };
-        let (decision, request) =
-            self.authorizer.decide(&check, &snapshot, started, now, || try_acquire(memory(&check))).await;
+        let (mut decision, request) =
+            self.authorizer.decide(&check, snapshot, started, now, || try_acquire(memory(&check))).await;
+        let objection = match &decision.verdict {
+            Verdict::Allow(mutations) => objection(mutations),
+            Verdict::Deny(_) => None,
+        };
+        // A shadow configuration is compared by what it decides, not by what a proxy can carry out.
+        let shadow = self.shadow.get().filter(|_| objection.is_none());
+        if let Some(error) = objection {
+            decision.verdict = Verdict::Deny(DecisionError::Request(error));
+        }
         let reason = decision.reason();
         self.metrics.record(reason, started.elapsed());
         if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
@@ -69,8 +91,8 @@ impl CheckHandler {
             self.metrics.headers_dropped(&mutations.dropped);
         }
         let unread = if request.is_none() { read_headers(&check) } else { None };
-        self.log(&check, &decision, request.as_ref(), unread.as_ref(), &snapshot);
-        let done = self.shadow.get().map(|queue| (queue, EnforcedOutcome::of(&decision)));
+        self.log(&check, &decision, request.as_ref(), unread.as_ref(), snapshot);
+        let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
         if let Some((queue, done)) = done {

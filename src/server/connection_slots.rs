@@ -282,7 +282,7 @@ impl ConnectionActivity {
     }
 
     /// Returns true if it has carried a call.
-    fn has_call(&self) -> bool {
+    pub(super) fn has_call(&self) -> bool {
         self.0.last.load(Ordering::Relaxed) != NONE
     }
 

@@ -37,7 +37,7 @@ pub(super) async fn serve(
     listener: Listener,
     live: SharedState,
     readiness: Readiness,
-    (max_in_flight, max_message): (usize, usize),
+    limits: Arc<Limits>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), GrpcError> {
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -62,7 +62,6 @@ pub(super) async fn serve(
         .add_service(streams.bound(reflection().build_v1()?.max_decoding_message_size(MAX_MESSAGE_BYTES)))
         .add_service(streams.bound(reflection().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE_BYTES)))
         .prepare();
-    let limits = Arc::new(Limits::new(max_in_flight, max_message));
     let services = Services { checks: Arc::clone(&live.checks), limits, others };
     // `accept_loop` ends, and closes the listener, once no more connections are taken.
     tokio::join!(serve_each(incoming, services, stop), accept_loop(listener, live, ready));

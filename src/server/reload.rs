@@ -8,6 +8,7 @@ use super::service_manager::ServiceManager;
 use crate::config::{
     Config, ConfigError, Environment, FileWatcher, LoadOccasion, Loaded, Overrides, ServerConfig, load_watched,
 };
+use crate::forward_auth::governed_headers;
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 use crate::net::tls::Tls;
@@ -236,12 +237,21 @@ impl ReloadTarget for SharedState {
             self.reject(&format_args!("the certificate of server.tls expired at {expired}; use one that is valid"));
             return false;
         }
+        let governed = |snapshot: &Snapshot| -> Option<Vec<String>> {
+            let names = governed_headers(snapshot, fixed.http.as_ref()?.proxy);
+            Some(names.into_iter().map(str::to_owned).collect())
+        };
+        let (before, after) = (governed(&checks.authorizer.snapshot()), governed(&snapshot));
         self.swap(snapshot, key_sources, introspection_sources, tls);
         checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
         warning::log_warnings(&warnings, &checks.metrics);
         checks.metrics.config_replaced(now);
         tracing::info!(config = origin, "configuration reloaded");
         warn_restart_required(&server, fixed);
+        if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
+            let headers = after.join(", ");
+            tracing::warn!(headers, "the proxy's configuration must name these headers");
+        }
         true
     }
 
@@ -253,9 +263,10 @@ impl ReloadTarget for SharedState {
 
 /// Logs which changed keys need a restart.
 fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
-    let ServerConfig { grpc, socket, admin, drain, max_in_flight, max_message, max_connections, log } = changed;
+    let ServerConfig { grpc, http, socket, admin, drain, max_in_flight, max_message, max_connections, log } = changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),
+        ("server.http", *http != fixed.http),
         ("server.socket", *socket != fixed.socket),
         ("server.admin", *admin != fixed.admin),
         ("server.drain", *drain != fixed.drain),

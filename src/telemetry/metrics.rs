@@ -38,6 +38,8 @@ struct Outcome {
 pub enum ListenerName {
     /// For checks.
     Grpc,
+    /// For checks over HTTP.
+    Http,
     /// For probes and metrics.
     Admin,
 }
@@ -48,6 +50,7 @@ impl ListenerName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
+            Self::Http => "http",
             Self::Admin => "admin",
         }
     }
@@ -72,10 +75,12 @@ pub enum Closing {
     Plaintext,
     /// Its client spoke another protocol.
     UnknownProtocol,
+    /// Its client sent a message that is not HTTP/1.1, or too large a head.
+    Malformed,
 }
 
 impl Closing {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Room,
         Self::UnreadResponses,
         Self::Resets,
@@ -84,6 +89,7 @@ impl Closing {
         Self::Tls,
         Self::Plaintext,
         Self::UnknownProtocol,
+        Self::Malformed,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -96,6 +102,7 @@ impl Closing {
             Self::Tls => "tls",
             Self::Plaintext => "plaintext",
             Self::UnknownProtocol => "unknown_protocol",
+            Self::Malformed => "malformed",
         }
     }
 }
@@ -299,7 +306,7 @@ impl Metrics {
 
 /// The counts of closed connections of one listener.
 #[derive(Debug, Clone, Default)]
-pub struct Closed(Arc<[Counter; 8]>);
+pub struct Closed(Arc<[Counter; 9]>);
 
 impl Closed {
     /// Counts one connection.

@@ -26,6 +26,8 @@ impl Bounds {
     pub(crate) const CONFIGURATION: Self = Self { depth: 32, values: 500_000, kind: "a configuration" };
     /// The limits of a description of an API (OpenAPI). The largest public ones hold half a million values, 21 levels deep.
     pub(crate) const API: Self = Self { depth: 64, values: 1_000_000, kind: "an API description" };
+    /// The limits of Envoy's configuration. Its messages are nested some 20 levels deep; a dump of ten thousand routes has half a million values.
+    pub(crate) const ENVOY: Self = Self { depth: 64, values: 1_000_000, kind: "a configuration of Envoy" };
 }
 
 fn options(bounds: Bounds) -> Options {

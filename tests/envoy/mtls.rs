@@ -9,6 +9,7 @@ use crate::services::authority::{Authority, Pair, SERVER};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use modgud::envoy::lint::{Document, lint};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{Setup, Testbed};
 use rustls::pki_types::pem::PemObject;
@@ -31,6 +32,8 @@ const API: &str = "spiffe://example.org/ns/prod/sa/api";
 static OF_THE_REQUIRED: OnceLock<PathBuf> = OnceLock::new();
 static OF_THE_OPTIONAL: OnceLock<PathBuf> = OnceLock::new();
 static OF_THE_BOUND: OnceLock<PathBuf> = OnceLock::new();
+static OF_THE_FORWARDING: OnceLock<PathBuf> = OnceLock::new();
+static OF_THE_UNSEEN: OnceLock<PathBuf> = OnceLock::new();
 
 /// The sample with what the documentation shows, and the certificate sent along.
 fn with_tls(yaml: &str, place: &OnceLock<PathBuf>) -> String {
@@ -56,6 +59,22 @@ fn optional(yaml: &str) -> String {
 
 fn bound(yaml: &str) -> String {
     with_tls(yaml, &OF_THE_BOUND)
+}
+
+/// Envoy keeps `x-forwarded-client-cert` of clients with a certificate.
+fn forwarding(yaml: &str) -> String {
+    let remote = "use_remote_address: true\n";
+    let forward = format!("{remote}                forward_client_cert_details: APPEND_FORWARD\n");
+    let yaml = replaced(&with_tls(yaml, &OF_THE_FORWARDING), remote, &forward);
+    FORWARDING.set(yaml.clone()).unwrap();
+    yaml
+}
+
+static FORWARDING: OnceLock<String> = OnceLock::new();
+
+/// Envoy does not send the certificate to modgud.
+fn unseen(yaml: &str) -> String {
+    replaced(&with_tls(yaml, &OF_THE_UNSEEN), "include_peer_certificate: true", "include_peer_certificate: false")
 }
 
 /// A gateway, and who issues certificates for it and for its clients.
@@ -217,5 +236,33 @@ async fn a_token_that_is_bound_to_a_certificate_is_good_with_that_one_only() {
     assert!(answer.status == 401 && answer.header("www-authenticate").unwrap().contains("invalid_token"));
     let unbound = [jwt(&sign(&secured.testbed.key, &claims()))];
     assert_eq!(secured.ask(Some(&mine), &unbound).await.unwrap().status, 401);
+    secured.testbed.stop().await;
+}
+
+/// The finding `client-certificate-header` of `modgud envoy lint`, where clients have certificates.
+#[tokio::test]
+async fn a_client_forges_the_certificate_header_if_envoy_appends_to_it() {
+    let secured = Secured::start("docs/mtls.md", forwarding, &OF_THE_FORWARDING).await;
+    let api = secured.clients.client_of(API);
+    let lines = ["X-Forwarded-Client-Cert: URI=spiffe://example.org/ns/prod/sa/root".to_owned()];
+    let seen = Seen::of(&secured.ask(Some(&api), &lines).await.unwrap());
+    let [value] = seen.values("x-forwarded-client-cert")[..] else { panic!("{seen:?}") };
+    assert!(value.starts_with("URI=spiffe://example.org/ns/prod/sa/root,"), "{value}");
+    let document = Document::parse("envoy.yaml", FORWARDING.get().unwrap()).unwrap();
+    let report = lint(&[document], None, &[]).unwrap();
+    let codes: Vec<&str> = report.findings.iter().map(|finding| finding.code().name()).collect();
+    assert_eq!(codes, ["client-certificate-header"]);
+    secured.testbed.stop().await;
+}
+
+/// The finding `peer-certificate`.
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_certificate_is_refused_if_modgud_does_not_see_it() {
+    let secured = Secured::start("docs/sender-constrained.md", unseen, &OF_THE_UNSEEN).await;
+    let mine = secured.clients.client_of(API);
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, pem::parse(&mine.cert).unwrap().contents()));
+    let cnf = json!({ "x5t#S256": thumbprint });
+    let token = [jwt(&sign(&secured.testbed.key, &with(claims(), "cnf", cnf)))];
+    assert_eq!(secured.ask(Some(&mine), &token).await.unwrap().status, 401);
     secured.testbed.stop().await;
 }

@@ -3,7 +3,7 @@
 
 use super::seen::Seen;
 use super::tokens::{claims, jwt, sign};
-use super::{ask, body, replaced, testbed, until};
+use super::{ask, body, envoy_minor, replaced, testbed, until};
 use crate::introspection::server::{AuthorizationServer, ID, SECRET};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::idp::{Idp, IdpKey, Reply};
@@ -149,6 +149,12 @@ async fn a_flood_by_one_client_never_lets_a_forged_token_through_failure_mode_al
 
     // That this Envoy would let pass what modgud leaves to it: a server that is away.
     drop(server);
+    if envoy_minor() < 37 {
+        // It takes `error_response` for a denial: docs/envoy-versions.md.
+        until(gateway, "/crm/", &["Authorization: Bearer forged-again".to_owned()], 403).await;
+        testbed.stop().await;
+        return;
+    }
     until(gateway, "/crm/", &["Authorization: Bearer forged-again".to_owned()], 401).await;
     let open = ask(gateway, "GET", "/crm/", &["Authorization: Bearer forged-again".to_owned()]).await;
     assert_eq!(Seen::of(&open).module.as_str(), "crm");

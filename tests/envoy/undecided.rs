@@ -2,7 +2,7 @@
 //! decides about.
 
 use super::seen::Seen;
-use super::{ask, body, replaced, testbed};
+use super::{ask, body, envoy_minor, replaced, testbed};
 use crate::support::{KEY, claims};
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
@@ -61,12 +61,18 @@ async fn a_denial_has_retry_after_whatever_envoy_does_with_errors() {
 #[tokio::test]
 async fn an_error_keeps_people_out_unless_envoy_lets_errors_pass() {
     let [undecided, anonymous, closed] = asked(LEAVE, None).await;
-    assert_eq!(undecided.status, 503, "{}", body(&undecided));
+    // Before 1.37 Envoy does not know `error_response`, and takes it for a denial: docs/envoy-versions.md.
+    let leaves_it = envoy_minor() >= 37;
+    assert_eq!(undecided.status, if leaves_it { 503 } else { 403 }, "{}", body(&undecided));
     assert_eq!((anonymous.status, closed.status), (401, 403));
 
     let [undecided, anonymous, closed] = asked(LEAVE, Some(open_on_failure)).await;
-    // The module is asked, which refuses a token whose key it does not know.
-    assert_eq!(Seen::of(&undecided).module.as_str(), "crm");
+    if leaves_it {
+        // The module is asked, which refuses a token whose key it does not know.
+        assert_eq!(Seen::of(&undecided).module.as_str(), "crm");
+    } else {
+        assert_eq!(undecided.status, 403);
+    }
     // What was decided is decided.
     assert_eq!((anonymous.status, closed.status), (401, 403));
 }

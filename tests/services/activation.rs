@@ -84,8 +84,8 @@ async fn refused(folder: &TempDir, options: &Value) -> String {
 async fn a_passed_listener_is_the_configured_one() {
     let folder = TempDir::new().unwrap();
     write(&folder, &format!("grpc: '{}', admin: '127.0.0.1:0'", unix(&folder)));
-    let name =
-        "; write FileDescriptorName=grpc (server.grpc) or FileDescriptorName=admin (server.admin) in its socket unit\n";
+    let name = "; write FileDescriptorName=grpc (server.grpc), FileDescriptorName=http (server.http) or FileDescriptorName=admin \
+                (server.admin) in its socket unit\n";
     for (passed, expected) in [
         (
             json!([{ "name": "grpc", "address": "127.0.0.1:0" }]),

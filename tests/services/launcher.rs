@@ -13,12 +13,12 @@ use tokio::process::Command;
 const STRANGER: u32 = 65_532;
 
 /// The number that is in the launcher's `LISTEN_PID` unless a test sets another one.
-pub(super) fn sockets(sockets: &Value) -> Value {
+pub(crate) fn sockets(sockets: &Value) -> Value {
     json!({ "sockets": sockets })
 }
 
 /// Starts `serve` in a folder by the launcher.
-pub(super) fn launch(folder: &Path, options: &Value, arguments: &[&str]) -> Starting {
+pub(crate) fn launch(folder: &Path, options: &Value, arguments: &[&str]) -> Starting {
     let mut python = Command::new(program("MODGUD_TEST_PYTHON"));
     python.current_dir(folder).env_clear().env(KEY_VARIABLE, KEY.public_pem().unwrap());
     python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/python/launch.py"));
@@ -28,7 +28,7 @@ pub(super) fn launch(folder: &Path, options: &Value, arguments: &[&str]) -> Star
 
 /// A folder of a user without privileges, and the options to start as that user with these groups: as the tests' own user, unless that is
 /// root. Only root may choose the groups.
-pub(super) fn unprivileged(groups: &[u32]) -> (TempDir, Value) {
+pub(crate) fn unprivileged(groups: &[u32]) -> (TempDir, Value) {
     let folder = TempDir::new().unwrap();
     if !getuid().is_root() {
         return (folder, json!({}));

@@ -9,10 +9,12 @@
 )]
 
 use modgud::clock::{Clock, ManualClock};
-use modgud::config::{Environment, Overrides};
+use modgud::config::{Environment, HttpListener, Overrides};
 use modgud::envoy::proto::{
     AttributeContext, AuthorizationClient, CheckRequest, HeaderMap, HeaderValue, HeadersEntry, HttpRequest, Request,
 };
+use modgud::forward_auth::Proxy;
+use modgud::net::listen_addr::ListenAddr;
 use modgud::server::app::{Addresses, App, Shutdown};
 use modgud::server::reload::{ConfigSource, Reloader};
 use modgud::server::shadow_config;
@@ -21,6 +23,7 @@ use modgud_core::jose::{Algorithm, SigningKey};
 use modgud_core::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
@@ -43,6 +46,11 @@ pub fn program(variable: &str) -> PathBuf {
         Some(path) => PathBuf::from(path),
         None => panic!("{variable} is not set: run the tests with `make test`, which installs what they need"),
     }
+}
+
+/// Returns true if a variable of the Makefile is set and not empty.
+pub fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
 fn own_headers(snapshot: &Snapshot) -> BTreeSet<String> {
@@ -107,6 +115,30 @@ impl Sidecar {
         environment: Environment,
         shadow: Option<PathBuf>,
     ) -> Self {
+        Self::asked_by(file, folder, environment, shadow, None).await
+    }
+
+    /// The configuration and files as in [`Self::with_files`], asked by this proxy over HTTP too. What the proxy can't carry out is no error
+    /// here: `tests/data/configuration` has these.
+    pub async fn for_proxy(yaml: &str, files: &BTreeMap<String, String>, proxy: Proxy) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let file = folder.path().join("modgud.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let pem = KEY.public_pem().unwrap();
+        let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &pem), ("JWT_PUBLIC_KEY", &pem)]);
+        Self::asked_by(Some(file), folder, environment, None, Some(proxy)).await
+    }
+
+    async fn asked_by(
+        file: Option<PathBuf>,
+        folder: TempDir,
+        environment: Environment,
+        shadow: Option<PathBuf>,
+        proxy: Option<Proxy>,
+    ) -> Self {
         let (grpc, admin) = ("127.0.0.1:0".parse().ok(), "127.0.0.1:0".parse().ok());
         let shadow = shadow.map(|file| ConfigSource {
             file: Some(file),
@@ -115,7 +147,10 @@ impl Sidecar {
         });
         let origin = ConfigSource { file, overrides: Overrides { grpc, admin, ..Overrides::default() }, environment };
         let (loaded, watched) = origin.load();
-        let config = loaded.unwrap().config;
+        let mut config = loaded.unwrap().config;
+        if let Some(proxy) = proxy {
+            config.server.http = Some(HttpListener { listen: "127.0.0.1:0".parse().unwrap(), proxy });
+        }
         let own_headers = own_headers(&config.snapshot);
         let reloader = Reloader::new(origin, &config, watched);
         let clock = ManualClock::new(Timestamp::from_secs(NOW));
@@ -149,6 +184,19 @@ impl Sidecar {
     /// A client of this sidecar.
     pub async fn client(&self) -> AuthorizationClient<Channel> {
         AuthorizationClient::connect(format!("http://{}", self.addresses.grpc)).await.unwrap()
+    }
+
+    /// The address for the proxy.
+    pub fn http(&self) -> SocketAddr {
+        match &self.addresses.http {
+            Some(ListenAddr::Tcp(address)) => *address,
+            other => panic!("no address for a proxy: {other:?}"),
+        }
+    }
+
+    /// Asks it to leave, and does not wait.
+    pub async fn leave(&self, how: Shutdown) {
+        self.stop.send(how).await.unwrap();
     }
 
     /// Asks it to leave, and waits until it has left.

@@ -23,7 +23,7 @@ use crate::http::request::{Headers, Request};
 use crate::reason::{Class, Reason};
 use body::Representation;
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// A complete response to a denied client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +167,13 @@ impl DenialResponses {
     #[must_use]
     pub fn status_of_rule(&self, rule: &str) -> Option<Status> {
         self.by_rule.get(rule).map(|variants| variants.get(Representation::Default).status)
+    }
+
+    /// Returns the statuses of all denials, without the redirect to log in.
+    #[must_use]
+    pub fn statuses(&self) -> BTreeSet<u16> {
+        let all = self.by_reason.iter().chain(self.by_rule.values());
+        all.map(|variants| variants.get(Representation::Default).status.code()).collect()
     }
 
     /// Returns the handling of a check that could not be decided.

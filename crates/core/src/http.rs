@@ -1,5 +1,6 @@
 //! HTTP requests as they reach the decision: parsed strictly, ambiguous ones rejected.
 
+pub mod forwarded;
 pub mod header;
 pub mod host;
 pub mod method;

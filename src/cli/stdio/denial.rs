@@ -127,6 +127,8 @@ fn request_error(error: &RequestError, method: &str, at: At) -> String {
         RequestError::TooManyHeaders | RequestError::HeaderName | RequestError::Connection => {
             format!("{} is wrong: {error}", member("headers"))
         }
-        RequestError::NoHttpRequest | RequestError::Host(_) | RequestError::Context => error.to_string(),
+        RequestError::NoHttpRequest | RequestError::Host(_) | RequestError::Context | RequestError::Forwarded(_) => {
+            error.to_string()
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Validates `server`: addresses, times, limits, and the files of TLS.
 
 use super::super::{LogFormat, ServerConfig};
-use super::{DurationRange, SizeRange, out_of_range, socket};
+use super::{DurationRange, SizeRange, http, out_of_range, socket};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
+use crate::net::listen_addr::ListenAddr;
 use crate::net::tls::{Chain, ClientAuthorities, PrivateKey, Tls, TlsError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path;
@@ -36,10 +37,10 @@ pub(super) fn check(
     loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> ValidatedServer {
-    // `insecure_plaintext` only affects warnings.
     let raw::Server {
         grpc,
-        insecure_plaintext: _,
+        http,
+        insecure_plaintext,
         socket,
         admin,
         tls,
@@ -58,7 +59,13 @@ pub(super) fn check(
         });
         diagnostics.ok_or_report(&at.key("grpc"), read)
     });
-    let socket = socket::check(&at.key("socket"), socket.as_ref(), grpc.as_ref(), diagnostics);
+    let has_http = http.is_some();
+    let http = http.as_ref().and_then(|one| http::listener(&at.key("http"), one, *insecure_plaintext, diagnostics));
+    // An invalid address could be meant as a socket.
+    if let (Some(_), Some(grpc), true) = (socket, &grpc, has_http == http.is_some()) {
+        socket::without_file(&at.key("socket"), grpc, http.as_ref().map(|http| &http.listen), diagnostics);
+    }
+    let socket = socket::check(&at.key("socket"), socket.as_ref(), diagnostics);
     let admin = admin.as_ref().and_then(|text| {
         let read = text.parse().map_err(|_| {
             let message = format!("{} is not an address", Quoted::new(text));
@@ -67,6 +74,10 @@ pub(super) fn check(
         });
         diagnostics.ok_or_report(&at.key("admin"), read)
     });
+    if let Some(http) = &http {
+        let others = [("server.grpc", grpc.clone()), ("server.admin", admin.map(ListenAddr::Tcp))];
+        http::other_listeners(&at.key("http").key("listen"), &http.listen, &others, diagnostics);
+    }
     let tls = tls
         .as_ref()
         .filter(|_| loader.is_for_serving())
@@ -102,7 +113,7 @@ pub(super) fn check(
         diagnostics,
     );
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    let server = ServerConfig { grpc, socket, admin, drain, max_in_flight, max_message, max_connections, log };
+    let server = ServerConfig { grpc, http, socket, admin, drain, max_in_flight, max_message, max_connections, log };
     ValidatedServer { server, tls, deadline, max_token, token_cache: u64::try_from(token_cache).unwrap_or(u64::MAX) }
 }
 

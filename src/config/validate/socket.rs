@@ -10,26 +10,23 @@ use crate::net::socket_access::{SocketAccess, SocketGroup};
 /// The permissions of the owner without which modgud could not ask whether a process serves a socket that it finds at its start.
 const OWNER: u32 = 0o600;
 
-/// Validates the section. `grpc` is `None` if it is missing or invalid.
-pub(super) fn check(
-    at: &Path,
-    socket: Option<&raw::Socket>,
-    grpc: Option<&ListenAddr>,
-    diagnostics: &mut Diagnostics,
-) -> SocketAccess {
-    let Some(raw::Socket { mode, group }) = socket else { return SocketAccess::default() };
-    let without_file = match grpc {
-        Some(ListenAddr::Tcp(_)) => Some("a TCP address"),
-        Some(ListenAddr::Abstract(_)) => {
-            Some("an abstract socket, to which every process in the same network namespace may connect")
+/// Checks that the section has an effect on a listener for checks. `http` is `None` if the configuration has no such listener.
+pub(super) fn without_file(at: &Path, grpc: &ListenAddr, http: Option<&ListenAddr>, diagnostics: &mut Diagnostics) {
+    let found = match (grpc, http) {
+        (ListenAddr::Unix(_), _) | (_, Some(ListenAddr::Unix(_))) => return,
+        (ListenAddr::Tcp(_), None) => "`server.grpc` is a TCP address",
+        (ListenAddr::Abstract(_), None) => {
+            "`server.grpc` is an abstract socket, to which every process in the same network namespace may connect"
         }
-        Some(ListenAddr::Unix(_)) | None => None,
+        (_, Some(_)) => "neither `server.grpc` nor `server.http.listen` is a socket with a file",
     };
-    if let Some(found) = without_file {
-        let message = format!("has no effect, because `server.grpc` is {found}");
-        let help = "write `server.grpc: unix:/PATH`, or leave `socket` out";
-        diagnostics.add(at.clone(), Issue::error("socket-without-file", message, help));
-    }
+    let help = "write `server.grpc: unix:/PATH`, or leave `socket` out";
+    diagnostics.add(at.clone(), Issue::error("socket-without-file", format!("has no effect, because {found}"), help));
+}
+
+/// Validates the section.
+pub(super) fn check(at: &Path, socket: Option<&raw::Socket>, diagnostics: &mut Diagnostics) -> SocketAccess {
+    let Some(raw::Socket { mode, group }) = socket else { return SocketAccess::default() };
     let mode = mode.as_ref().and_then(|mode| diagnostics.ok_or_report(&at.key("mode"), self::mode(mode)));
     let group = group.as_ref().and_then(|group| diagnostics.ok_or_report(&at.key("group"), self::group(group)));
     SocketAccess { mode: mode.unwrap_or(SocketAccess::DEFAULT_MODE), group }

@@ -27,7 +27,7 @@ pub struct Filter {
 
 impl Filter {
     /// Returns the expression for headers that are removed early. If all are spared, it matches no name.
-    pub(super) fn early_expression(&self) -> String {
+    pub(crate) fn early_expression(&self) -> String {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let removed = self.removed_early.iter().map(String::as_str).chain(overrides);
         expression(removed, &self.spared).unwrap_or_else(|| "[^ -~]".to_owned())

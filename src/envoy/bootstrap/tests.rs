@@ -2,13 +2,14 @@
 
 use super::filter::immutable_expression;
 use super::{
-    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, Filter, GatewayConfig, Module, Service,
-    ServiceTls, Transport, UpstreamTls,
+    Bootstrap, BootstrapError, CertificateFiles, CheckCluster, CoreService, EnvoyVersion, Filter, GatewayConfig,
+    Module, Service, ServiceTls, Transport, UpstreamTls, XdsFiles,
 };
 use crate::net::listen_addr::ListenAddr;
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
 use modgud_core::http::header::PROTOCOL_HEADERS;
 use modgud_core::upstream::OVERRIDE_HEADERS;
+use std::path::Path;
 use std::time::Duration;
 
 const SAMPLE: &str = include_str!("../../../deploy/envoy.yaml");
@@ -55,6 +56,7 @@ fn bootstrap(gateway: &GatewayConfig) -> Bootstrap<'_> {
         max_in_flight: 7,
         server_name: None,
         docs: None,
+        version: EnvoyVersion::default(),
     }
 }
 
@@ -375,4 +377,48 @@ fn texts_can_not_change_the_structure() {
             }
         }
     }
+}
+
+/// Checks that each file that a person starts from lists what this version of Envoy lacks.
+#[test]
+fn files_for_older_versions_list_what_is_lost() {
+    let gateway = gateway();
+    let losses = |yaml: &str| yaml.lines().filter(|line| line.starts_with("# Lost with ")).count();
+    for (version, number) in [(EnvoyVersion::V1_36, 3), (EnvoyVersion::V1_39, 1), (EnvoyVersion::V1_40, 0)] {
+        let bootstrap = Bootstrap { version, ..bootstrap(&gateway) };
+        let mut files = bootstrap.xds(&XdsFiles::new(Path::new("/etc/envoy"))).unwrap();
+        let (_, start) = files.pop().unwrap();
+        for yaml in [start, bootstrap.yaml().unwrap(), bootstrap.fragments().unwrap()] {
+            assert!(yaml.contains(&format!("For Envoy {version}.")), "{yaml}");
+            assert_eq!(losses(&yaml), number, "{yaml}");
+        }
+        assert!(files.iter().all(|(_, yaml)| losses(yaml) == 0));
+    }
+}
+
+/// Checks the parts for another Envoy: no module is needed, and nothing of listeners, routes and services is in them.
+#[test]
+fn the_parts_have_nothing_of_the_rest() {
+    let mut gateway = gateway();
+    let with_modules = bootstrap(&gateway).fragments().unwrap();
+    gateway.modules.clear();
+    gateway.core.upstream = None;
+    let yaml = bootstrap(&gateway).fragments().unwrap();
+    assert_eq!(yaml, with_modules);
+    let keys: Vec<&str> = yaml.lines().filter(|line| !line.starts_with([' ', '#']) && !line.is_empty()).collect();
+    assert_eq!(keys, ["layered_runtime:", "http_connection_manager:", "static_resources:"]);
+    for gone in [
+        "listeners",
+        "route_config",
+        "access_log",
+        "cors.v3",
+        "router",
+        "server_name",
+        "admin:",
+        "STRICT_DNS\n    - name",
+    ] {
+        let code = yaml.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains(gone));
+        assert_eq!(code.collect::<Vec<_>>(), [""; 0], "{gone}");
+    }
+    assert!(yaml.lines().all(|line| line.len() < 160 || line.contains("regex: ")), "{yaml}");
 }

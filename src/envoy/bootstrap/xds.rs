@@ -51,6 +51,7 @@ impl Bootstrap<'_> {
     /// # Errors
     /// [`BootstrapError`] if an input is missing or contradicts modgud's configuration.
     pub fn xds(&self, files: &XdsFiles) -> Result<Vec<(String, String)>, BootstrapError> {
+        self.check_routes()?;
         let values = self.values(Some(files))?;
         let mut written = Vec::new();
         for file in RESOURCES {
@@ -65,8 +66,8 @@ fn file_name(file: File) -> String {
     format!("{}.yaml", file.name())
 }
 
-/// Moves the resources to the left: the template indents them as parts of the one file. No scalar has several lines.
-fn outdented(yaml: &str) -> String {
+/// Moves lines to the left: the template indents them as parts of the one file. No scalar has several lines.
+pub(super) fn outdented(yaml: &str) -> String {
     let indentation = |line: &str| line.len().saturating_sub(line.trim_start_matches(' ').len());
     let indented = yaml.lines().map(indentation).filter(|spaces| *spaces > 0).min().unwrap_or(INDENTATION);
     let spaces = " ".repeat(indented.saturating_sub(INDENTATION));

@@ -58,6 +58,12 @@ impl Condition {
         self.0.may_read_header(name)
     }
 
+    /// Returns true if it reads the context extensions of Envoy's route.
+    #[must_use]
+    pub const fn reads_context(&self) -> bool {
+        self.0.reads.context.is_something()
+    }
+
     /// Evaluates the condition for a request.
     ///
     /// # Errors

@@ -166,6 +166,15 @@ impl Rules {
         self.conditions().any(|condition| condition.may_read_header(name))
     }
 
+    /// Returns the names of the rules whose conditions read the context extensions of Envoy's route.
+    pub fn reading_context(&self) -> impl Iterator<Item = &str> {
+        let reads = |rule: &&Arc<Rule>| {
+            let condition = rule.constraints.as_ref().and_then(|constraints| constraints.when.as_deref());
+            condition.is_some_and(Condition::reads_context)
+        };
+        self.named.values().flatten().filter(reads).map(|rule| rule.name.as_str())
+    }
+
     fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let constraints = self.named.values().flatten().filter_map(|rule| rule.constraints.as_ref());
         constraints.filter_map(|constraints| constraints.when.as_deref())

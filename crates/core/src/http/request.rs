@@ -1,5 +1,6 @@
 //! The request under decision, as every layer sees it: canonical, borrowed, free of Envoy's types. `envoy::request` builds it.
 
+use crate::http::forwarded::ForwardedError;
 use crate::http::header::{folds_to_same_name, is_token_byte};
 use crate::http::host::{Host, HostError};
 use crate::http::method::{Method, MethodError};
@@ -224,6 +225,9 @@ pub enum RequestError {
         Context::MAX_ENTRIES
     )]
     Context,
+    /// A proxy's description of the request is not believed, or the proxy can't carry out the decision.
+    #[error(transparent)]
+    Forwarded(#[from] ForwardedError),
 }
 
 impl RequestError {
@@ -236,7 +240,8 @@ impl RequestError {
             | Self::TooManyHeaders
             | Self::HeaderName
             | Self::Connection
-            | Self::Context => Reason::RequestMalformed,
+            | Self::Context
+            | Self::Forwarded(_) => Reason::RequestMalformed,
             Self::Path(PathError::TooLong { .. }) => Reason::UriTooLong,
             Self::Path(_) => Reason::PathAmbiguous,
             Self::Host(_) => Reason::HostAmbiguous,

@@ -88,6 +88,12 @@ impl IdentityHeaders {
         &self.headers
     }
 
+    /// Returns the removals of client headers.
+    #[must_use]
+    pub const fn removals(&self) -> &Removals {
+        &self.removals
+    }
+
     /// Writes every identity header that has a value, and removes every other one. It removes them even if the request seems to lack them:
     /// an Envoy with `allowed_headers` does not send modgud all of its headers. It also removes override headers and client headers that a
     /// server could take for identity headers, if the request carries them.

@@ -7,6 +7,7 @@ use crate::http::header::{HeaderName, HeaderNameError, fold_byte, folds_to_same_
 use crate::http::request::Headers;
 use bytes::Bytes;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// The client headers that are removed from an allowed request.
 #[derive(Debug)]
@@ -51,6 +52,18 @@ impl Removals {
         Self { names, patterns, kept, first }
     }
 
+    /// Returns the patterns of `upstream.strip`.
+    #[must_use]
+    pub fn patterns(&self) -> &[StripPattern] {
+        &self.patterns
+    }
+
+    /// Returns the override headers that stay.
+    #[must_use]
+    pub fn kept(&self) -> &[HeaderName] {
+        &self.kept
+    }
+
     /// Adds the headers of a request that are removed, each spelling once and in lower case. Names for which `is_ours` returns true are
     /// left to the calling function, which writes or removes them. Allocates nothing if there are none.
     pub(super) fn apply(&self, headers: &Headers<'_>, is_ours: impl Fn(&[u8]) -> bool, removed: &mut Vec<Bytes>) {
@@ -93,6 +106,17 @@ pub struct StripPattern {
 enum Reach {
     Name,
     Prefix,
+}
+
+/// Writes the pattern in the form that [`StripPattern::parse`] accepts, with `-` for every sign.
+impl fmt::Display for StripPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = match self.reach {
+            Reach::Name => "",
+            Reach::Prefix => "*",
+        };
+        write!(f, "{}{star}", String::from_utf8_lossy(&self.stem))
+    }
 }
 
 /// The reason why a text is not a strip pattern.
@@ -180,6 +204,13 @@ mod tests {
         let removals = Removals::new(&[], Vec::new(), vec![name("x-forwarded-host"), name("SCRIPT_NAME")]);
         let sent = ["X-Forwarded-Host", "x_forwarded_host", "SCRIPT_NAME", "script-name", "path_info"];
         assert_eq!(removed(&removals, &sent), ["path_info", "script-name", "x_forwarded_host"]);
+    }
+
+    #[test]
+    fn a_pattern_is_written_as_it_is_read() {
+        for (text, written) in [("x-core-*", "x-core-*"), ("X_User", "x-user")] {
+            assert_eq!(StripPattern::parse(text).unwrap().to_string(), written);
+        }
     }
 
     /// Checks that the vector has no capacity without a removal.

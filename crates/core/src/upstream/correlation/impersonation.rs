@@ -60,7 +60,8 @@ pub enum BodyError {
 
 impl ImpersonationSource {
     /// Returns the header; `None` for another source.
-    pub(super) const fn header(&self) -> Option<&HeaderName> {
+    #[must_use]
+    pub const fn header(&self) -> Option<&HeaderName> {
         match self {
             Self::Header(name) => Some(name),
             Self::Body(_) => None,

@@ -1,0 +1,130 @@
+//! Findings, and their collection without repetition.
+
+use super::code::{Code, Kind};
+use crate::yaml::Location;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+
+/// The maximum number of findings that are kept; further ones are counted.
+const MAX_FINDINGS: usize = 1_000;
+
+/// A finding about a part of Envoy's configuration.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub(super) code: Code,
+    pub(super) location: Location,
+    pub(super) path: String,
+    pub(super) scope: String,
+    pub(super) found: String,
+}
+
+impl Finding {
+    /// Returns its code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Returns the path of the value, from the root of its document.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the finding for `--json`.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        let Self { code, location, path, scope, found } = self;
+        let (line, column) = location.position.unzip();
+        serde_json::json!({
+            "code": code.name(), "kind": code.kind().word(), "file": &*location.origin, "line": line, "column": column,
+            "path": path, "within": scope, "found": found, "reason": code.happens(), "instead": code.instead(),
+        })
+    }
+}
+
+/// Writes `file:line:column: kind code: path: found: reason; help (names)`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, location, path, scope, found } = self;
+        write!(f, "{location}: {} {code}: ", code.kind())?;
+        if !path.is_empty() {
+            write!(f, "{path}: ")?;
+        }
+        write!(f, "{found}: {}; {}", code.happens(), code.instead())?;
+        if scope.is_empty() { Ok(()) } else { write!(f, " ({scope})") }
+    }
+}
+
+/// The findings so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings(RefCell<Collected>);
+
+#[derive(Debug, Default)]
+struct Collected {
+    list: Vec<Finding>,
+    known: HashSet<(Code, String, String)>,
+    more: [usize; 3],
+}
+
+impl Findings {
+    /// Adds a finding, unless the same one is there: several listeners can use the same routes.
+    pub(super) fn add(&self, finding: Finding) {
+        let mut collected = self.0.borrow_mut();
+        let key = (finding.code, finding.location.origin.to_string(), finding.path.clone());
+        if collected.known.contains(&key) {
+            return;
+        }
+        if collected.list.len() < MAX_FINDINGS {
+            collected.known.insert(key);
+            collected.list.push(finding);
+        } else if let Some(count) = collected.more.get_mut(index(finding.code.kind())) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Returns the report: the worst kind first, then by file and place.
+    pub(super) fn report(self, not_checked: Vec<Code>) -> Report {
+        let Collected { mut list, known: _, more } = self.0.into_inner();
+        list.sort_by(|one, other| {
+            let order = |finding: &Finding| (finding.code.kind(), finding.location.position);
+            let origins = || one.location.origin.cmp(&other.location.origin);
+            order(one).0.cmp(&order(other).0).then_with(origins).then_with(|| order(one).1.cmp(&order(other).1))
+        });
+        Report { findings: list, more, not_checked }
+    }
+}
+
+const fn index(kind: Kind) -> usize {
+    match kind {
+        Kind::Hole => 0,
+        Kind::Breaks => 1,
+        Kind::Undecided => 2,
+    }
+}
+
+/// The result of the checks.
+#[derive(Debug)]
+pub struct Report {
+    /// The findings, at most 1,000: holes first.
+    pub findings: Vec<Finding>,
+    more: [usize; 3],
+    /// The codes whose checks need modgud's configuration and were left out without it.
+    pub not_checked: Vec<Code>,
+}
+
+impl Report {
+    /// Returns the number of findings of a kind, also of those that are not listed.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> usize {
+        let listed = self.findings.iter().filter(|finding| finding.code.kind() == kind).count();
+        listed.saturating_add(self.more.get(index(kind)).copied().unwrap_or_default())
+    }
+
+    /// Returns the number of findings that are not listed.
+    #[must_use]
+    pub fn unlisted(&self) -> usize {
+        self.more.iter().sum()
+    }
+}

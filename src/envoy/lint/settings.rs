@@ -1,0 +1,84 @@
+//! The settings of modgud that Envoy's configuration has to fit.
+
+use crate::config::Config;
+use crate::envoy::bootstrap::{Filter, Transport};
+use modgud_core::authn::SenderConstraint;
+use modgud_core::authz::Case;
+use modgud_core::http::request::SchemeSource;
+use modgud_core::upstream::OVERRIDE_HEADERS;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The settings of modgud that Envoy's configuration has to fit.
+#[derive(Debug)]
+pub struct Settings<'c> {
+    pub(super) deadline: Duration,
+    pub(super) max_message: u64,
+    pub(super) max_in_flight: u64,
+    pub(super) scheme: SchemeSource,
+    pub(super) filter: &'c Filter,
+    pub(super) transport: Transport,
+    /// True if tokens are bound to certificates.
+    pub(super) binds_to_certificates: bool,
+    /// True if every module ignores letter case, and modgud too.
+    pub(super) folds_case: bool,
+}
+
+impl<'c> Settings<'c> {
+    /// Gathers them from a configuration.
+    #[must_use]
+    pub fn of(config: &'c Config) -> Self {
+        let Config { server, snapshot, gateway, .. } = config;
+        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let modules = &gateway.modules;
+        Self {
+            deadline: snapshot.deadline,
+            max_message: wide(server.max_message),
+            max_in_flight: wide(server.max_in_flight),
+            scheme: snapshot.scheme,
+            filter: &gateway.filter,
+            transport: gateway.transport,
+            binds_to_certificates: snapshot.authenticators.list().iter().any(|one| {
+                let sender = one.as_jwt().and_then(|jwt| jwt.checks.sender.as_ref());
+                matches!(sender, Some(SenderConstraint::Certificate))
+            }),
+            folds_case: !modules.is_empty() && modules.iter().all(|module| module.reading.case == Case::Fold),
+        }
+    }
+}
+
+/// The names of headers that matter, as samples: a name for each pattern such as `x-core-*`.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// Headers that modgud writes or removes, and those that override a part of the request.
+    pub(super) written: BTreeSet<String>,
+    /// Headers that modgud reads.
+    pub(super) read: BTreeSet<String>,
+}
+
+impl Names {
+    /// Returns the names of a configuration; without one, those of every configuration.
+    pub(super) fn of(settings: Option<&Settings<'_>>) -> Self {
+        let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name.to_owned());
+        let sample = |pattern: &String| pattern.to_ascii_lowercase().replace('*', "zz");
+        match settings {
+            Some(Settings { filter, .. }) => {
+                let is_written = |name: &&String| filter.removed_early.iter().any(|pattern| is_of(pattern, name));
+                let both = filter.spared.iter().filter(is_written).cloned();
+                Self {
+                    written: filter.removed_early.iter().map(sample).chain(overrides).chain(both).collect(),
+                    read: filter.spared.clone(),
+                }
+            }
+            None => Self { written: overrides.collect(), read: BTreeSet::from(["authorization".to_owned()]) },
+        }
+    }
+}
+
+/// Returns true if a name, in lower case, is one of a pattern such as `x-core-*`.
+pub(super) fn is_of(pattern: &str, name: &str) -> bool {
+    match pattern.to_ascii_lowercase().strip_suffix('*') {
+        Some(stem) => name.starts_with(stem),
+        None => pattern.eq_ignore_ascii_case(name),
+    }
+}

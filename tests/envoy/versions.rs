@@ -1,0 +1,142 @@
+//! What each version of Envoy does of what modgud uses: a table, `docs/envoy-versions.md`, whose columns are made by probes of real Envoys.
+//!
+//! Each run probes one Envoy and compares its column: `make test` that of `.venv`, `make test-envoys` all of them, one after another.
+//! `make test-envoys RENEW=1` writes what differs.
+
+mod probes;
+
+use super::{envoy_minor, envoy_version};
+use crate::readme::rows;
+use crate::support::is_set;
+use probes::{Results, probed};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A row of the table.
+struct Feature {
+    /// The name, also that of the probe.
+    name: &'static str,
+    /// What modgud uses it for.
+    used: &'static str,
+    /// A text of the comment that `modgud envoy --for` writes for a version without it; `None` if every version has it.
+    loss: Option<&'static str>,
+}
+
+const FEATURES: [Feature; 24] = [
+    of_every("accepts the file of `modgud envoy --for`, without a warning", "all"),
+    of_every("`encode_raw_headers`", "header values that are not UTF-8 reach modgud unchanged"),
+    of_every("mutation rules admit identity headers", "modgud writes and removes them"),
+    of_every("`disallow_is_error`", "500 if modgud changes a header of HTTP"),
+    of_every("`validate_mutations`", "500 if a header value has a line break"),
+    of_every("`query_parameters_to_remove`", "a token in the query does not reach the module"),
+    of_every("headers of a denial", "`www-authenticate`, and two `set-cookie`"),
+    of_every("dynamic metadata of a denial", "the access log has the reason"),
+    Feature {
+        name: "absent metadata is left out of the access log",
+        used: "lines have no `null`",
+        loss: Some("has `null`"),
+    },
+    Feature {
+        name: "`error_response`",
+        used: "`denials.unavailable: error`: Envoy decides by `failure_mode_allow`",
+        loss: Some("`denials.unavailable: error`"),
+    },
+    of_every(
+        "`early_header_mutation_extensions` with a regular expression",
+        "forged headers are removed before any filter",
+    ),
+    of_every("context of a route", "`modgud.rule` and others in `context_extensions`"),
+    of_every("`path_with_escaped_slashes_action`", "400 for `%2f`, without a check"),
+    of_every("`headers_with_underscores_action`", "400 for `x_user`"),
+    of_every("`normalize_path`, `merge_slashes`", "modgud decides on the path that Envoy forwards"),
+    Feature { name: "`..;` is a dot segment", used: "Envoy resolves it; else modgud answers 400", loss: Some("`..;`") },
+    of_every("`path_separated_prefix`, `regex_rewrite`", "routes of modules"),
+    of_every("WebSocket upgrades on HTTP/1.1", "modules that serve WebSockets"),
+    of_every("`status_on_error`", "503 while modgud does not run"),
+    of_every("abstract Unix sockets", "`server.grpc: unix:@NAME`"),
+    of_every("gRPC health checks", "Envoy knows whether modgud serves"),
+    of_every("`ipv4_compat`", "`--listen '[::]:PORT'` serves IPv4, too"),
+    of_every("health listener", "`--health-listen`"),
+    of_every("limit of connections in the overload manager", "clients can't use up Envoy's memory by connections"),
+];
+
+const fn of_every(name: &'static str, used: &'static str) -> Feature {
+    Feature { name, used, loss: None }
+}
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/envoy-versions.md")
+}
+
+/// The versions in the head of the table, and its rows.
+fn table(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let head = text.lines().find(|line| line.starts_with("| feature |")).expect("the page has a table of features");
+    let versions = head.split('|').skip(3).map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty());
+    (versions.collect(), rows(text).into_iter().filter(|row| FEATURES.iter().any(|one| one.name == row[0])).collect())
+}
+
+/// The page with this column renewed, or added.
+fn renewed(text: &str, version: &str, results: &Results) -> String {
+    let (mut versions, old) = table(text);
+    if !versions.iter().any(|known| known == version) {
+        versions.push(version.to_owned());
+    }
+    let cell = |feature: &Feature, column: usize| match &versions[column] {
+        one if one == version => results[feature.name].clone(),
+        _ => old.iter().find(|row| row[0] == feature.name).map_or("", |row| &row[column + 2]).to_owned(),
+    };
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut table =
+        line(["feature", "modgud uses it for"].map(str::to_owned).into_iter().chain(versions.clone()).collect());
+    table.extend(["|", &"---|".repeat(versions.len() + 2), "\n"]);
+    for feature in &FEATURES {
+        let cells = (0..versions.len()).map(|column| cell(feature, column));
+        table.push_str(&line([feature.name, feature.used].map(str::to_owned).into_iter().chain(cells).collect()));
+    }
+    let (before, rest) = text.split_once("| feature |").unwrap();
+    let after: String = rest.split_inclusive('\n').skip_while(|line| line.starts_with(['|', ' '])).collect();
+    format!("{before}{table}{after}")
+}
+
+#[tokio::test]
+async fn the_page_has_what_this_envoy_does() {
+    let version = envoy_version();
+    let (results, file) = probed().await;
+    let text = fs::read_to_string(page()).unwrap();
+    let new = renewed(&text, &version, &results);
+    if is_set("MODGUD_TEST_RENEW") {
+        fs::write(page(), new).unwrap();
+    } else if new != text {
+        let other = |line: &&str| !text.lines().any(|known| known == *line);
+        let lines: Vec<&str> = new.lines().filter(other).collect();
+        panic!(
+            "docs/envoy-versions.md has something else about Envoy {version}; renew it by `make test-envoys RENEW=1`:\n{}",
+            lines.join("\n")
+        );
+    }
+    // The comment of the written file lists what this version lacks, and nothing else.
+    let heading: String = file.lines().take_while(|line| line.starts_with('#')).collect();
+    for Feature { name, loss, .. } in &FEATURES {
+        let lacks = results[name] != "yes";
+        assert_eq!(loss.is_some_and(|loss| heading.contains(loss)), lacks, "{name}: {}\n{heading}", results[name]);
+    }
+    assert!(heading.contains(&format!("For Envoy 1.{}.", envoy_minor())), "{heading}");
+}
+
+/// The columns are the versions that `make test-envoys` runs, and `--for` knows their minor versions.
+#[tokio::test]
+async fn the_versions_are_those_of_the_makefile() {
+    let makefile = fs::read_to_string(page().with_file_name("../Makefile")).unwrap();
+    let listed = makefile.lines().find_map(|line| line.strip_prefix("ENVOY_VERSIONS := ")).unwrap();
+    let (columns, rows) = table(&fs::read_to_string(page()).unwrap());
+    assert_eq!(columns, listed.split(' ').collect::<Vec<_>>());
+    assert_eq!(rows.len(), FEATURES.len());
+    let minor = |version: &String| version.rsplit_once('.').unwrap().0.to_owned();
+    let minors: BTreeSet<String> = columns.iter().map(minor).collect();
+    assert_eq!(minors.len(), columns.len(), "two columns of one minor version");
+    let help = crate::cli::process::run(&["envoy", "--help"]).await.out;
+    let known = help.split_once("--for <VERSION>").unwrap().1.split_once("Possible values:").unwrap().1;
+    let known = known.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split_once(':'));
+    assert_eq!(known.map(|(name, _)| name.to_owned()).take(minors.len()).collect::<BTreeSet<_>>(), minors);
+}
