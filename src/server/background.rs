@@ -85,7 +85,7 @@ mod tests {
         drop_when_unused(value);
         let wait = async {
             while dropped.try_recv().is_err() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
         assert!(timeout(POLL_INTERVAL * 3, wait).await.is_err(), "it is in use");
