@@ -62,7 +62,7 @@ fn claim() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn changed_claims() -> impl Strategy<Value = BTreeMap<&'static str, Value>> {
+pub(super) fn changed_claims() -> impl Strategy<Value = BTreeMap<&'static str, Value>> {
     let names = vec!["core_user_uuid", "organization_uuid", "scope", "username", "roles", "groups", "name", "address"];
     prop::collection::btree_map(prop::sample::select(names), claim(), 0..5)
 }
