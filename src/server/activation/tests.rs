@@ -30,7 +30,7 @@ fn variables_of_another_process_are_ignored() {
         variables("0"),
     ] {
         let sockets = ActivatedSockets::take(&environment).unwrap();
-        assert!(sockets.grpc.is_none() && sockets.admin.is_none());
+        assert!(sockets.grpc.is_none() && sockets.http.is_none() && sockets.admin.is_none());
     }
 }
 
@@ -41,12 +41,12 @@ fn a_count_that_modgud_can_not_use_is_an_error() {
         ("-1", "LISTEN_FDS is `-1`, and not a number of sockets that the service manager passed"),
         (
             "4000000000",
-            "the service manager passed 4000000000 sockets, but modgud has 2 listeners; use one ListenStream= in the socket unit of each",
+            "the service manager passed 4000000000 sockets, but modgud has 3 listeners; use one ListenStream= in the socket unit of each",
         ),
         (
             "1",
-            "the service manager passed a socket named `unknown`; write FileDescriptorName=grpc (server.grpc) or FileDescriptorName=admin \
-             (server.admin) in its socket unit",
+            "the service manager passed a socket named `unknown`; write FileDescriptorName=grpc (server.grpc), FileDescriptorName=http \
+             (server.http) or FileDescriptorName=admin (server.admin) in its socket unit",
         ),
     ] {
         assert_eq!(ActivatedSockets::take(&variables(count)).unwrap_err().to_string(), expected);
