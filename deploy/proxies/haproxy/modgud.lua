@@ -7,7 +7,7 @@
 -- Milliseconds. Longer than the timeouts of the section `listen modgud`, for the case that it hangs.
 local TIMEOUT = 10000
 
--- Headers of one connection or one message (RFC 9110 §7.6.1, §8.6). The question to modgud has its own.
+-- Headers of one connection or one message (RFC 9110 §7.6.1, §8.6). The check has its own.
 local OF_THE_MESSAGE = {
     ["connection"] = true,
     ["content-length"] = true,
@@ -41,19 +41,19 @@ end
 -- Asks modgud: who is the caller, and may they?
 local function ask(txn, address)
     local headers = txn.http:req_get_headers()
-    local question = {}
+    local check = {}
     for name, list in pairs(headers) do
         if not OF_THE_MESSAGE[name] then
-            question[name] = values(list)
+            check[name] = values(list)
         end
     end
     -- These replace what a client sent under the same names.
-    question["x-original-method"] = { txn.f:method() }
-    question["x-original-uri"] = { txn.f:pathq() }
-    question["x-original-host"] = { only(headers["host"]) }
+    check["x-original-method"] = { txn.f:method() }
+    check["x-original-uri"] = { txn.f:pathq() }
+    check["x-original-host"] = { only(headers["host"]) }
     return core.httpclient():get({
         url = "http://modgud/",
-        headers = question,
+        headers = check,
         dst = address,
         timeout = TIMEOUT,
     })
