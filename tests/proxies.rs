@@ -7,6 +7,7 @@
 //! - `careless`: configurations that leave something out, and the attack that then succeeds. `docs/proxies.md` names each.
 //! - `nginx`, `caddy`, `haproxy`: the tests of each proxy. `make test` leaves out those whose program can't be had, and says so.
 //! - `envoy`: Envoy's `http_service`.
+//! - `page`: the commands of `docs/proxies.md`.
 //! - `samples`: the files in `deploy/proxies`, and the command.
 
 #![expect(
@@ -26,6 +27,7 @@ mod envoy;
 mod haproxy;
 mod nginx;
 mod outage;
+mod page;
 mod samples;
 mod upstream;
 

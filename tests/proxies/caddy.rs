@@ -1,6 +1,6 @@
 //! Caddy, with `reverse_proxy` and `handle_response`.
 
-use super::{Kind, bodies, careless, cases, outage};
+use super::{Kind, bodies, careless, cases, outage, page};
 
 const KIND: Kind = Kind::Caddy;
 
@@ -22,4 +22,9 @@ async fn bodies_arrive_and_only_websockets_are_upgraded() {
 #[tokio::test]
 async fn what_is_left_out_happens_as_documented() {
     careless::every_row(KIND).await;
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_run() {
+    page::runs(KIND).await;
 }
