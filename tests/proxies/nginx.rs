@@ -1,6 +1,6 @@
 //! nginx, with `auth_request`.
 
-use super::{Kind, bodies, careless, cases, outage, page};
+use super::{Kind, bodies, careless, cases, outage, page, sizes};
 use std::path::Path;
 
 const KIND: Kind = Kind::Nginx;
@@ -39,4 +39,9 @@ async fn what_is_left_out_happens_as_documented() {
 #[tokio::test]
 async fn the_commands_of_the_page_run() {
     page::runs(KIND).await;
+}
+
+#[tokio::test]
+async fn many_and_long_headers_lose_no_identity() {
+    sizes::lose_nothing(KIND).await;
 }
