@@ -9,7 +9,8 @@ pub(super) async fn lose_nothing(kind: Kind) {
     let gateway = Gateway::start(kind).await;
     // Long, so that few sizes find the place where the proxy's buffer is full.
     let email = format!("{}@example.com", "e".repeat(900));
-    let long = jwt(&sign(&gateway.key, &with(claims(), "email", json!(email))));
+    let claims = with(with(claims(), "email", json!(email)), "username", json!("u".repeat(1000)));
+    let long = jwt(&sign(&gateway.key, &claims));
     let mut refused = 0;
     for size in (8_000..16_400).step_by(300) {
         let mut lines = vec![long.clone()];
