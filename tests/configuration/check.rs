@@ -92,11 +92,11 @@ async fn a_good_configuration_is_summed_up() {
   no authenticator: only public rules allow requests
   4 path patterns have a rule; all other requests: denied
   open without a credential: none
-  module orders: /shop.Orders to orders:8443, HTTP/2, mutual TLS with orders, with the prefix
-  module chat: /chat to chat:80
-  module reports: /reports to [::1]:443, TLS with reports.internal
-  module plain: /plain to plain:80, HTTP/2
-  core: admin to core:443, TLS with core
+  module orders: /shop.Orders to orders:8443, HTTP/2, mutual TLS with orders, no timeout, with the prefix
+  module chat: /chat to chat:80, WebSocket, idle timeout 86400s, with cookies
+  module reports: /reports to [::1]:443, TLS with reports.internal, timeout 1ms, idle timeout 1ms, retries 5
+  module plain: /plain to plain:80, HTTP/2, retries 1
+  core: admin to core:443, TLS with core, timeout 86400s, retries 1, without cookies
   identity headers: none
 "
     );
