@@ -2,8 +2,8 @@
 
 use super::super::{Exit, counted, print_error, print_line};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
-use crate::envoy::lint::{self, Code, Document, Finding, Kind, LintError, MAX_BYTES, Report, Scope, Settings};
 use crate::envoy::bootstrap::CheckCluster;
+use crate::envoy::lint::{self, Code, Document, Finding, Kind, LintError, MAX_BYTES, Report, Scope, Settings};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use serde_json::{Value, json};
 use std::io;

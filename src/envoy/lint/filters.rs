@@ -77,7 +77,7 @@ pub(super) enum Coverage<'n> {
 
 impl<'n> Chain<'n> {
     pub(super) fn of(context: &Context<'_, 'n>, filters: &[At<'n>]) -> Self {
-                let mut known: Vec<(At<'n>, Option<At<'n>>)> = Vec::new();
+        let mut known: Vec<(At<'n>, Option<At<'n>>)> = Vec::new();
         for filter in filters {
             filter.only(fields::HTTP_FILTER);
             known.push((filter.clone(), typed(context, filter)));

@@ -8,7 +8,8 @@ use std::path::Path;
 #[test]
 fn the_page_has_the_codes_of_the_program() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/envoy-lint.md")).unwrap();
-    for (kind, heading) in [(Kind::Hole, "### Holes"), (Kind::Breaks, "### Breaks"), (Kind::Undecided, "### Undecided")] {
+    for (kind, heading) in [(Kind::Hole, "### Holes"), (Kind::Breaks, "### Breaks"), (Kind::Undecided, "### Undecided")]
+    {
         let of_kind = Code::ALL.iter().filter(|code| code.kind() == kind);
         let expected: Vec<Vec<String>> = of_kind
             .map(|code| {

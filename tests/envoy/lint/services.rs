@@ -51,7 +51,13 @@ async fn checks_are_of_the_filter_that_calls_modgud() {
         ("127.0.0.1:9191", none, socket("opa.example.com", 9191), 2, &["other-service"]),
         ("modgud.example.com:9191", &["--modgud", "modgud.example.com:9191"], socket("opa.example.com", 9191), 1, &[]),
         // Both are names, and `server.grpc` is none: each may be modgud's.
-        ("modgud.example.com:9191", none, socket("opa.example.com", 9191), 1, &["fail-open", "circuit-breakers", "status-on-error", "timeout"]),
+        (
+            "modgud.example.com:9191",
+            none,
+            socket("opa.example.com", 9191),
+            1,
+            &["fail-open", "circuit-breakers", "status-on-error", "timeout"],
+        ),
         ("unix:/run/modgud.sock", &["--modgud", "unix:/run/modgud.sock"], pipe("/run/opa.sock"), 1, &[]),
         ("unix:@modgud", &["--modgud", "unix:@modgud"], pipe("@opa"), 2, &["other-service"]),
         ("unix:@modgud", &["--modgud", "unix:@modgud"], socket("127.0.0.1", 9191), 1, &[]),

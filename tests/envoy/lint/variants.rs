@@ -70,8 +70,8 @@ async fn without_a_configuration_the_other_checks_run() {
     assert!(own.not_checked.contains(&Code::Timeout) && !own.not_checked.contains(&Code::FailOpen));
     for Variant { code, name, path, config, given, patch, also, .. } in variants() {
         let needs = Code::ALL.iter().any(|known| known.name() == code && known.needs_config());
-        let by_names =
-            ["headers-withheld", "mutations-skipped", "mutations-lost", "early-removal", "other-service"].contains(&code.as_str());
+        let by_names = ["headers-withheld", "mutations-skipped", "mutations-lost", "early-removal", "other-service"]
+            .contains(&code.as_str());
         if config.is_some() || needs || by_names {
             continue;
         }
