@@ -1,5 +1,5 @@
 //! Configurations of other proxies, which ask modgud over HTTP (`server.http`): [`ProxyConfig`] fills the template of the proxy that the
-//! configuration names. No template escapes text, so [`check`] accepts only text that is plain in each of these languages. The samples
+//! configuration names. No template escapes text, so `check` accepts only text that is plain in each of these languages. The samples
 //! in `deploy/proxies` are the output.
 
 mod check;

@@ -3,7 +3,7 @@
 //!
 //! - `cases`: one table of requests, in `tests/data/proxies`, for each proxy.
 //! - `outage`: modgud is away, hangs, and is back.
-//! - `bodies`: bodies and WebSockets.
+//! - `bodies`: bodies and upgrades.
 //! - `careless`: configurations that leave something out, and the attack that then succeeds. `docs/proxies.md` names each.
 //! - `nginx`, `caddy`, `haproxy`: the tests of each proxy. `make test` leaves out those whose program can't be had, and says so.
 //! - `envoy`: Envoy's `http_service`.
@@ -13,7 +13,6 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

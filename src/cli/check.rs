@@ -6,7 +6,7 @@ use super::input::{Fetched, fetch_each};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
-use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module, Protocol, Service, ServiceTls};
+use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module, Protocol, Retries, Service, ServiceTls};
 use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
 use aws_lc_rs::rand;
@@ -22,6 +22,7 @@ use modgud_core::upstream::{Forward, Mint};
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Checks a configuration, with the keys and files that it names, and prints a summary.
 ///
@@ -97,6 +98,8 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, .. } = loaded;
     let snapshot = &config.snapshot;
     listeners::print(config);
+    let cache = snapshot.authenticators.token_cache();
+    print_line(format_args!("  room for about {} verified tokens of the usual size", rounded(cache.usual_tokens())));
     config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
@@ -121,6 +124,12 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
     minted(&snapshot.upstream.forward);
+}
+
+/// Returns a number, rounded down to two digits other than zero.
+fn rounded(number: u64) -> u64 {
+    let unit = 10_u64.pow(number.checked_ilog10().unwrap_or_default().saturating_sub(1));
+    number.saturating_sub(number.checked_rem(unit).unwrap_or_default())
 }
 
 /// Prints every rule that admits requests without a credential, and its origin.
@@ -166,25 +175,38 @@ fn gateway(gateway: &GatewayConfig) {
     for Module { name, prefix, keep_prefix, reading: _, upstream, service, has_access_list, openapi: _ } in modules {
         let paths = if *keep_prefix { ", with the prefix" } else { "" };
         let access = if *has_access_list { ", restricted by an access list" } else { "" };
-        let connection = connection(service);
+        let connection = connection(service, false);
         print_line(format_args!("  module {name}: {prefix} to {upstream}{connection}{paths}{access}"));
     }
     if let Some(upstream) = upstream {
-        print_line(format_args!("  core: {} to {upstream}{}", reserved.join(", "), connection(service)));
+        print_line(format_args!("  core: {} to {upstream}{}", reserved.join(", "), connection(service, true)));
     }
 }
 
-/// Returns Envoy's connection to a service, where it is not HTTP/1.1 in plaintext.
-fn connection(service: &Service) -> String {
-    let protocol = match service.protocol {
-        Protocol::Http1 => "",
-        Protocol::Http2 => ", HTTP/2",
-    };
-    match &service.tls {
-        None => protocol.to_owned(),
-        Some(ServiceTls { name, client: None, .. }) => format!("{protocol}, TLS with {name}"),
-        Some(ServiceTls { name, client: Some(_), .. }) => format!("{protocol}, mutual TLS with {name}"),
+/// Returns Envoy's connection to a service, where it is not the default: HTTP/1.1 in plaintext, and cookies as for this kind of service.
+fn connection(service: &Service, has_cookies: bool) -> String {
+    let Service { protocol, tls, has_websocket, timeout, idle_timeout, retries, keeps_cookies } = service;
+    let mut parts = Vec::new();
+    match protocol {
+        Protocol::Http1 => {}
+        Protocol::Http2 => parts.push("HTTP/2".to_owned()),
     }
+    parts.extend(tls.as_ref().map(|ServiceTls { name, client, .. }| {
+        let kind = if client.is_some() { "mutual TLS" } else { "TLS" };
+        format!("{kind} with {name}")
+    }));
+    parts.extend(has_websocket.then(|| "WebSocket".to_owned()));
+    parts.extend(timeout.map(|timeout| match timeout {
+        Duration::ZERO => "no timeout".to_owned(),
+        timeout => format!("timeout {timeout:?}"),
+    }));
+    parts.extend(idle_timeout.map(|timeout| format!("idle timeout {timeout:?}")));
+    parts.extend(retries.as_ref().map(|Retries { attempts, .. }| format!("retries {attempts}")));
+    parts.extend((*keeps_cookies != has_cookies).then(|| {
+        let word = if *keeps_cookies { "with" } else { "without" };
+        format!("{word} cookies")
+    }));
+    parts.into_iter().flat_map(|part| [", ".to_owned(), part]).collect()
 }
 
 /// The responses of providers and authorization servers.

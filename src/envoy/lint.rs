@@ -15,6 +15,7 @@ mod listener;
 mod matcher;
 mod model;
 mod mutations;
+mod owner;
 mod routes;
 mod settings;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use finding::{Finding, Report};
 pub use model::NotEnvoy;
 pub use settings::Settings;
 
+use super::bootstrap::CheckCluster;
 use crate::yaml::{Bounds, Node};
 use finding::Findings;
 use model::Model;
@@ -64,10 +66,20 @@ impl Document {
     }
 }
 
+/// What is checked of the documents.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// The names of the listeners; none for all.
+    pub listeners: Vec<String>,
+    /// The address at which Envoy reaches modgud; `None` if it is not known.
+    pub modgud: Option<CheckCluster>,
+}
+
 /// The parts that each check may need.
 struct Context<'c, 'n> {
     model: &'c Model<'n>,
     settings: Option<&'c Settings<'c>>,
+    modgud: Option<&'c CheckCluster>,
     names: Names,
 }
 
@@ -75,8 +87,9 @@ struct Context<'c, 'n> {
 ///
 /// # Errors
 /// [`LintError::NotEnvoy`] for a document of another kind.
-/// [`LintError::NoSuchListener`] for a name in `only` that no listener has. Without names all listeners are checked.
-pub fn lint(documents: &[Document], settings: Option<&Settings<'_>>, only: &[String]) -> Result<Report, LintError> {
+/// [`LintError::NoSuchListener`] for a name in `scope` that no listener has.
+pub fn lint(documents: &[Document], settings: Option<&Settings<'_>>, scope: &Scope) -> Result<Report, LintError> {
+    let Scope { listeners: only, modgud } = scope;
     let findings = Findings::default();
     {
         let mut model = Model::default();
@@ -95,7 +108,7 @@ pub fn lint(documents: &[Document], settings: Option<&Settings<'_>>, only: &[Str
                 .retain(|listener| listener.text("name").is_some_and(|name| only.iter().any(|one| one == name)));
         }
         model.report_sources();
-        let context = Context { model: &model, settings, names: Names::of(settings) };
+        let context = Context { model: &model, settings, modgud: modgud.as_ref(), names: Names::of(settings) };
         let managers: usize = model.listeners.iter().map(|listener| listener::check(&context, listener)).sum();
         if let Some(first) = documents.first().filter(|_| managers == 0) {
             At::root(&first.0, &findings).report(Code::NoListener, "no listener serves HTTP");

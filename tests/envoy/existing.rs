@@ -113,16 +113,21 @@ struct Example {
     folder: TempDir,
     app: (Process, SocketAddr),
     modgud: Process,
+    grpc: String,
     token: String,
     fragments: String,
 }
 
 impl Example {
     async fn start() -> Self {
+        Self::of(&example("modgud.yaml")).await
+    }
+
+    /// With this configuration of modgud.
+    async fn of(configuration: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["modgud.yaml", "app.py"] {
-            fs::write(folder.path().join(name), example(name)).unwrap();
-        }
+        fs::write(folder.path().join("modgud.yaml"), configuration).unwrap();
+        fs::write(folder.path().join("app.py"), example("app.py")).unwrap();
         let mut command = Command::new(programs().python);
         command.args(["app.py", "0"]).current_dir(folder.path());
         let app = start_module("app", command).await.unwrap();
@@ -140,7 +145,7 @@ impl Example {
         let written = run_in(folder.path(), &[], &arguments).await;
         assert_eq!((written.code, written.err.as_str()), (Some(0), ""));
         fs::write(folder.path().join(FRAGMENTS), &written.out).unwrap();
-        Self { folder, app, modgud, token: token.out.trim().to_owned(), fragments: written.out }
+        Self { folder, app, modgud, grpc, token: token.out.trim().to_owned(), fragments: written.out }
     }
 
     async fn stop(self) {
@@ -195,7 +200,7 @@ async fn the_page_adds_modgud_to_the_example() {
     fs::write(folder.join("with-modgud.yaml"), &by_script).unwrap();
     assert_eq!(merged(folder, "with-modgud.yaml", &[]).await.unwrap(), by_script);
     validate(folder, "with-modgud.yaml").await;
-    let lint = ["envoy", "lint", "--config", "modgud.yaml"];
+    let lint = ["envoy", "lint", "--config", "modgud.yaml", "--modgud", &example.grpc];
     let found = run_in(folder, &[], &[lint.as_slice(), &["envoy.yaml"]].concat()).await;
     assert!(found.code == Some(1) && found.out.contains(": hole no-ext-authz: "), "{}", found.out);
     let found = run_in(folder, &[], &[lint.as_slice(), &["with-modgud.yaml"]].concat()).await;
@@ -224,8 +229,9 @@ async fn the_page_adds_modgud_to_the_example() {
             None => {}
         }
     }
-    let Example { folder: _folder, app, mut modgud, token, fragments: _ } = example;
-    modgud.signal(Signal::KILL);
+    let Example { folder: _folder, app, mut modgud, grpc: _, token, fragments: _ } = example;
+    assert!(page.contains("`kill -INT`"), "{PAGE}");
+    modgud.signal(Signal::INT);
     modgud.ended().await;
     for row in &requests {
         let (path, lines) = request(row[0].trim_matches('`'), &token);
@@ -234,6 +240,121 @@ async fn the_page_adds_modgud_to_the_example() {
     }
     envoy.end().await;
     app.0.end().await;
+}
+
+/// The values of a header that the service of the example saw.
+fn values<'a>(answer: &'a Exchange, name: &str) -> Vec<&'a str> {
+    let body = std::str::from_utf8(&answer.body).unwrap();
+    let lines = body.lines().filter_map(|line| line.split_once(": "));
+    lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+}
+
+/// The table of what changes for services: what they no longer get, and how they keep it.
+#[tokio::test]
+async fn services_keep_what_the_page_says() {
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    for part in ["`upstream: { credential: keep }`", "`upstream: { keep: [x-real-ip] }`", "`request_headers_to_add`"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let (before, _) = compared();
+    let adds = |name: &str| format!("{{ header: {{ key: {name}, value: /edge }} }}");
+    let route = format!(
+        "route: {{ cluster: app }}\n                          request_headers_to_add: [{}]",
+        adds("x-original-uri")
+    );
+    let filter = format!(
+        "http_filters:\n                  - {{ name: edge, typed_config: {{ '@type': type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation, mutations: {{ request_mutations: [{{ append: {} }}] }} }} }}",
+        adds("x-forwarded-prefix")
+    );
+    let before = replaced(&replaced(&before, "route: { cluster: app }", &route), "http_filters:", &filter);
+    let configuration = example("modgud.yaml");
+    let keeps = replaced(&configuration, "upstream:\n", "upstream:\n  credential: keep\n  keep: [x-real-ip]\n");
+    for (configuration, is_kept) in [(&configuration, false), (&keeps, true)] {
+        let example = Example::of(configuration).await;
+        let folder = example.folder.path();
+        let mut yaml = replaced(&before, "port_value: 8080", &format!("port_value: {}", example.app.1.port()));
+        for port in ["8000", "9901"] {
+            yaml = replaced(&yaml, &format!("port_value: {port}"), "port_value: 0");
+        }
+        fs::write(folder.join("before.yaml"), yaml).unwrap();
+        fs::write(folder.join("envoy.yaml"), merged(folder, "before.yaml", &[]).await.unwrap()).unwrap();
+        let (envoy, _, gateway) = start_envoy(&programs(), folder).await.unwrap();
+        let ready = async { while ask(gateway, "GET", "/status", &[]).await.status != 200 {} };
+        timeout(PATIENCE, ready).await.unwrap();
+        let token = format!("Bearer {}", example.token);
+        let lines = [
+            format!("Authorization: {token}"),
+            "X-Real-Ip: 192.0.2.1".to_owned(),
+            "X-Forwarded-Host: a.example.com".to_owned(),
+            "Forwarded: for=192.0.2.1".to_owned(),
+            "X-Forwarded-Proto: https".to_owned(),
+            "X-Forwarded-For: 192.0.2.1".to_owned(),
+        ];
+        let answer = ask(gateway, "GET", "/orders//a/../b", &lines).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.starts_with(b"GET /orders/b\n"), "{}", String::from_utf8_lossy(&answer.body));
+        let kept = |value| if is_kept { vec![value] } else { vec![] };
+        for (name, seen) in [
+            ("authorization", kept(token.as_str())),
+            ("x-real-ip", kept("192.0.2.1")),
+            ("x-forwarded-host", vec![]),
+            ("forwarded", vec![]),
+            ("x-forwarded-prefix", vec![]),
+            ("x-original-uri", vec!["/edge"]),
+            ("x-forwarded-proto", vec!["http"]),
+        ] {
+            assert_eq!(values(&answer, name), seen, "{name}: {is_kept}");
+        }
+        let [addresses] = values(&answer, "x-forwarded-for")[..] else { panic!("{answer:?}") };
+        assert!(addresses.starts_with("192.0.2.1,"), "{addresses}: without that of the connection");
+        let answer = ask(gateway, "GET", "/status", &lines).await;
+        assert_eq!(values(&answer, "authorization"), [token.as_str()], "a public rule");
+        assert_eq!(ask(gateway, "GET", "/orders;a", &lines).await.status, 400);
+        envoy.end().await;
+        example.stop().await;
+    }
+}
+
+/// What the script can't merge is an error; no file that lets requests pass is taken for a good one.
+#[tokio::test]
+async fn the_script_refuses_what_it_cannot_merge() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("modgud.yaml"), example("modgud.yaml")).unwrap();
+    let written = run_in(folder, &[], &["envoy", "--config", "modgud.yaml", "--filter-only"]).await;
+    fs::write(folder.join(FRAGMENTS), &written.out).unwrap();
+    let (before, _) = compared();
+    let all: &[&str] = &[];
+    let listener = before.replace("static_resources:", "resources:").replace("admin:", "other:");
+    for (file, managers, said) in [
+        (
+            before.as_str(),
+            &["web", "nowhere"][..],
+            "before.yaml has no HttpConnectionManager with stat_prefix nowhere\n",
+        ),
+        (&before.replace(".HttpConnectionManager", ".Other"), all, "before.yaml has no HttpConnectionManager \n"),
+        (&listener, all, "before.yaml is no bootstrap with static_resources; paste by hand\n"),
+        ("", all, "before.yaml is no bootstrap with static_resources; paste by hand\n"),
+        (&before.replace("http_filters", "httpFilters"), all, "the field httpFilters must have the name http_filters"),
+        (&before.replace("static_resources:", "staticResources:"), all, "before.yaml is no bootstrap"),
+        (
+            &format!("layeredRuntime: {{}}\n{before}"),
+            all,
+            "the field layeredRuntime must have the name layered_runtime",
+        ),
+    ] {
+        fs::write(folder.join("before.yaml"), file).unwrap();
+        let error = merged(folder, "before.yaml", managers).await.unwrap_err();
+        assert!(error.starts_with(said), "{error}");
+    }
+    // A part without a name, and a key without a value.
+    let odd = before.replace("stat_prefix: web", "stat_prefix: web\n                common_http_protocol_options:");
+    let odd = odd.replace("- name: envoy.filters.http.router\n                    typed", "- typed");
+    fs::write(folder.join("before.yaml"), odd).unwrap();
+    let after = value(&merged(folder, "before.yaml", &["web"]).await.unwrap());
+    let manager = &after["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    assert_eq!(manager["http_filters"][0]["name"], "envoy.filters.http.ext_authz");
+    assert_eq!(manager["common_http_protocol_options"]["headers_with_underscores_action"], "REJECT_REQUEST");
 }
 
 /// Two listeners of which one is not for modgud's clients, two filter chains, routes in another file, and filters and settings that the file
@@ -249,7 +370,8 @@ async fn the_script_keeps_what_an_envoy_has() {
     let after = merged(folder, "before.yaml", &["public", "partners"]).await.unwrap();
     fs::write(folder.join("envoy.yaml"), &after).unwrap();
     validate(folder, "envoy.yaml").await;
-    let lint = ["envoy", "lint", "--config", "modgud.yaml", "envoy.yaml", "routes.yaml"];
+    let files = ["envoy.yaml", "routes.yaml"];
+    let lint = [["envoy", "lint", "--config", "modgud.yaml", "--modgud", &example.grpc].as_slice(), &files].concat();
     let found = run_in(folder, &[], &lint).await.out;
     for finding in [": hole ext-authz-disabled: ", ": undecided filter-undecided: "] {
         assert!(found.contains(finding), "no `{finding}`: {found}");

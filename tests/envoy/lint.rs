@@ -4,13 +4,15 @@ mod files;
 mod hostile;
 mod page;
 mod patch;
+mod services;
 mod tried;
 mod variants;
 
 use super::{programs, table};
 use crate::cli::process::run_in;
 use modgud::config::{Environment, EphemeralKeys, Keys, Loaded, Overrides, load_with_keys};
-use modgud::envoy::lint::{Document, Report, Settings, lint};
+use modgud::envoy::bootstrap::CheckCluster;
+use modgud::envoy::lint::{Document, Report, Scope, Settings, lint};
 use patch::{Patch, Place};
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,7 +80,8 @@ fn report(documents: &[&Value], loaded: Option<&Loaded>) -> Report {
     let parse = |(number, one): (usize, &&Value)| Document::parse(&format!("{number}.json"), &one.to_string()).unwrap();
     let documents: Vec<Document> = documents.iter().enumerate().map(parse).collect();
     let settings = loaded.map(|loaded| Settings::of(&loaded.config));
-    lint(&documents, settings.as_ref(), &[]).unwrap()
+    let modgud = loaded.and_then(|loaded| CheckCluster::of(&loaded.config.server.grpc));
+    lint(&documents, settings.as_ref(), &Scope { modgud, ..Scope::default() }).unwrap()
 }
 
 /// The codes and paths of the findings.

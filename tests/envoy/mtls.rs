@@ -9,7 +9,7 @@ use crate::services::authority::{Authority, Pair, SERVER};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use modgud::envoy::lint::{Document, lint};
+use modgud::envoy::lint::{Document, Scope, lint};
 use modgud_testbed::http::Exchange;
 use modgud_testbed::{Setup, Testbed};
 use rustls::pki_types::pem::PemObject;
@@ -249,7 +249,7 @@ async fn a_client_forges_the_certificate_header_if_envoy_appends_to_it() {
     let [value] = seen.values("x-forwarded-client-cert")[..] else { panic!("{seen:?}") };
     assert!(value.starts_with("URI=spiffe://example.org/ns/prod/sa/root,"), "{value}");
     let document = Document::parse("envoy.yaml", FORWARDING.get().unwrap()).unwrap();
-    let report = lint(&[document], None, &[]).unwrap();
+    let report = lint(&[document], None, &Scope::default()).unwrap();
     let codes: Vec<&str> = report.findings.iter().map(|finding| finding.code().name()).collect();
     assert_eq!(codes, ["client-certificate-header"]);
     secured.testbed.stop().await;

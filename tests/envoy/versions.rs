@@ -24,7 +24,7 @@ struct Feature {
 }
 
 const FEATURES: [Feature; 24] = [
-    of_every("accepts the file of `modgud envoy --for`, without a warning", "all"),
+    of_every("accepts the file of `modgud envoy --for`, without a warning", "files work as they are"),
     of_every("`encode_raw_headers`", "header values that are not UTF-8 reach modgud unchanged"),
     of_every("mutation rules admit identity headers", "modgud writes and removes them"),
     of_every("`disallow_is_error`", "500 if modgud changes a header of HTTP"),
@@ -69,34 +69,61 @@ fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/envoy-versions.md")
 }
 
-/// The versions in the head of the table, and its rows.
-fn table(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
-    let head = text.lines().find(|line| line.starts_with("| feature |")).expect("the page has a table of features");
-    let versions = head.split('|').skip(3).map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty());
-    (versions.collect(), rows(text).into_iter().filter(|row| FEATURES.iter().any(|one| one.name == row[0])).collect())
+/// The line before the list of features that every version has.
+const LIST: &str = "Every version does this. After the colon is what modgud uses it for.\n\n";
+
+impl Feature {
+    /// Its line in the list.
+    fn line(&self) -> String {
+        format!("- {}: {}", self.name, self.used)
+    }
+
+    /// What the page says of each version; nothing of a feature that is new.
+    fn written(&self, text: &str, versions: usize) -> Vec<String> {
+        if text.lines().any(|line| line == self.line()) {
+            return vec!["yes".to_owned(); versions];
+        }
+        let row = rows(text).into_iter().find(|row| row[0] == self.name);
+        row.map_or_else(|| vec![String::new(); versions], |row| row[2..].to_vec())
+    }
 }
 
-/// The page with this column renewed, or added.
+/// The versions in the head of the table.
+fn versions(text: &str) -> Vec<String> {
+    let head = text.lines().find(|line| line.starts_with("| feature |")).expect("the page has a table of features");
+    head.split('|').skip(3).map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect()
+}
+
+/// The page with the results of this version: a list of what every version has, and a table of the rest.
 fn renewed(text: &str, version: &str, results: &Results) -> String {
-    let (mut versions, old) = table(text);
-    if !versions.iter().any(|known| known == version) {
+    let mut versions = versions(text);
+    let known = versions.len();
+    let column = versions.iter().position(|known| known == version).unwrap_or_else(|| {
         versions.push(version.to_owned());
-    }
-    let cell = |feature: &Feature, column: usize| match &versions[column] {
-        one if one == version => results[feature.name].clone(),
-        _ => old.iter().find(|row| row[0] == feature.name).map_or("", |row| &row[column + 2]).to_owned(),
-    };
+        known
+    });
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut table =
-        line(["feature", "modgud uses it for"].map(str::to_owned).into_iter().chain(versions.clone()).collect());
+    let start = |texts: [&str; 2], more: Vec<String>| texts.map(str::to_owned).into_iter().chain(more).collect();
+    let mut table = line(start(["feature", "modgud uses it for"], versions.clone()));
     table.extend(["|", &"---|".repeat(versions.len() + 2), "\n"]);
+    let mut list = String::new();
     for feature in &FEATURES {
-        let cells = (0..versions.len()).map(|column| cell(feature, column));
-        table.push_str(&line([feature.name, feature.used].map(str::to_owned).into_iter().chain(cells).collect()));
+        let mut cells = feature.written(text, known);
+        cells.resize(versions.len(), String::new());
+        cells[column].clone_from(&results[feature.name]);
+        if cells.iter().all(|cell| cell == "yes") {
+            list.extend([&feature.line(), "\n"]);
+        } else {
+            table.push_str(&line(start([feature.name, feature.used], cells)));
+        }
     }
-    let (before, rest) = text.split_once("| feature |").unwrap();
-    let after: String = rest.split_inclusive('\n').skip_while(|line| line.starts_with(['|', ' '])).collect();
-    format!("{before}{table}{after}")
+    let after = |text: &str, mark: &str| -> String {
+        text.split_inclusive('\n').skip_while(|line| line.starts_with(mark)).collect()
+    };
+    let (before, rest) = text.split_once(LIST).expect("the page has a list of features");
+    let rest = after(rest, "- ");
+    let (between, rest) = rest.split_once("| feature |").unwrap();
+    format!("{before}{LIST}{list}{between}{table}{}", after(&format!("|{rest}"), "|"))
 }
 
 #[tokio::test]
@@ -129,9 +156,13 @@ async fn the_page_has_what_this_envoy_does() {
 async fn the_versions_are_those_of_the_makefile() {
     let makefile = fs::read_to_string(page().with_file_name("../Makefile")).unwrap();
     let listed = makefile.lines().find_map(|line| line.strip_prefix("ENVOY_VERSIONS := ")).unwrap();
-    let (columns, rows) = table(&fs::read_to_string(page()).unwrap());
+    let text = fs::read_to_string(page()).unwrap();
+    let columns = versions(&text);
     assert_eq!(columns, listed.split(' ').collect::<Vec<_>>());
-    assert_eq!(rows.len(), FEATURES.len());
+    for feature in &FEATURES {
+        let cells = feature.written(&text, columns.len());
+        assert!(cells.len() == columns.len() && cells.iter().all(|cell| !cell.is_empty()), "{}", feature.name);
+    }
     let minor = |version: &String| version.rsplit_once('.').unwrap().0.to_owned();
     let minors: BTreeSet<String> = columns.iter().map(minor).collect();
     assert_eq!(minors.len(), columns.len(), "two columns of one minor version");

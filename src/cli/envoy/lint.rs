@@ -2,7 +2,8 @@
 
 use super::super::{Exit, counted, print_error, print_line};
 use crate::config::{ConfigError, Environment, EphemeralKeys, Keys, Overrides, ProfileName, load_with_keys};
-use crate::envoy::lint::{self, Code, Document, Finding, Kind, LintError, MAX_BYTES, Report, Settings};
+use crate::envoy::lint::{self, Code, Document, Finding, Kind, LintError, MAX_BYTES, Report, Scope, Settings};
+use crate::envoy::bootstrap::CheckCluster;
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use serde_json::{Value, json};
 use std::io;
@@ -28,6 +29,10 @@ pub(super) struct Args {
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
+    /// The address at which Envoy reaches modgud, as for `modgud envoy`; by default `server.grpc` of --config. A filter that calls
+    /// another address is not modgud's
+    #[arg(long, value_name = "ADDRESS")]
+    modgud: Option<CheckCluster>,
     /// Check only the listener of this name; can be repeated. By default all are checked, also those for outgoing requests
     #[arg(long = "listener", value_name = "NAME")]
     listeners: Vec<String>,
@@ -76,7 +81,7 @@ pub(super) fn run(args: &Args) -> Exit {
 }
 
 fn check(args: &Args) -> Result<Report, EnvoyLintError> {
-    let Args { files, config, profile, listeners, json: _ } = args;
+    let Args { files, config, profile, modgud, listeners, json: _ } = args;
     if files.iter().filter(|file| is_input(file)).count() > 1 {
         return Err(EnvoyLintError::InputTwice);
     }
@@ -89,7 +94,9 @@ fn check(args: &Args) -> Result<Report, EnvoyLintError> {
     };
     let documents = files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
     let settings = loaded.as_ref().map(|loaded| Settings::of(&loaded.config));
-    Ok(lint::lint(&documents, settings.as_ref(), listeners)?)
+    let own = || CheckCluster::of(&loaded.as_ref()?.config.server.grpc);
+    let scope = Scope { listeners: listeners.clone(), modgud: modgud.clone().or_else(own) };
+    Ok(lint::lint(&documents, settings.as_ref(), &scope)?)
 }
 
 fn is_input(file: &Path) -> bool {

@@ -30,7 +30,10 @@ impl EnvoyVersion {
         let losses = [
             (Self::V1_37, "`denials.unavailable: error`: a check that modgud leaves to Envoy is a denial with 403."),
             (Self::V1_39, "`..;` as a dot segment: modgud answers 400."),
-            (Self::V1_40, "`omit_empty_values` for metadata: the access log has `null` where there is none."),
+            (
+                Self::V1_40,
+                "`omit_empty_values` for metadata: an access log of modgud's metadata has `null` where there is none.",
+            ),
         ];
         losses.into_iter().filter(move |(since, _)| self < *since).map(|(_, loss)| loss)
     }

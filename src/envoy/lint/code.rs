@@ -107,7 +107,7 @@ codes! {
         "clients reach Envoy's admin interface, which can end the process";
         "remove the route, or match `/stats/prometheus` or `/ready` with `path`"
     PrefixWithoutSeparator "prefix-without-separator" Hole:
-        "longer names match too, such as `/apiadmin` for `/api`, and no rule below `/api/` decides on them";
+        "longer names match too, no rule below the prefix decides on them, and the service gets another path";
         "write `path_separated_prefix`"
     RouteIgnoresCase "route-ignores-case" Hole:
         "the route has other spellings of the path than modgud's rules";
@@ -202,12 +202,15 @@ codes! {
     RegexRoute "regex-route" Undecided:
         "an expression can match other paths than modgud's rules";
         "write `path_separated_prefix`"
+    LongerNames "longer-names" Undecided:
+        "longer names match too, and no rule below the prefix decides on them";
+        "write `path_separated_prefix`, or rules for the longer names too"
     RouteUnclear "route-unclear" Undecided:
         "the route or its service is chosen in a way that is not examined here";
         "review it, or write `routes` with `cluster`"
     OtherService "other-service" Undecided:
         "another authorization service decides here";
-        "review it, or use modgud's cluster"
+        "review it, or use modgud's cluster; if it is modgud, name its address by `--modgud`"
     ServiceUnclear "service-unclear" Undecided:
         "this kind of authorization service is not examined here";
         "review it, or write `grpc_service` with `envoy_grpc`"

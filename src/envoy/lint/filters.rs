@@ -4,6 +4,7 @@
 use super::Context;
 use super::code::Code;
 use super::fields;
+use super::owner::Owner;
 use super::routes::Route;
 use super::settings::is_of;
 use super::view::At;
@@ -45,7 +46,7 @@ const HARMLESS: [&str; 25] = [
 /// Filters that change headers by themselves: before `ext_authz` modgud sees the result, after it nobody does.
 const HARMLESS_BEFORE: [&str; 5] = ["api_key_auth", "basic_auth", "header_mutation", "jwt_authn", "oauth2"];
 
-/// A filter that calls modgud.
+/// A filter that calls modgud, or that may.
 pub(super) struct ExtAuthz<'n> {
     name: &'n str,
     /// Its `disabled: true`.
@@ -58,6 +59,8 @@ pub(super) struct Chain<'n> {
     pub(super) checks: Vec<ExtAuthz<'n>>,
     /// True if a filter that is not examined may be `ext_authz`.
     pub(super) may_hide_checks: bool,
+    /// True if no address says which of the filters calls modgud.
+    is_unsure: bool,
     /// The names of filters after `ext_authz` that change headers. Routes can have settings for them.
     mutators: Vec<&'n str>,
 }
@@ -74,14 +77,14 @@ pub(super) enum Coverage<'n> {
 
 impl<'n> Chain<'n> {
     pub(super) fn of(context: &Context<'_, 'n>, filters: &[At<'n>]) -> Self {
-        let mut chain = Self { checks: Vec::new(), may_hide_checks: false, mutators: Vec::new() };
-        let mut known: Vec<(At<'n>, Option<At<'n>>)> = Vec::new();
+                let mut known: Vec<(At<'n>, Option<At<'n>>)> = Vec::new();
         for filter in filters {
             filter.only(fields::HTTP_FILTER);
             known.push((filter.clone(), typed(context, filter)));
         }
-        let is_check = |typed: &Option<At<'n>>| typed.as_ref().is_some_and(|typed| typed.message() == Some(EXT_AUTHZ));
-        let first = known.iter().position(|(_, typed)| is_check(typed));
+        let (own, is_unsure) = own(context, &known);
+        let mut chain = Self { checks: Vec::new(), may_hide_checks: false, is_unsure, mutators: Vec::new() };
+        let first = own.first().copied();
         let mut routed = false;
         for (index, (filter, typed)) in known.into_iter().enumerate() {
             let name = filter.text("name").unwrap_or_default();
@@ -90,6 +93,16 @@ impl<'n> Chain<'n> {
                 continue;
             };
             match typed.message() {
+                Some(EXT_AUTHZ) if !own.contains(&index) => match first {
+                    // modgud decides on what this filter makes of the request.
+                    Some(first) if index < first => {}
+                    Some(_) => typed.report(Code::OtherService, "after modgud, another service can change headers"),
+                    None => {
+                        chain.may_hide_checks = true;
+                        let found = "the cluster of the filter has another address than modgud";
+                        typed.report_field("grpc_service", Code::OtherService, found);
+                    }
+                },
                 Some(EXT_AUTHZ) => {
                     if routed {
                         filter.report(Code::AfterRouter, "`ext_authz` is after the router");
@@ -122,14 +135,16 @@ impl<'n> Chain<'n> {
 
     /// Finds out if modgud decides on a route.
     pub(super) fn coverage(&self, route: &Route<'n>) -> Coverage<'n> {
-        let mut disabled = None;
-        for check in &self.checks {
-            match check.off_for(route) {
-                None => return Coverage::Checked,
-                Some(at) => disabled = disabled.or(Some(at)),
-            }
+        let off: Vec<Option<At<'n>>> = self.checks.iter().map(|check| check.off_for(route)).collect();
+        let is_checked = off.iter().any(Option::is_none);
+        let disabled = off.into_iter().flatten().next();
+        if !is_checked {
+            return disabled.map_or(Coverage::Missing, Coverage::Disabled);
         }
-        disabled.map_or(Coverage::Missing, Coverage::Disabled)
+        if let Some(at) = disabled.filter(|_| self.is_unsure) {
+            at.report(Code::OtherService, "the filter that is disabled here may be modgud's");
+        }
+        Coverage::Checked
     }
 }
 
@@ -167,6 +182,18 @@ impl<'n> ExtAuthz<'n> {
         let own = inner.filter(|inner| inner.message() == Some(PER_ROUTE));
         own.inspect(|own| own.only(fields::PER_ROUTE)).filter_map(|own| own.field("check_settings")).collect()
     }
+}
+
+/// Returns the places of the filters that call modgud: those with its address, else those that may have it. Then it is true.
+fn own<'n>(context: &Context<'_, 'n>, known: &[(At<'n>, Option<At<'n>>)]) -> (Vec<usize>, bool) {
+    let owner = |(index, (_, typed)): (usize, &(At<'n>, Option<At<'n>>))| {
+        let typed = typed.as_ref().filter(|typed| typed.message() == Some(EXT_AUTHZ))?;
+        Some((index, Owner::of(context, typed)))
+    };
+    let owners: Vec<(usize, Owner)> = known.iter().enumerate().filter_map(owner).collect();
+    let of = |wanted: Owner| owners.iter().filter(move |(_, owner)| *owner == wanted).map(|(index, _)| *index);
+    let sure: Vec<usize> = of(Owner::Modgud).collect();
+    if sure.is_empty() { (of(Owner::Unclear).collect(), true) } else { (sure, false) }
 }
 
 /// Returns the settings for the filter of this name. They are found by the filter's name, whatever it is.

@@ -207,9 +207,7 @@ impl<'n> Model<'n> {
     pub(super) fn is_admin(&self, cluster: &str) -> bool {
         let Some((host, port)) = self.admin else { return false };
         let Some(cluster) = self.clusters.get(cluster) else { return false };
-        let localities = cluster.field("load_assignment").map(|all| all.items("endpoints")).unwrap_or_default();
-        let endpoints = localities.iter().flat_map(|locality| locality.items("lb_endpoints"));
-        let addresses: Vec<_> = endpoints.map(|one| one.field("endpoint").and_then(|one| socket(&one))).collect();
+        let addresses: Vec<_> = endpoints(cluster).iter().map(socket).collect();
         let is_local = |other: &str| {
             let loopback = matches!(other, "127.0.0.1" | "::1" | "localhost");
             other == host || loopback && matches!(host, "0.0.0.0" | "::" | "127.0.0.1" | "::1")
@@ -217,6 +215,14 @@ impl<'n> Model<'n> {
         let is_own = |address: &Option<HostPort<'_>>| address.is_some_and(|(other, at)| at == port && is_local(other));
         port != 0 && !addresses.is_empty() && addresses.iter().all(is_own)
     }
+}
+
+/// Returns the endpoints that a cluster names itself.
+pub(super) fn endpoints<'n>(cluster: &At<'n>) -> Vec<At<'n>> {
+    let localities = cluster.field("load_assignment").map(|all| all.items("endpoints")).unwrap_or_default();
+    let all = localities.iter().flat_map(|locality| locality.items("lb_endpoints"));
+    // One that is named elsewhere has no address here.
+    all.map(|one| one.field("endpoint").unwrap_or(one)).collect()
 }
 
 /// Returns the address of `address.socket_address`.

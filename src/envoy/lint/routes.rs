@@ -14,6 +14,9 @@ const HARMLESS_PAGES: [&str; 4] = ["/ready", "/server_info", "/stats", "/stats/p
 /// The characters with a meaning in an expression.
 const SIGNS: &str = r"\.+*?()|[]{}^$";
 
+/// The fields of a route that change the path.
+const REWRITES: [&str; 4] = ["prefix_rewrite", "regex_rewrite", "path_rewrite", "path_rewrite_policy"];
+
 /// The routes of a connection manager.
 pub(super) struct Routes<'n> {
     /// The routes that forward requests to a service.
@@ -146,8 +149,9 @@ impl<'n> Route<'n> {
             matched.report_field("case_sensitive", Code::RouteIgnoresCase, "`case_sensitive` is `false`");
         }
         if let Some(prefix) = matched.text("prefix").filter(|prefix| !prefix.is_empty() && !prefix.ends_with('/')) {
-            let found = format!("{} has no `/` at its end", Quoted::new(prefix));
-            matched.report_field("prefix", Code::PrefixWithoutSeparator, found);
+            let longer = format!("{prefix}x");
+            let found = format!("it has no `/` at its end, so {} matches too", Quoted::new(&longer));
+            matched.report_field("prefix", self.longer(), found);
         }
         for unclear in ["connect_matcher", "path_match_policy"] {
             if let Some(unclear) = matched.field(unclear) {
@@ -155,20 +159,27 @@ impl<'n> Route<'n> {
             }
         }
         if let Some(regex) = matched.at(&["safe_regex", "regex"]) {
-            check_expression(&regex);
+            check_expression(&regex, self.longer());
         }
+    }
+
+    /// Returns the code for names that are longer than the prefix. With a rewrite the service gets a path on which modgud did not decide.
+    fn longer(&self) -> Code {
+        let action = self.at.field("route");
+        let rewrites = REWRITES.iter().any(|name| action.as_ref().is_some_and(|action| action.field(name).is_some()));
+        if rewrites { Code::PrefixWithoutSeparator } else { Code::LongerNames }
     }
 }
 
 /// Checks an expression for paths: its fixed beginning must end with a segment.
-fn check_expression(regex: &At<'_>) {
+fn check_expression(regex: &At<'_>, code: Code) {
     let text = regex.as_text().unwrap_or_default();
     let end = text.find(|letter| SIGNS.contains(letter)).unwrap_or(text.len());
     let stem = text.get(..end).unwrap_or_default();
     let longer = format!("{stem}zz/zz");
     let matches_longer = expression(text).is_some_and(|expression| expression.is_match(&longer));
     if stem.len() > 1 && !stem.ends_with('/') && matches_longer {
-        regex.report(Code::PrefixWithoutSeparator, format!("the expression also matches {}", Quoted::new(&longer)));
+        regex.report(code, format!("the expression also matches {}", Quoted::new(&longer)));
     } else {
         regex.report(Code::RegexRoute, "the path is matched by an expression");
     }

@@ -4,7 +4,7 @@ use super::code::{Code, Kind};
 use super::finding::Findings;
 use super::matcher::{TextMatcher, expression};
 use super::view::At;
-use super::{Document, lint};
+use super::{Document, Scope, lint};
 use std::collections::BTreeSet;
 
 #[test]
@@ -64,7 +64,7 @@ fn matchers_compare_whole_names_without_case() {
 fn findings_beyond_the_limit_are_counted() {
     let filters = "{ typed_config: { '@type': type.googleapis.com/a.B } }, ".repeat(1_200);
     let text = format!("{{ static_resources: {{ listeners: [{{ filter_chains: [{{ filters: [{filters}] }}] }}] }} }}");
-    let report = lint(&[Document::parse("a", &text).unwrap()], None, &[]).unwrap();
+    let report = lint(&[Document::parse("a", &text).unwrap()], None, &Scope::default()).unwrap();
     // And `no-listener`.
     assert_eq!((report.findings.len(), report.unlisted(), report.count(Kind::Undecided)), (1_000, 201, 1_201));
 }

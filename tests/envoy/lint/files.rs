@@ -187,7 +187,9 @@ async fn a_dump_of_a_running_envoy_is_read() {
         ] {
             let dump = Exchange::get(testbed.envoy_admin, &format!("/config_dump{query}")).await.unwrap();
             fs::write(folder.path().join("dump.json"), &dump.body).unwrap();
-            let output = lint(folder.path(), &["--config", "modgud.yaml", "--json", "dump.json"]).await;
+            let grpc = testbed.modgud_grpc.to_string();
+            let arguments = ["--config", "modgud.yaml", "--modgud", &grpc, "--json", "dump.json"];
+            let output = lint(folder.path(), &arguments).await;
             assert_eq!((output.code, output.err.as_str()), (Some(code), ""), "{}", output.out);
             let json: Value = serde_json::from_str(&output.out).unwrap();
             let list = json["findings"].as_array().unwrap();

@@ -3,7 +3,7 @@
 use super::{CONFIG, report, written};
 use crate::cli::process::{run_in, run_with_input};
 use crate::properties::runner;
-use modgud::envoy::lint::{Document, lint};
+use modgud::envoy::lint::{Document, Scope, lint};
 use proptest::prelude::any;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -122,6 +122,7 @@ async fn a_damaged_configuration_is_never_a_panic() {
         Some(json!(1e300)),
         Some(json!([{ "a": [] }])),
     ];
+    let scope = Scope { modgud: Some("127.0.0.1:9191".parse().unwrap()), ..Scope::default() };
     let strategy = (proptest::collection::vec(any::<Index>(), 1..16), any::<Index>());
     runner(200)
         .run(&strategy, |(at, index)| {
@@ -129,7 +130,7 @@ async fn a_damaged_configuration_is_never_a_panic() {
             damage(&mut varied, &at, values[index.index(values.len())].clone());
             let Ok(document) = Document::parse("a", &varied.to_string()) else { return Ok(()) };
             for settings in [None, Some(modgud::envoy::lint::Settings::of(&loaded.config))] {
-                let _ = lint(std::slice::from_ref(&document), settings.as_ref(), &[]);
+                let _ = lint(std::slice::from_ref(&document), settings.as_ref(), &scope);
             }
             Ok(())
         })

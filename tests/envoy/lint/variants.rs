@@ -71,7 +71,7 @@ async fn without_a_configuration_the_other_checks_run() {
     for Variant { code, name, path, config, given, patch, also, .. } in variants() {
         let needs = Code::ALL.iter().any(|known| known.name() == code && known.needs_config());
         let by_names =
-            ["headers-withheld", "mutations-skipped", "mutations-lost", "early-removal"].contains(&code.as_str());
+            ["headers-withheld", "mutations-skipped", "mutations-lost", "early-removal", "other-service"].contains(&code.as_str());
         if config.is_some() || needs || by_names {
             continue;
         }
