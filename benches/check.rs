@@ -32,6 +32,8 @@ mod process;
 mod report;
 #[path = "check/requests.rs"]
 mod requests;
+#[path = "check/scale.rs"]
+mod scale;
 #[path = "check/stats.rs"]
 mod stats;
 #[path = "check/tokens.rs"]
@@ -74,11 +76,14 @@ struct Args {
 }
 
 #[derive(clap::Subcommand)]
-#[command(hide = true)]
 enum Role {
+    /// Measures checks beside reloads, and with many tokens
+    Scale(scale::Args),
     /// The empty server
+    #[command(hide = true)]
     Empty(empty::Args),
     /// The load
+    #[command(hide = true)]
     Load(Load),
 }
 
@@ -148,6 +153,7 @@ fn main() -> Outcome<ExitCode> {
     match role {
         Some(Role::Empty(args)) => empty::run(&args)?,
         Some(Role::Load(load)) => load.run()?,
+        Some(Role::Scale(args)) => scale::run(&args)?,
         None => {
             // Without `--bench`, `cargo test` runs this as a smoke test.
             let quick = quick || !bench;

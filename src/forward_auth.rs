@@ -22,6 +22,10 @@ pub const GOVERNED_HEADER: &str = "x-modgud-headers";
 pub const STATUS_HEADER: &str = "x-modgud-status";
 /// A header of a denial for nginx: the body, if it is one line.
 pub const BODY_HEADER: &str = "x-modgud-body";
+/// The headers of modgud's answers that only proxies read.
+pub(crate) const BETWEEN: [&str; 4] = [GOVERNED_HEADER, STATUS_HEADER, BODY_HEADER, response::REMOVE_HEADER];
+/// The beginning of the headers of an answer that nginx obeys, such as `x-accel-redirect`.
+const NGINX_ORDERS: &str = "x-accel-";
 /// The header that carries the scheme, for every proxy.
 const PROTO: &str = "X-Forwarded-Proto";
 
@@ -159,9 +163,15 @@ impl Proxy {
     #[must_use]
     pub fn uses(self, name: &str) -> bool {
         let own = self.parts().iter().map(|part| part.name);
-        let mut all =
-            own.chain(PROXY_HEADERS).chain([GOVERNED_HEADER, STATUS_HEADER, BODY_HEADER, response::REMOVE_HEADER]);
-        all.any(|used| folds_to_same_name(used.as_bytes(), name.as_bytes()))
+        let mut all = own.chain(PROXY_HEADERS).chain(BETWEEN);
+        all.any(|used| folds_to_same_name(used.as_bytes(), name.as_bytes())) || self.obeys(name)
+    }
+
+    /// Returns true if the proxy would do what a header of this name in an answer says, instead of forwarding it.
+    #[must_use]
+    pub fn obeys(self, name: &str) -> bool {
+        let start = name.as_bytes().get(..NGINX_ORDERS.len());
+        self == Self::Nginx && start.is_some_and(|start| folds_to_same_name(start, NGINX_ORDERS.as_bytes()))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Configurations of other proxies, which ask modgud over HTTP (`server.http`): [`ProxyConfig`] fills the template of the proxy that the
-//! configuration names. No template escapes text, so [`check`] accepts only text that is plain in each of these languages. The samples
+//! configuration names. No template escapes text, so `check` accepts only text that is plain in each of these languages. The samples
 //! in `deploy/proxies` are the output.
 
 mod check;
 mod routes;
 
 use crate::envoy::bootstrap::{CheckCluster, Filter, GatewayConfig, timeout as check_timeout};
-use crate::forward_auth::{Proxy, governed_headers};
+use crate::forward_auth::{BETWEEN, Proxy, governed_headers};
 use check::plain;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{UndefinedBehavior, Value, context};
@@ -70,6 +70,14 @@ pub enum ProxyError {
         proxy: &'static str,
         /// The allowed characters.
         allowed: &'static str,
+    },
+    /// A module whose prefix is the path of nginx's check.
+    #[error("`{name}` has the prefix `{prefix}`, which nginx's check has; write another prefix")]
+    Prefix {
+        /// The name of the module.
+        name: String,
+        /// The prefix.
+        prefix: &'static str,
     },
     /// A service to which the proxy can't connect as configured.
     #[error(
@@ -146,6 +154,7 @@ impl ProxyConfig<'_> {
             lua => plain(proxy, "the path of the script", lua)?,
             deadline_ms => snapshot.deadline.as_millis(),
             timeout_ms => timeout.as_millis(),
+            script_timeout_ms => timeout.saturating_mul(3).as_millis(),
             timeout => check_timeout(snapshot.deadline),
             governed => governed.iter().map(|(name, is_style)| context! { name, id => id(name), go => in_go(name), is_style }).collect::<Value>(),
             cookie,
@@ -172,19 +181,19 @@ impl ProxyConfig<'_> {
         governed_headers(self.snapshot, self.proxy).into_iter().map(named).collect()
     }
 
-    /// Returns the client headers that the proxy removes before the check: override headers, and those that describe a
-    /// request to modgud through another proxy. Others that modgud reads, or that `upstream.keep` names, stay.
+    /// Returns the client headers that the proxy removes before the check: override headers, those of modgud's answers, and those that
+    /// describe a request to modgud through another proxy. Others that modgud reads, or that `upstream.keep` names, stay.
     fn cleared(&self) -> Result<BTreeSet<String>, ProxyError> {
         let Filter { spared, .. } = &self.gateway.filter;
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
         let hidden = self.proxy.hidden();
-        let all = overrides.chain(self.proxy.foreign());
+        let all = overrides.chain(self.proxy.foreign()).chain(BETWEEN);
         let cleared = all.filter(|name| !spared.contains(*name) && !hidden.contains(name));
         cleared.map(|name| plain(self.proxy, "the header", name).map(str::to_owned)).collect()
     }
 }
 
-/// The client headers that Caddy removes before the check.
+/// The client headers that Caddy removes before the check. nginx drops those with a `_`.
 struct Removals {
     /// Prefixes such as `x-core-*`.
     prefixes: BTreeSet<String>,
@@ -226,7 +235,9 @@ fn begins_with(name: &str, stem: &str) -> bool {
 /// Returns the filter, with the headers that describe a request to modgud, through this proxy or another one.
 fn with_descriptions(filter: &Filter, proxy: Proxy) -> Filter {
     let mut filter = filter.clone();
-    filter.removed_early.extend(proxy.foreign().chain(proxy.hidden().iter().copied()).map(str::to_owned));
+    filter
+        .removed_early
+        .extend(proxy.foreign().chain(BETWEEN).chain(proxy.hidden().iter().copied()).map(str::to_owned));
     filter
 }
 

@@ -5,6 +5,7 @@ pub mod activation;
 pub mod admin;
 pub mod app;
 pub mod authorizer;
+mod background;
 mod body;
 mod check;
 pub mod comparison;

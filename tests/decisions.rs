@@ -236,6 +236,7 @@ async fn run(topic: &str) {
             benches.insert(case.configuration.clone(), Bench::set_up(&table.configuration(case), &table.files).await);
         }
         let bench = benches.get_mut(&case.configuration).unwrap();
+        // The first time a token is new, and then it is in the cache.
         for encoding in case.encodings() {
             if let Err(problem) = bench.ask(case, table.expected(case), encoding).await {
                 wrong.push(format!("{topic}: {} ({encoding:?}): {problem}", case.name));

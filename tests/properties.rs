@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
+mod cached;
 mod identity;
 #[expect(
     clippy::arithmetic_side_effects,

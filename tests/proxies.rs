@@ -3,15 +3,16 @@
 //!
 //! - `cases`: one table of requests, in `tests/data/proxies`, for each proxy.
 //! - `outage`: modgud is away, hangs, and is back.
-//! - `bodies`: bodies and WebSockets.
+//! - `bodies`: bodies and upgrades.
 //! - `careless`: configurations that leave something out, and the attack that then succeeds. `docs/proxies.md` names each.
 //! - `nginx`, `caddy`, `haproxy`: the tests of each proxy. `make test` leaves out those whose program can't be had, and says so.
 //! - `envoy`: Envoy's `http_service`.
+//! - `page`: the commands of `docs/proxies.md`.
+//! - `sizes`: many and long headers.
 //! - `samples`: the files in `deploy/proxies`, and the command.
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -26,7 +27,9 @@ mod envoy;
 mod haproxy;
 mod nginx;
 mod outage;
+mod page;
 mod samples;
+mod sizes;
 mod upstream;
 
 use crate::cli::process::{KEY_VARIABLE, run_in};
@@ -65,6 +68,8 @@ authenticators:
       require: [core_user_uuid, username]
 rules:
   - { name: open, match: { paths: ['/crm/public', '/oauth/{*rest}'] }, access: public }
+  - { name: near, match: { paths: ['/crm/near'] }, access: public, when: 'request.headers[\"x-forwarded-for\"] == \"127.0.0.1\"' }
+  - { name: far, match: { paths: ['/crm/far'] }, access: public, when: 'request.headers[\"x-forwarded-for\"] == \"10.0.0.9\"' }
   - { name: closed, match: { paths: ['/crm/admin/{*rest}'] }, access: denied }
   - { name: hidden, match: { paths: ['/crm/hidden'] }, access: denied, deny: { status: 404, detail: Not here. } }
   - { name: get, match: { methods: [GET], paths: ['/crm/get'] }, access: public }

@@ -7,6 +7,7 @@
 //! - `keys`: a key that is gone verifies nothing any more.
 //! - `live`: what takes effect at once.
 //! - `revocations`: the list of what is not accepted any more.
+//! - `tokens`: what is kept of verified tokens.
 //! - `process`: the real binary: SIGHUP, what it logs, what it can't change.
 
 #![expect(
@@ -26,3 +27,4 @@ mod load;
 mod process;
 mod races;
 mod revocations;
+mod tokens;

@@ -29,6 +29,14 @@ impl Server {
         Self::start(command)
     }
 
+    /// Starts a modgud program with a configuration.
+    pub(crate) fn configured(program: &Path, folder: &Folder, config: &Path) -> Outcome<Self> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"]).arg(config);
+        command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &folder.public_pem);
+        Self::start(command)
+    }
+
     /// Starts the empty server.
     pub(crate) fn empty(answer: &Path) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);

@@ -92,6 +92,11 @@ impl Folder {
         Ok(Self { files, public_pem, signature_check })
     }
 
+    /// Returns the folder of the files.
+    pub(crate) fn path(&self) -> &Path {
+        self.files.path()
+    }
+
     /// Returns the file of checks of a kind.
     pub(crate) fn requests(&self, kind: Kind) -> PathBuf {
         file(self.files.path(), kind)
@@ -105,14 +110,22 @@ impl Folder {
     /// Returns a program's response to a check of this kind, after verifying that it allows or denies as expected. Two
     /// revisions may respond with different bytes, so each has its own.
     pub(crate) fn answer(&self, kind: Kind, program: &Path) -> Outcome<Answer> {
-        let server = Server::modgud(program, self)?;
-        let first = read(&self.requests(kind))?.into_iter().next().ok_or("there is no check to send")?;
+        self.answered(&Server::modgud(program, self)?, &self.requests(kind), kind.is_allowed())
+    }
+
+    /// Returns a server's response to the first check of a file, after verifying that it allows.
+    pub(crate) fn answer_of(&self, server: &Server, requests: &Path) -> Outcome<Answer> {
+        self.answered(server, requests, true)
+    }
+
+    fn answered(&self, server: &Server, requests: &Path, is_allowed: bool) -> Outcome<Answer> {
+        let first = read(requests)?.into_iter().next().ok_or("there is no check to send")?;
         let answer = wire::call(server.address, CHECK, &first)?;
         let CheckResponse { status, http_response, .. } = CheckResponse::decode(answer.as_slice())?;
         let code = status.map_or(0, |status| status.code);
         let allowed = code == 0 && matches!(http_response, Some(HttpResponse::OkResponse(_)));
-        if allowed != kind.is_allowed() {
-            return Err(format!("modgud's answer to \"{kind}\" is not the one to measure: its status is {code}").into());
+        if allowed != is_allowed {
+            return Err(format!("modgud's answer is not the one to measure: its status is {code}").into());
         }
         let file = tempfile::Builder::new().suffix(".answer").tempfile_in(self.files.path())?;
         std::fs::write(&file, answer)?;
@@ -125,7 +138,7 @@ fn file(folder: &Path, kind: Kind) -> PathBuf {
 }
 
 /// Encodes a check as Envoy 1.40 does with `encode_raw_headers`.
-fn check(token: Option<&String>) -> Vec<u8> {
+pub(crate) fn check(token: Option<&String>) -> Vec<u8> {
     let text = |value: &str| Bytes::copy_from_slice(value.as_bytes());
     let authorization = token.map(|token| format!("JWT {token}"));
     let fields = HEADERS.iter().map(|(name, value)| (*name, *value));
@@ -190,7 +203,7 @@ const HEADERS: [(&str, &str); 19] = [
 ];
 
 /// Writes messages to a file, each prefixed by its length.
-fn write(file: &Path, messages: impl IntoIterator<Item = Vec<u8>>) -> Outcome<()> {
+pub(crate) fn write(file: &Path, messages: impl IntoIterator<Item = Vec<u8>>) -> Outcome<()> {
     let mut bytes = Vec::new();
     for message in messages {
         bytes.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());

@@ -13,6 +13,22 @@ use std::time::{Duration, Instant};
 /// Lifetime of the tokens: longer than any run.
 const LIFETIME: Duration = Duration::from_secs(36_000);
 
+/// A shared secret, with which a million tokens are signed in seconds.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// The configuration that accepts tokens of [`by_secret`], and is like `bifrost` otherwise.
+pub(crate) const SECRET_CONFIG: &str = "profile: bifrost
+authenticators:
+  - name: bifrost
+    from: [{ header: authorization, schemes: [JWT] }]
+    jwt: { issuer: bifrost, algorithms: [HS256], keys: [{ secret: { value: 0123456789abcdef0123456789abcdef } }] }
+";
+
+/// Signs tokens with a shared secret.
+pub(crate) fn by_secret(count: usize) -> Outcome<Vec<String>> {
+    sign(&SigningKey::from_secret(SECRET)?, count)
+}
+
 /// Signs tokens of different users, all of one length, so that all responses have one length too.
 pub(crate) fn sign(key: &SigningKey, count: usize) -> Outcome<Vec<String>> {
     let now = Clock::System.now();

@@ -98,6 +98,8 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let Loaded { config, .. } = loaded;
     let snapshot = &config.snapshot;
     listeners::print(config);
+    let cache = snapshot.authenticators.token_cache();
+    print_line(format_args!("  room for about {} verified tokens of the usual size", rounded(cache.usual_tokens())));
     config.tls.as_ref().inspect(|tls| self::tls(tls));
     let authenticators = snapshot.authenticators.list();
     if authenticators.is_empty() {
@@ -122,6 +124,12 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
     minted(&snapshot.upstream.forward);
+}
+
+/// Returns a number, rounded down to two digits other than zero.
+fn rounded(number: u64) -> u64 {
+    let unit = 10_u64.pow(number.checked_ilog10().unwrap_or_default().saturating_sub(1));
+    number.saturating_sub(number.checked_rem(unit).unwrap_or_default())
 }
 
 /// Prints every rule that admits requests without a credential, and its origin.

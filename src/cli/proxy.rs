@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// headers that modgud allows, and denies without an answer. No key is read, and no variable has to be set.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  modgud proxy --config modgud.yaml > /etc/nginx/conf.d/modgud.conf && nginx -t\n  modgud proxy --config modgud.yaml > /etc/haproxy/haproxy.cfg\n  modgud proxy --config modgud.yaml --lua > /etc/haproxy/modgud.lua"
+    after_help = "Example:\n  modgud proxy --config modgud.yaml > modgud.conf\n  modgud proxy --config modgud.yaml --lua-file /etc/haproxy/modgud.lua > haproxy.cfg\n  modgud proxy --config modgud.yaml --lua > /etc/haproxy/modgud.lua"
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone

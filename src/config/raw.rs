@@ -134,6 +134,10 @@ pub(super) struct Server {
     /// in all. Default: `16KiB`.
     #[schemars(example = &"32KiB")]
     pub(super) max_token: Option<Size>,
+    /// The maximum memory for verified tokens, which need no signature check when they come again: from `1MiB` to `4GiB`. Above it, the
+    /// least used are forgotten. `modgud check` shows about how many tokens that is. Default: `64MiB`. A change empties the cache.
+    #[schemars(example = &"256MiB")]
+    pub(super) token_cache: Option<Size>,
 }
 
 /// TLS for the listener that Envoy connects to.
@@ -343,6 +347,6 @@ pub(super) enum MaskedField {
 pub(super) enum Size {
     /// A number of bytes.
     Bytes(u64),
-    /// A number and its unit, `KiB` or `MiB`.
+    /// A number and its unit, `KiB`, `MiB` or `GiB`.
     Text(String),
 }

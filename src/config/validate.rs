@@ -57,7 +57,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     } = document;
     let mut diagnostics = Diagnostics::default();
 
-    let server::ValidatedServer { server, tls, deadline, max_token } =
+    let server::ValidatedServer { server, tls, deadline, max_token, token_cache } =
         server::check(server, telemetry.log.unwrap_or_default(), loader, &mut diagnostics);
     let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
         &Path::root("request").key("max_target"),
@@ -95,7 +95,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     diagnostics.into_result()?;
 
     let answers = DenialResponses::new(style, &rule_denials, redirect);
-    let authenticators = Authenticators::new(list, revocations).with_max_token(max_token);
+    let authenticators = Authenticators::new(list, revocations).with_max_token(max_token).with_token_cache(token_cache);
     let published = PublicJwk::set(&published).into();
     let snapshot = Snapshot {
         scheme: request.scheme.unwrap_or_default(),
@@ -215,11 +215,9 @@ impl SizeRange {
 
 /// Parses a size such as `64KiB`; `None` if it is none.
 fn bytes_of(text: &str) -> Option<u64> {
-    let (digits, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
-        (Some(digits), _) => (digits, 1 << 10),
-        (None, Some(digits)) => (digits, 1 << 20),
-        (None, None) => (text, 1),
-    };
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let with_unit = units.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (digits, unit) = with_unit.unwrap_or((text, 1));
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse::<u64>().ok()?.checked_mul(unit)).flatten()
 }

@@ -5,13 +5,13 @@
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, Verdict};
+use modgud_core::jose::JsonRef;
 use modgud_core::reason::{Class, Reason};
 use modgud_core::upstream::{FieldValue, Metadata};
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
-use serde_json::Value as Json;
 
 /// Size of most metadata: four short texts and two of 36 bytes.
 const USUAL_BYTES: usize = 256;
@@ -43,7 +43,7 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
         match value {
             FieldValue::Text(text) => encoded.text(name, text),
             FieldValue::Texts(texts) => {
-                let values = texts.iter().map(|text| protobuf_value(Kind::StringValue(text.to_string()))).collect();
+                let values = texts.map(|text| protobuf_value(Kind::StringValue(text.to_owned()))).collect();
                 encoded.value(name, &protobuf_value(Kind::ListValue(ListValue { values })));
             }
             FieldValue::Json(value) => encoded.value(name, &of_json(value)),
@@ -106,11 +106,11 @@ const fn protobuf_value(kind: Kind) -> Value {
 
 /// Converts JSON to a protobuf `Value`, whose numbers are binary64. A whole number beyond binary64's precision becomes
 /// a text of its digits, as protobuf's JSON format writes 64-bit integers. As a number it would change.
-fn of_json(json: &Json) -> Value {
+fn of_json(json: JsonRef<'_>) -> Value {
     protobuf_value(match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(one) => Kind::BoolValue(*one),
-        Json::Number(one) => {
+        JsonRef::Null => Kind::NullValue(0),
+        JsonRef::Bool(one) => Kind::BoolValue(one),
+        JsonRef::Number(one) => {
             let is_exact = one.is_f64() || one.as_i128().is_some_and(|whole| whole.unsigned_abs() <= MAX_EXACT);
             if is_exact {
                 Kind::NumberValue(one.as_f64().unwrap_or_default())
@@ -118,10 +118,10 @@ fn of_json(json: &Json) -> Value {
                 Kind::StringValue(one.to_string())
             }
         }
-        Json::String(text) => Kind::StringValue(text.clone()),
-        Json::Array(items) => Kind::ListValue(ListValue { values: items.iter().map(of_json).collect() }),
-        Json::Object(members) => {
-            let fields = members.iter().map(|(name, value)| (name.clone(), of_json(value))).collect();
+        JsonRef::String(text) => Kind::StringValue(text.to_owned()),
+        JsonRef::Array(items) => Kind::ListValue(ListValue { values: items.map(of_json).collect() }),
+        JsonRef::Object(members) => {
+            let fields = members.map(|(name, value)| (name.to_owned(), of_json(value))).collect();
             Kind::StructValue(Struct { fields })
         }
     })
@@ -219,7 +219,7 @@ mod tests {
             (json!([1, {"a": 9_007_199_254_740_993_u64}]), json!([1.0, {"a": "9007199254740993"}])),
         ] {
             let mut encoded = Encoded(Vec::new());
-            encoded.value("n", &of_json(&number));
+            encoded.value("n", &of_json((&number).into()));
             assert_eq!(json(&encoded.0)["n"], expected, "{number}");
         }
     }
@@ -230,7 +230,7 @@ mod tests {
             let text = "a".repeat(len);
             let mut encoded = Encoded(Vec::new());
             encoded.text("name", &text);
-            encoded.value("list", &of_json(&json!([text])));
+            encoded.value("list", &of_json((&json!([text])).into()));
             encoded.text(&text, "b");
             let read = json(&encoded.0);
             assert_eq!(

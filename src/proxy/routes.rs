@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 /// The name in HAProxy for paths of no module. The template has it too.
 const NO_MODULE: &str = "modgud_no_module";
 
+/// The path of nginx's check. The template has it too.
+const NGINX_CHECK: &str = "/_modgud";
+
 /// A route.
 struct Route {
     /// The name in the proxy's configuration.
@@ -37,6 +40,9 @@ pub(super) fn values(proxy: Proxy, modules: &[Module], core: &CoreService) -> Re
     let mut routes = Vec::new();
     for Module { name, prefix, keep_prefix, upstream, service, .. } in sorted {
         check_service(proxy, name.as_str(), service)?;
+        if proxy == Proxy::Nginx && prefix.as_str() == NGINX_CHECK {
+            return Err(ProxyError::Prefix { name: name.as_str().to_owned(), prefix: NGINX_CHECK });
+        }
         routes.push(Route {
             id: free_id(name.as_str(), &mut taken),
             name: name.as_str().to_owned(),

@@ -71,13 +71,24 @@ impl Authorizer {
     }
 
     /// Replaces the snapshot, the JWKS sources and the authorization servers. Data from a provider or authorization server that stays is
-    /// kept. Checks under way end on the snapshot that they began with.
-    pub fn replace(&self, mut snapshot: Snapshot, sources: Vec<KeySource>, servers: Vec<IntrospectionSource>) {
+    /// kept; so are DPoP proofs, and verified tokens if nothing that they depend on changes. Checks under way end on the snapshot that they
+    /// began with, which is returned.
+    pub fn replace(
+        &self,
+        mut snapshot: Snapshot,
+        sources: Vec<KeySource>,
+        servers: Vec<IntrospectionSource>,
+    ) -> Arc<Snapshot> {
+        let before = self.snapshot.load();
+        snapshot.authenticators.inherit_replay_cache(&before.authenticators);
         self.keys.replace(sources, &mut snapshot.authenticators);
         self.introspection.replace(servers, &mut snapshot.authenticators);
-        self.snapshot.store(Arc::new(snapshot));
+        snapshot.authenticators.inherit_tokens(&before.authenticators);
+        drop(before);
+        let before = self.snapshot.swap(Arc::new(snapshot));
         // Wakes those that wait for keys: they may not need them any more.
         self.keys.notify();
+        before
     }
 
     /// Decides one check that began at `began`, and returns its request; `None` if it could not be read. `now` is called again after every

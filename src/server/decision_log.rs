@@ -109,7 +109,7 @@ impl<'a> CallerFields<'a> {
 
 /// Returns the caller's subject for the log; `None` unless `principal` is set.
 fn subject(principal: &Principal, fields: LogFields) -> Option<Cow<'_, str>> {
-    let subject = principal.identity().subject.as_deref().filter(|_| fields.has_principal)?;
+    let subject = principal.identity().subject().filter(|_| fields.has_principal)?;
     Some(if fields.masks_subject { Cow::Owned(masked(subject)) } else { cut(subject) })
 }
 

@@ -47,13 +47,13 @@ struct SnapshotMetrics(Arc<CheckHandler>);
 impl Collector for SnapshotMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let snapshot = self.0.authorizer.snapshot();
-        let CacheStats { hits, misses, entries, bytes } = snapshot.authenticators.cache_stats();
+        let CacheStats { hits, misses, entries, bytes } = snapshot.authenticators.token_cache().stats();
         let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| size(revocations.now().len()));
         for (name, help, kind, value) in [
             ("token_cache_hits", "Lookups that found a verified token", Counter, hits),
             ("token_cache_misses", "Lookups that found no verified token", Counter, misses),
             ("token_cache_entries", "Verified tokens in the cache", Gauge, entries),
-            ("token_cache_bytes", "Estimated size of the cache of verified tokens, in bytes", Gauge, bytes),
+            ("token_cache_bytes", "Size of the cache of verified tokens, in bytes", Gauge, bytes),
             ("revocations_entries", "Entries of the active revocation list", Gauge, revoked),
         ] {
             encode(&mut encoder, name, help, kind, [([], value)])?;

@@ -1,6 +1,7 @@
 //! Reloads the configuration at runtime. A new configuration is validated completely before it replaces the active one; an invalid one is
 //! rejected.
 
+use super::background;
 use super::check::CheckHandler;
 use super::file_reads::{FileReads, READ_TIMEOUT, ReadOutcome, polls};
 use super::service_manager::ServiceManager;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio_rustls::rustls;
 
 /// Interval at which the files are polled.
@@ -48,8 +50,8 @@ impl ConfigSource {
     }
 }
 
-/// The place where a changed configuration takes effect.
-pub trait ReloadTarget: Send + Sync + 'static {
+/// The place where a changed configuration takes effect. Clones are the same place.
+pub trait ReloadTarget: Clone + Send + Sync + 'static {
     /// Returns the active revocation list; `None` if there is none.
     fn revocations(&self) -> Option<Revocations>;
 
@@ -128,9 +130,11 @@ impl Reloader {
     async fn reload(&mut self, target: &impl ReloadTarget) -> bool {
         let (source, running) = (self.source.clone(), target.revocations());
         let load = move || {
-            let (loaded, files) = source.load_on(LoadOccasion::Reload(running));
-            let has_changed = files.has_changed();
-            (loaded, files, has_changed)
+            background::run(|| {
+                let (loaded, files) = source.load_on(LoadOccasion::Reload(running));
+                let has_changed = files.has_changed();
+                (loaded, files, has_changed)
+            })
         };
         match self.loads.run(load).await {
             // Some of it was read before the change and some after, so it is neither valid nor invalid. The next poll sees the change.
@@ -141,7 +145,7 @@ impl Reloader {
             ReadOutcome::Done((loaded, files, false)) => {
                 self.files = files;
                 match loaded {
-                    Ok(loaded) => target.replace(loaded, &self.fixed),
+                    Ok(loaded) => self.replace(loaded, target).await,
                     Err(error) => {
                         target.reject(&error);
                         false
@@ -160,6 +164,16 @@ impl Reloader {
                 false
             }
         }
+    }
+
+    /// Replaces the configuration in the background: of a large one, what the snapshot does not need takes milliseconds to free.
+    async fn replace(&self, loaded: Loaded, target: &impl ReloadTarget) -> bool {
+        let (replaced, fixed) = (target.clone(), self.fixed.clone());
+        let replace = move || background::run(|| replaced.replace(loaded, &fixed));
+        spawn_blocking(replace).await.unwrap_or_else(|_| {
+            target.reject(&"internal error while replacing the configuration");
+            false
+        })
     }
 }
 
@@ -187,13 +201,13 @@ impl SharedState {
     /// Replaces the state. Checks under way end on what they began with, and so do connections.
     pub fn swap(
         &self,
-        mut snapshot: Snapshot,
+        snapshot: Snapshot,
         key_sources: Vec<KeySource>,
         introspection_sources: Vec<IntrospectionSource>,
         tls: Option<Tls>,
     ) {
-        snapshot.authenticators.inherit_replay_cache(&self.checks.authorizer.snapshot().authenticators);
-        self.checks.authorizer.replace(snapshot, key_sources, introspection_sources);
+        let before = self.checks.authorizer.replace(snapshot, key_sources, introspection_sources);
+        background::drop_when_unused(before);
         self.tls.store(tls.map(Arc::new));
     }
 

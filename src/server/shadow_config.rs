@@ -101,8 +101,7 @@ impl ReloadTarget for Shadow {
     fn replace(&self, loaded: Loaded, _: &ServerConfig) -> bool {
         warn(&loaded, &self.clock);
         let Loaded { config, origin, .. } = loaded;
-        let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources } = config;
-        snapshot.authenticators.inherit_replay_cache(&self.authorizer.snapshot().authenticators);
+        let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources } = config;
         self.authorizer.replace(snapshot, key_sources, introspection_sources);
         self.metrics.loaded(self.clock.now());
         tracing::info!(config = origin, "shadow configuration reloaded");

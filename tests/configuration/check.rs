@@ -21,7 +21,7 @@ async fn a_good_configuration_is_summed_up() {
     let bifrost = format!(
         "profile bifrost: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks
+  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
   authenticator bifrost: issuer `bifrost`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
   15 path patterns have a rule; all other requests: authenticated
@@ -34,7 +34,7 @@ async fn a_good_configuration_is_summed_up() {
     let none = format!(
         "profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks
+  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
   no authenticator: only public rules allow requests
   0 path patterns have a rule; all other requests: denied
   open without a credential: none
@@ -45,14 +45,15 @@ async fn a_good_configuration_is_summed_up() {
         "two-issuers.yaml on profile none: valid
   checks on 127.0.0.1:7001, probes and metrics on [::1]:7002
   at most 100 connections for checks
+  room for about 2700000 verified tokens of the usual size
   authenticator staff: issuer `https://staff.example.com`, RS256, audience modules or reports
     key {fingerprint}: RSA 2048 bits
   authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
     key {other}: RSA 2048 bits
   2 path patterns have a rule; all other requests: authenticated
   open without a credential:
-    status (public): GET, HEAD; every host; /status [two-issuers.yaml:30:5]
-    reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:33:5]
+    status (public): GET, HEAD; every host; /status [two-issuers.yaml:31:5]
+    reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:34:5]
   identity headers: x-user
 "
     );
@@ -60,7 +61,7 @@ async fn a_good_configuration_is_summed_up() {
     let modules = format!(
         "modules.yaml on profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks
+  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
   no authenticator: only public rules allow requests
   3 path patterns have a rule; all other requests: denied
   open without a credential: none
@@ -74,7 +75,7 @@ async fn a_good_configuration_is_summed_up() {
     let kept = format!(
         "modules-kept.yaml on profile orchescala: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks
+  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
   authenticator issuer: issuer `issuer`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
   2 path patterns have a rule; all other requests: authenticated
@@ -87,7 +88,7 @@ async fn a_good_configuration_is_summed_up() {
     let services = format!(
         "modules-services.yaml on profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks
+  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
   no authenticator: only public rules allow requests
   4 path patterns have a rule; all other requests: denied
   open without a credential: none

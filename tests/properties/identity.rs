@@ -5,7 +5,7 @@ use super::{runner, snapshot};
 use crate::support::{KEY, NOW, claims};
 use modgud_core::decide::Verdict;
 use modgud_core::decide::decide;
-use modgud_core::http::request::{Field, Headers, Request};
+use modgud_core::http::request::{Field, Headers, Request, RequestError};
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::Mutations;
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ fn claim() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn changed_claims() -> impl Strategy<Value = BTreeMap<&'static str, Value>> {
+pub(super) fn changed_claims() -> impl Strategy<Value = BTreeMap<&'static str, Value>> {
     let names = vec!["core_user_uuid", "organization_uuid", "scope", "username", "roles", "groups", "name", "address"];
     prop::collection::btree_map(prop::sample::select(names), claim(), 0..5)
 }
@@ -147,7 +147,16 @@ fn identity_headers_are_ours() {
         if with_token {
             fields.push(Field { name: b"authorization", value: credential.as_bytes() });
         }
-        let request = Request::parse(b"GET", path.as_bytes(), b"api.example.com", Headers::new(fields)).unwrap();
+        let request = match Request::parse(b"GET", path.as_bytes(), b"api.example.com", Headers::new(fields)) {
+            Ok(request) => request,
+            Err(error) => {
+                // Another value of `connection` than a handshake needs is no request.
+                prop_assert_eq!(error, RequestError::Connection);
+                prop_assert!(headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")));
+                denied.set(denied.get() + 1);
+                return Ok(());
+            }
+        };
         match decide(&request, &snapshot, Timestamp::from_secs(NOW)).verdict {
             Verdict::Allow(mutations) => {
                 allowed.set(allowed.get() + 1);

@@ -31,7 +31,7 @@ const JWT: &str = "Authorization: JWT {good}";
 const LACKING: &str = "Authorization: JWT {lacking}";
 const H2C: [&str; 3] = ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__", "Upgrade: h2c"];
 
-const NGINX: [Careless; 9] = [
+const NGINX: [Careless; 11] = [
     Careless {
         row: "no `proxy_set_header` in a location of your own",
         changes: &[("location /crm/ {", "location /crm/ {\n proxy_set_header x-mine 1;")],
@@ -72,6 +72,20 @@ const NGINX: [Careless; 9] = [
         target: "/crm/public",
         send: &H2C,
         then: Then::Switches,
+    },
+    Careless {
+        row: "`x-forwarded-for $remote_addr` in the check",
+        changes: &[("$scheme;\n        proxy_set_header x-forwarded-for $remote_addr;", "$scheme;")],
+        target: "/crm/far",
+        send: &["X-Forwarded-For: 10.0.0.9"],
+        then: Then::Arrives("/far"),
+    },
+    Careless {
+        row: "`proxy_ignore_headers`",
+        changes: &[("proxy_ignore_headers x-accel-redirect;", "")],
+        target: "/crm/elsewhere",
+        send: &[JWT],
+        then: Then::Arrives("/chat/x"),
     },
     Careless {
         row: "a line that empties an override header, in both places",
@@ -165,7 +179,10 @@ const HAPROXY: [Careless; 6] = [
         row: "the line with `deny_status 503`, and the script fails",
         changes: &[
             ("http-request deny deny_status 503 unless", "# unless"),
-            ("local function ask(txn, address)", "local function ask(txn, address)\n error('broken')"),
+            (
+                "local function ask(txn, address, timeout)",
+                "local function ask(txn, address, timeout)\n error('broken')",
+            ),
         ],
         target: "/crm/a",
         send: &[],

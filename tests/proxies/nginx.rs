@@ -1,6 +1,6 @@
 //! nginx, with `auth_request`.
 
-use super::{Kind, bodies, careless, cases, outage};
+use super::{Kind, bodies, careless, cases, outage, page, sizes};
 use std::path::Path;
 
 const KIND: Kind = Kind::Nginx;
@@ -34,4 +34,14 @@ async fn bodies_arrive_and_only_websockets_are_upgraded() {
 #[tokio::test]
 async fn what_is_left_out_happens_as_documented() {
     careless::every_row(KIND).await;
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_run() {
+    page::runs(KIND).await;
+}
+
+#[tokio::test]
+async fn many_and_long_headers_lose_no_identity() {
+    sizes::lose_nothing(KIND).await;
 }

@@ -59,6 +59,21 @@ async fn what_can_not_be_written_is_an_error() {
         (config("127.0.0.1:1", "haproxy", module), &["--lua-file", "/a b.lua"], "the path of the script"),
         (config("127.0.0.1:1", "nginx", &service("tls: { ca: ca.pem }")), &[], "`crm` has `tls`"),
         (config("127.0.0.1:1", "caddy", &service("protocol: http2")), &[], "`crm` has `protocol: http2`"),
+        (
+            config("127.0.0.1:1", "nginx", "modules: [{ name: a, prefix: /_modgud, upstream: 'a:80' }]"),
+            &[],
+            "`a` has the prefix `/_modgud`",
+        ),
+        (
+            config("127.0.0.1:1", "nginx", &format!("denials: {{ headers: {{ X-Accel-Redirect: /a }} }}\n{module}")),
+            &[],
+            "`X-Accel-Redirect` is an order to nginx",
+        ),
+        (
+            config("127.0.0.1:1", "nginx", &header("x-accel-expires")),
+            &[],
+            "`x-accel-expires` is a header of the proxy's",
+        ),
         (config("127.0.0.1:1", "nginx", module), &["--listen", "8000"], "write `0.0.0.0:8000`"),
     ] {
         let output = proxy(&config, arguments).await;
@@ -100,6 +115,8 @@ async fn what_modgud_reads_is_not_removed_before() {
         ("caddy", "x-core-token", "request_header -x-core-*", "request_header -x-organization-*"),
         ("caddy", "x_key", "request_header -*_*", "request_header -x-core-*"),
         ("caddy", "x-key", "request_header -x-forwarded-prefix", "request_header -*_*"),
+        ("nginx", "x_key", "underscores_in_headers off", "underscores_in_headers on"),
+        ("nginx", "x-key", "underscores_in_headers on", "underscores_in_headers off"),
         ("nginx", "x-key", "proxy_set_header x-forwarded-prefix \"\"", "proxy_set_header x-forwarded-user \"\""),
         ("haproxy", "x-core-token", "x[^a-z0-9]core[^a-z0-9].*", "x[^a-z0-9]organization[^a-z0-9].*"),
         ("traefik", "x-key", "x-forwarded-prefix: \"\"", "x-forwarded-user: \"\""),

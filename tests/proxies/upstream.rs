@@ -105,8 +105,12 @@ async fn serve(name: &str, stream: &mut TcpStream, requests: &AtomicUsize) -> Op
     }
     let received = json!({ "service": name, "method": method, "target": target, "headers": headers, "body": String::from_utf8_lossy(&body) });
     let text = if method == "HEAD" { String::new() } else { received.to_string() };
-    let answer =
-        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+    // nginx obeys this header of a service, if it is not ignored.
+    let order = if target.ends_with("/elsewhere") { "X-Accel-Redirect: /chat/x\r\n" } else { "" };
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\n{order}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    );
     write(stream, answer.as_bytes()).await
 }
 

@@ -46,8 +46,8 @@ fn shown(info: &str) -> Vec<Shown> {
     shown
 }
 
-/// A folder with the files that a document shows in blocks `yaml beside NAME`, with the certificates of an authority, and with a
-/// pair of keys.
+/// A folder with the files that a document shows in blocks `yaml beside NAME`, with the certificates of an authority, and with
+/// keys.
 fn adjacent(document: &Path) -> TempDir {
     let folder = TempDir::new().unwrap();
     let pem = rcgen::generate_simple_self_signed(["ca.example.com".to_owned()]).unwrap().cert.pem();
@@ -55,6 +55,8 @@ fn adjacent(document: &Path) -> TempDir {
     let signing = SigningKey::generate(Algorithm::EdDsa).unwrap();
     fs::write(folder.path().join("signing.key"), signing.private_text().unwrap().expose_secret()).unwrap();
     fs::write(folder.path().join("signing.pub.pem"), signing.public_pem().unwrap()).unwrap();
+    // As `modgud keygen` writes it.
+    fs::write(folder.path().join("modgud-dev.pub.pem"), KEY.public_pem().unwrap()).unwrap();
     for block in blocks(&fs::read_to_string(document).unwrap()) {
         if let Some(name) = block.info.strip_prefix("yaml beside ") {
             fs::write(folder.path().join(name), &block.text).unwrap();

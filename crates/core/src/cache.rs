@@ -26,9 +26,16 @@ pub(crate) fn sha256_of_list(parts: &[&[u8]]) -> Digest {
     sha256(&parts)
 }
 
+/// Returns the memory that an allocation of this many bytes takes: the allocator has four size classes up to 64 bytes, and four from there to each power of two.
+pub(crate) fn allocated(bytes: usize) -> usize {
+    const LEAST: usize = 16;
+    let class = bytes.checked_next_power_of_two().unwrap_or(bytes).div_euclid(8).max(LEAST);
+    bytes.div_ceil(class).saturating_mul(class)
+}
+
 /// An entry of a cache.
 pub(crate) trait Weigh {
-    /// Returns the estimated memory of the entry, in bytes.
+    /// Returns the memory of the entry, in bytes. It never changes.
     fn weight(&self) -> u64;
 }
 

@@ -232,7 +232,7 @@ fn insufficient(
     if !required.contains(missing) {
         required.push(missing.clone());
     }
-    Some(Box::new(Insufficient { required, have: caller.identity().permissions.clone() }))
+    Some(Box::new(Insufficient { required, have: caller.identity().permissions().to_vec() }))
 }
 
 /// Extracts and verifies the credential, if the rule requires it.

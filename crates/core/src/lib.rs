@@ -19,13 +19,14 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub struct $name(std::sync::Arc<str>);
+        // One word wide, since each cached token has names.
+        pub struct $name(std::sync::Arc<Box<str>>);
 
         impl $name {
             /// Creates a name; the configuration has checked that it is not empty and unique.
             #[must_use]
             pub fn new(name: &str) -> Self {
-                Self(std::sync::Arc::from(name))
+                Self(std::sync::Arc::new(name.into()))
             }
 
             /// Returns the name as text.

@@ -2,13 +2,16 @@
 
 mod claim_mapping;
 mod claim_path;
+mod packed_identity;
 
 pub use claim_mapping::{ClaimMapping, ClaimTypeError, IdentityClaimError, JsonType};
 pub use claim_path::{ClaimPath, ClaimPathError};
+pub(crate) use packed_identity::PackedIdentity;
+pub use packed_identity::{IdentityRef, Texts};
 
-use crate::jose::Claims;
+use crate::cache::allocated;
+use crate::jose::{Claims, JsonRef};
 use crate::time::Timestamp;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,8 +24,8 @@ name! {
 #[derive(Debug)]
 pub struct Principal {
     authenticator: AuthenticatorName,
-    claims: Arc<Claims>,
-    identity: Identity,
+    claims: Claims,
+    identity: PackedIdentity,
     null_strings: Arc<NullStrings>,
     auth_method: AuthMethod,
     valid_until: Timestamp,
@@ -67,12 +70,43 @@ pub enum PermissionScope {
 }
 
 impl Identity {
-    /// Returns true if the caller has the permission.
-    #[must_use]
-    pub fn has_permission(&self, permission: &str) -> bool {
-        match self.permission_scope {
-            PermissionScope::All => true,
-            PermissionScope::Listed => self.permissions.iter().any(|one| **one == *permission),
+    pub(crate) fn as_resolved(&self) -> ResolvedIdentity<'_> {
+        fn texts(list: &[Box<str>]) -> Vec<&str> {
+            list.iter().map(|text| &**text).collect()
+        }
+        let Self { subject, organization, roles, permissions, scopes, permission_scope } = self;
+        ResolvedIdentity {
+            subject: subject.as_deref(),
+            organization: organization.as_deref(),
+            roles: texts(roles),
+            permissions: texts(permissions),
+            scopes: texts(scopes),
+            permission_scope: *permission_scope,
+        }
+    }
+}
+
+/// An [`Identity`] whose texts are borrowed, mostly from claims.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ResolvedIdentity<'a> {
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) organization: Option<&'a str>,
+    pub(crate) roles: Vec<&'a str>,
+    pub(crate) permissions: Vec<&'a str>,
+    pub(crate) scopes: Vec<&'a str>,
+    pub(crate) permission_scope: PermissionScope,
+}
+
+impl From<ResolvedIdentity<'_>> for Identity {
+    fn from(resolved: ResolvedIdentity<'_>) -> Self {
+        let texts = |list: Vec<&str>| list.into_iter().map(Box::from).collect();
+        Self {
+            subject: resolved.subject.map(Box::from),
+            organization: resolved.organization.map(Box::from),
+            roles: texts(resolved.roles),
+            permissions: texts(resolved.permissions),
+            scopes: texts(resolved.scopes),
+            permission_scope: resolved.permission_scope,
         }
     }
 }
@@ -80,13 +114,20 @@ impl Identity {
 impl Principal {
     pub(crate) fn new(
         authenticator: AuthenticatorName,
-        claims: impl Into<Arc<Claims>>,
-        identity: Identity,
+        claims: Claims,
+        identity: PackedIdentity,
         null_strings: Arc<NullStrings>,
         auth_method: AuthMethod,
     ) -> Self {
-        let valid_until = Timestamp::NEVER;
-        Self { authenticator, claims: claims.into(), identity, null_strings, auth_method, valid_until }
+        Self { authenticator, claims, identity, null_strings, auth_method, valid_until: Timestamp::NEVER }
+    }
+
+    /// Creates a caller with this identity.
+    #[cfg(test)]
+    pub(crate) fn of(claims: serde_json::Value, identity: &Identity, null_strings: Arc<NullStrings>) -> Self {
+        let claims = Claims::from_json(claims);
+        let identity = PackedIdentity::new(&identity.as_resolved(), &claims);
+        Self::new(AuthenticatorName::new("bifrost"), claims, identity, null_strings, AuthMethod::Token)
     }
 
     /// Returns the caller with this expiry of its credential.
@@ -102,13 +143,12 @@ impl Principal {
         self.valid_until
     }
 
-    /// Estimates the memory that the caller takes, in bytes.
-    pub(crate) fn size(&self) -> usize {
-        /// The estimated minimum overhead of one text in a list, with its allocation.
-        const ELEMENT: usize = 32;
-        let Identity { subject, organization, roles, permissions, scopes, permission_scope: _ } = &self.identity;
-        let texts = subject.iter().chain(organization).chain(roles).chain(permissions).chain(scopes);
-        self.claims.heap_size().saturating_add(texts.map(|text| text.len().saturating_add(ELEMENT)).sum())
+    /// Returns the memory that the caller takes on the heap, in bytes, within an [`Arc`].
+    pub(crate) fn heap_size(&self) -> usize {
+        /// The two counts of an `Arc`.
+        const COUNTS: usize = size_of::<[usize; 2]>();
+        let own = allocated(size_of::<Self>().saturating_add(COUNTS));
+        own.saturating_add(self.claims.heap_size()).saturating_add(self.identity.heap_size())
     }
 
     /// Returns the authenticator that verified the credential.
@@ -125,35 +165,35 @@ impl Principal {
 
     /// Returns the identity and the permissions.
     #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    pub fn identity(&self) -> IdentityRef<'_> {
+        IdentityRef::new(&self.claims, &self.identity)
     }
 
     /// Returns all claims.
     #[must_use]
-    pub fn claims(&self) -> &Claims {
+    pub const fn claims(&self) -> &Claims {
         &self.claims
     }
 
     /// Returns the value; `None` if it is `null` or one of the null strings.
     #[must_use]
-    pub fn present<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+    pub fn present<'v>(&self, value: JsonRef<'v>) -> Option<JsonRef<'v>> {
         self.null_strings.present(Some(value))
     }
 
     /// Returns the value of a claim; `None` if it is missing, `null` or one of the null strings.
     #[must_use]
-    pub fn claim(&self, path: &ClaimPath) -> Option<&Value> {
+    pub fn claim(&self, path: &ClaimPath) -> Option<JsonRef<'_>> {
         self.null_strings.present(path.find(&self.claims))
     }
 }
 
 /// The permissions that each role grants.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct RolePermissions(HashMap<Box<str>, RoleGrant>);
 
 /// The permissions that one role grants.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum RoleGrant {
     Everything,
     These(Vec<Box<str>>),
@@ -173,18 +213,18 @@ impl RolePermissions {
     }
 
     /// Adds the permissions of the caller's roles to the identity.
-    pub fn apply(&self, identity: &mut Identity) {
+    pub fn apply<'a>(&'a self, identity: &mut ResolvedIdentity<'a>) {
         if self.0.is_empty() {
             return;
         }
-        let Identity { roles, permissions, permission_scope, .. } = identity;
-        for granted in roles.iter().filter_map(|role| self.0.get(role)) {
+        let ResolvedIdentity { roles, permissions, permission_scope, .. } = identity;
+        for granted in roles.iter().filter_map(|role| self.0.get(*role)) {
             match granted {
                 RoleGrant::Everything => *permission_scope = PermissionScope::All,
                 RoleGrant::These(list) => {
                     for permission in list {
-                        if !permissions.contains(permission) {
-                            permissions.push(permission.clone());
+                        if !permissions.contains(&&**permission) {
+                            permissions.push(permission);
                         }
                     }
                 }
@@ -205,11 +245,11 @@ impl NullStrings {
 
     /// Returns the value; `None` if it is `null` or one of the null strings.
     #[must_use]
-    pub fn present<'v>(&self, value: Option<&'v Value>) -> Option<&'v Value> {
+    pub fn present<'v>(&self, value: Option<JsonRef<'v>>) -> Option<JsonRef<'v>> {
         value.filter(|value| match value {
-            Value::Null => false,
-            Value::String(text) => !self.0.iter().any(|absent| **absent == **text),
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => true,
+            JsonRef::Null => false,
+            JsonRef::String(text) => !self.0.iter().any(|absent| **absent == **text),
+            JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Array(_) | JsonRef::Object(_) => true,
         })
     }
 }

@@ -231,7 +231,7 @@ impl Decider {
             let all = Entitlements { permissions: vec![permission.clone()], ..Entitlements::default() };
             let required = Requirement { all, ..Requirement::default() };
             required.check(caller).map_err(|error| {
-                let have = caller.identity().permissions.clone();
+                let have = caller.identity().permissions().to_vec();
                 let insufficient = Insufficient { required: vec![permission], have };
                 Denial::new(&error.into(), rule, Some(&insufficient), snapshot)
             })?;
@@ -240,9 +240,9 @@ impl Decider {
         let user_context = caller.map(|caller| {
             let identity = caller.identity();
             UserContext {
-                user_id: identity.subject.clone(),
-                role: identity.roles.first().cloned(),
-                permissions: identity.permissions.clone(),
+                user_id: identity.subject().map(Box::from),
+                role: identity.roles().next().map(Box::from),
+                permissions: identity.permissions().to_vec(),
             }
         });
         Ok((service.to_owned(), user_context.unwrap_or_default()))

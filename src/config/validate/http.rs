@@ -51,6 +51,11 @@ pub(super) fn other_listeners(
 pub(super) fn check(document: &Document, diagnostics: &mut Diagnostics) {
     let Some(raw::Http { listen: _, proxy }) = &document.server.http else { return };
     let proxy = *proxy;
+    for header in document.denials.headers.keys().filter(|header| proxy.obeys(header)) {
+        let message = format!("{} is an order to {}, which no client receives", Quoted::new(header), proxy.name());
+        let at = Path::root("denials").key("headers").key(header);
+        diagnostics.add(at, Issue::error("header-of-proxy", message, "leave it out"));
+    }
     for (number, one) in document.authenticators.iter().enumerate() {
         let at = Path::root("authenticators").position(number);
         for (number, from) in one.from.iter().enumerate() {

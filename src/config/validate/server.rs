@@ -27,6 +27,8 @@ pub(super) struct ValidatedServer {
     pub(super) deadline: Duration,
     /// The maximum size of a token, in bytes.
     pub(super) max_token: usize,
+    /// The maximum memory for verified tokens, in bytes.
+    pub(super) token_cache: u64,
 }
 
 pub(super) fn check(
@@ -48,6 +50,7 @@ pub(super) fn check(
         max_connections,
         max_message,
         max_token,
+        token_cache,
     } = server;
     let at = Path::root("server");
     let grpc = grpc.as_ref().and_then(|text| {
@@ -104,9 +107,14 @@ pub(super) fn check(
         max_token.as_ref(),
         diagnostics,
     );
+    let token_cache = SizeRange { least: ("1MiB", 1 << 20), most: ("4GiB", 4 << 30) }.read(
+        &at.key("token_cache"),
+        token_cache.as_ref(),
+        diagnostics,
+    );
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
     let server = ServerConfig { grpc, http, socket, admin, drain, max_in_flight, max_message, max_connections, log };
-    ValidatedServer { server, tls, deadline, max_token }
+    ValidatedServer { server, tls, deadline, max_token, token_cache: u64::try_from(token_cache).unwrap_or(u64::MAX) }
 }
 
 /// Reads every file, even if another one is invalid.

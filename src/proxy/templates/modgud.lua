@@ -1,11 +1,11 @@
 -- Asks modgud about each request. For HAProxy 2.6 or later, which has no request to an authorization service of its own.
 --
--- The configuration that `modgud proxy` writes loads this file, and calls it with `http-request lua.modgud ADDRESS`. The address is
+-- The configuration that `modgud proxy` writes loads this file, and calls it with `http-request lua.modgud ADDRESS TIMEOUT`. The address is
 -- that of its section `listen modgud`, which has modgud's own, and the timeouts. The next line there denies each
 -- request for which `txn.modgud_allowed` is not true. So an error in this file, or one of HAProxy, denies.
 
--- Milliseconds. Longer than the timeouts of the section `listen modgud`, for the case that it hangs.
-local TIMEOUT = 10000
+-- Most header lines of a client. HAProxy has room for 101 (`tune.http.maxhdr`), and 2.6 crashes when its HTTP client sends more.
+local MAX_HEADERS = 90
 
 -- Headers of one connection or one message (RFC 9110 §7.6.1, §8.6). The check has its own.
 local OF_THE_MESSAGE = {
@@ -39,13 +39,18 @@ local function only(list)
 end
 
 -- Asks modgud: who is the caller, and may they?
-local function ask(txn, address)
+local function ask(txn, address, timeout)
     local headers = txn.http:req_get_headers()
     local check = {}
+    local count = 0
     for name, list in pairs(headers) do
         if not OF_THE_MESSAGE[name] then
             check[name] = values(list)
+            count = count + #check[name]
         end
+    end
+    if count > MAX_HEADERS then
+        return nil, "too many headers"
     end
     -- These replace what a client sent under the same names.
     check["x-original-method"] = { txn.f:method() }
@@ -55,21 +60,33 @@ local function ask(txn, address)
         url = "http://modgud/",
         headers = check,
         dst = address,
-        timeout = TIMEOUT,
+        timeout = tonumber(timeout),
     })
 end
 
--- Writes modgud's headers into the request; those without a value are removed. Returns false if the answer names none.
+-- Writes modgud's headers into the request; those without a value are removed. Returns false if the answer names none, or if HAProxy has no
+-- room for them, which it does not report.
 local function write_headers(txn, headers)
     local names = only(headers["x-modgud-headers"])
     if not names then
         return false
     end
+    local wanted = {}
     for name in names:gmatch("[^, ]+") do
         local value = only(headers[name])
         txn.http:req_del_header(name)
         if value and value ~= "" then
             txn.http:req_set_header(name, value)
+            wanted[name] = value
+        else
+            wanted[name] = false
+        end
+    end
+    local written = txn.http:req_get_headers()
+    for name, value in pairs(wanted) do
+        if value and only(written[name]) ~= value or not value and written[name] then
+            txn:Warning("modgud: no room for the header " .. name)
+            return false
         end
     end
     return true
@@ -88,14 +105,14 @@ local function deny(txn, answer)
     txn:done(reply)
 end
 
-core.register_action("modgud", { "http-req" }, function(txn, address)
+core.register_action("modgud", { "http-req" }, function(txn, address, timeout)
     txn:set_var("txn.modgud_allowed", false)
-    local is_asked, answer = pcall(ask, txn, address)
+    local is_asked, answer, cause = pcall(ask, txn, address, timeout)
     if not is_asked or type(answer) ~= "table" or type(answer.headers) ~= "table" then
-        txn:Warning("modgud: no answer: " .. tostring(answer))
+        txn:Warning("modgud: no answer: " .. tostring(cause or answer))
     elseif answer.status == 200 then
         txn:set_var("txn.modgud_allowed", write_headers(txn, answer.headers))
     elseif answer.status and answer.status >= 300 and answer.status <= 599 then
         deny(txn, answer)
     end
-end, 1)
+end, 2)

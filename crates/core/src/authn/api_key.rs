@@ -5,9 +5,7 @@ use crate::cache::{Digest, sha256};
 use crate::credential::RawToken;
 use crate::explain::{Observer, Step};
 use crate::jose::Claims;
-use crate::principal::{
-    AuthMethod, AuthenticatorName, ClaimMapping, Identity, IdentityClaimError, PermissionScope, Principal,
-};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, IdentityClaimError, PackedIdentity, Principal};
 use crate::time::Timestamp;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::SHA256_OUTPUT_LEN;
@@ -97,23 +95,18 @@ impl ApiKey {
             }
         }
         let claims = Claims::from_json(Value::Object(claims));
-        let claimed = mapping.extract(&claims).map_err(ApiKeyEntryError::Claim)?;
-        let own = |list: &[String], claimed: Vec<Box<str>>| match list {
-            [] => claimed,
-            list => list.iter().map(|text| text.as_str().into()).collect(),
-        };
-        let mut identity = Identity {
-            subject: subject.map(Box::from).or(claimed.subject),
-            organization: claimed.organization,
-            roles: own(roles, claimed.roles),
-            permissions: own(permissions, claimed.permissions),
-            scopes: claimed.scopes,
-            permission_scope: PermissionScope::Listed,
-        };
+        let mut identity = mapping.extract(&claims).map_err(ApiKeyEntryError::Claim)?;
+        identity.subject = subject.or(identity.subject);
+        for (own, claimed) in [(roles, &mut identity.roles), (permissions, &mut identity.permissions)] {
+            if !own.is_empty() {
+                *claimed = own.iter().map(String::as_str).collect();
+            }
+        }
         mapping.grants.apply(&mut identity);
+        let identity = PackedIdentity::new(&identity, &claims);
         let null_strings = Arc::clone(&mapping.null_strings);
-        let principal =
-            Principal::new(authenticator.clone(), claims, identity, null_strings, AuthMethod::ApiKey).until(expires);
+        let principal = Principal::new(authenticator.clone(), claims, identity, null_strings, AuthMethod::ApiKey);
+        let principal = principal.until(expires);
         Ok(Self { id: id.into(), principal: Arc::new(principal), expires })
     }
 }

@@ -5,7 +5,7 @@ use super::claims_policy::ClaimsPolicy;
 use super::custom::RegisteredAuthenticator;
 use super::dpop::{PopContext, ReplayCache, ReplayMode};
 use super::introspection::{IntrospectionAuthenticator, IntrospectionCache};
-use super::jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+use super::jwt::{JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
 use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
@@ -104,13 +104,12 @@ pub struct Authenticators {
 }
 
 impl Authenticators {
-    /// Builds the authenticators, in the order of their indices, with an empty cache. Tokens verified with other keys or under another
-    /// configuration are never inherited.
+    /// Builds the authenticators, in the order of their indices, with an empty cache.
     #[must_use]
     pub fn new(list: Vec<Authenticator>, revocations: Option<Revocations>) -> Self {
         let authenticators = Self {
             list,
-            verified: TokenCache::default(),
+            verified: TokenCache::new(TokenCache::DEFAULT_BYTES),
             revocations,
             replay_cache: ReplayCache::default(),
             max_token: DEFAULT_MAX_TOKEN_BYTES,
@@ -124,6 +123,24 @@ impl Authenticators {
     pub const fn with_max_token(mut self, bytes: usize) -> Self {
         self.max_token = bytes;
         self
+    }
+
+    /// Sets the limit of the cache of verified tokens, in bytes. The cache is empty afterwards.
+    #[must_use]
+    pub fn with_token_cache(mut self, bytes: u64) -> Self {
+        self.verified = TokenCache::new(bytes);
+        self
+    }
+
+    /// Inherits the tokens that the replaced authenticators have verified, if these would verify the same ones and see the same caller in
+    /// each: with equal keys and checks, and an equal mapping of claims. Whatever is checked on each use may differ. It must follow
+    /// [`attach_jwks`](Self::attach_jwks), since another JWKS is another source of keys.
+    pub fn inherit_tokens(&mut self, before: &Self) {
+        let jwt = Authenticator::as_jwt;
+        let same = self.list.iter().map(jwt).eq(before.list.iter().map(jwt));
+        if same && self.verified.limit() == before.verified.limit() {
+            self.verified = before.verified.clone();
+        }
     }
 
     /// Returns the longest token that is read, in bytes.
@@ -157,10 +174,10 @@ impl Authenticators {
         self.revocations.as_ref()
     }
 
-    /// Returns the statistics of the cache of verified tokens.
+    /// Returns the cache of verified tokens.
     #[must_use]
-    pub fn cache_stats(&self) -> CacheStats {
-        self.verified.stats()
+    pub const fn token_cache(&self) -> &TokenCache {
+        &self.verified
     }
 
     /// Returns the authenticators, in the order of the configuration.
@@ -311,13 +328,13 @@ impl Authenticators {
             && self.is_key_active(&known, now)
         {
             observer.step(|| Step::passed("token", "cached, and verified with a key that is still the issuer's"));
-            let valid = known.span().check(now);
-            observer.step(|| Step::of("time", &valid, known.span().to_string()));
+            let valid = known.period().check(now);
+            observer.step(|| Step::of("time", &valid, known.period().to_string()));
             return valid.map(|()| known.into_principal()).map_err(AuthnError::from);
         }
         let verified = self.verify(credential, now, lookup, observer)?;
-        let valid = verified.span().check(now);
-        observer.step(|| Step::of("time", &valid, verified.span().to_string()));
+        let valid = verified.period().check(now);
+        observer.step(|| Step::of("time", &valid, verified.period().to_string()));
         valid?;
         self.verified.put(digest, verified.clone());
         Ok(verified.into_principal())

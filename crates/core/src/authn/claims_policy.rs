@@ -4,17 +4,16 @@
 use super::mismatch::{self, kind, one_of, quoted};
 use super::sender_constraint::SenderConstraint;
 use crate::explain::{Observer, Step};
-use crate::jose::{self, Claims, NumericDate, VerifiedToken};
-use crate::principal::{ClaimMapping, ClaimPath, Identity, IdentityClaimError};
+use crate::jose::{self, Claims, JsonRef, NumericDate, VerifiedToken};
+use crate::principal::{ClaimMapping, ClaimPath, IdentityClaimError, PackedIdentity, ResolvedIdentity};
 use crate::reason::Reason;
 use crate::time::Timestamp;
-use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The required claims. A signed token must also have `iss` and `exp`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ClaimsPolicy {
     /// The accepted audience.
     pub audience: AudiencePolicy,
@@ -127,6 +126,16 @@ pub struct ValidityPeriod {
 }
 
 impl ValidityPeriod {
+    pub(super) const fn new(from: Timestamp, until: Timestamp) -> Self {
+        Self { from, until }
+    }
+
+    /// Returns its start, which is included.
+    #[must_use]
+    pub const fn from(self) -> Timestamp {
+        self.from
+    }
+
     /// Returns its end, which is excluded.
     #[must_use]
     pub const fn until(self) -> Timestamp {
@@ -165,7 +174,7 @@ impl ClaimsPolicy {
         &self,
         token: &VerifiedToken,
         observer: &mut impl Observer,
-    ) -> Result<(Identity, ValidityPeriod), ClaimError> {
+    ) -> Result<(PackedIdentity, ValidityPeriod), ClaimError> {
         let typed = self.check_type(token);
         observer.step(|| match (&typed, token.header().token_type()) {
             (Ok(()), _) if self.types.is_empty() => Step::noted("typ", "not checked: the authenticator has no `types`"),
@@ -174,7 +183,7 @@ impl ClaimsPolicy {
         });
         typed?;
         let claims = token.claims();
-        let identity = self.claims(claims, observer)?;
+        let identity = PackedIdentity::new(&self.claims(claims, observer)?, claims);
         let period = self.period(claims);
         observer.step(|| match &period {
             Ok(_) => Step::passed("dates", "`exp` is present, and all dates are valid"),
@@ -189,8 +198,8 @@ impl ClaimsPolicy {
         &self,
         claims: &Claims,
         observer: &mut impl Observer,
-    ) -> Result<(Identity, ValidityPeriod), ClaimError> {
-        let identity = self.claims(claims, observer)?;
+    ) -> Result<(PackedIdentity, ValidityPeriod), ClaimError> {
+        let identity = PackedIdentity::new(&self.claims(claims, observer)?, claims);
         let period = self.period_of_response(claims);
         observer.step(|| match &period {
             Ok(_) => Step::passed("dates", "all dates are valid"),
@@ -199,12 +208,16 @@ impl ClaimsPolicy {
         Ok((identity, period?))
     }
 
-    fn claims(&self, claims: &Claims, observer: &mut impl Observer) -> Result<Identity, ClaimError> {
+    fn claims<'c>(
+        &'c self,
+        claims: &'c Claims,
+        observer: &mut impl Observer,
+    ) -> Result<ResolvedIdentity<'c>, ClaimError> {
         let audience = self.check_audience(claims);
         observer.step(|| match (&audience, &self.audience, claims.get("aud")) {
             (Ok(()), AudiencePolicy::Unchecked, _) => Step::noted("aud", "not checked: `audiences` is `any`"),
             (Ok(()), _, None) => Step::passed("aud", "there is none, and the authenticator accepts none"),
-            (Ok(()), _, Some(found)) => Step::passed("aud", quoted(found)),
+            (Ok(()), _, Some(found)) => Step::passed("aud", quoted(&found.to_value())),
             (Err(_), policy, _) => Step::failed("aud", audience_mismatch(claims, policy)),
         });
         audience?;
@@ -222,8 +235,8 @@ impl ClaimsPolicy {
         let identity = identity?;
         for path in &self.require {
             let found = path.find(claims);
-            let present =
-                self.identity.null_strings.present(found).map(|_| ()).ok_or_else(|| missing(path, found.is_some()));
+            let is_there = found.is_some();
+            let present = self.identity.null_strings.present(found).map(|_| ()).ok_or_else(|| missing(path, is_there));
             observer.step(|| match &present {
                 Ok(()) => Step::passed("required claim", path.to_string()),
                 Err(error) => Step::failed("required claim", required_mismatch(error, path, claims)),
@@ -309,12 +322,12 @@ fn audience_mismatch(claims: &Claims, policy: &AudiencePolicy) -> String {
     };
     match claims.get("aud") {
         None => format!("the token has no `aud`, and {needed}"),
-        Some(Value::Array(list)) if list.iter().all(Value::is_string) && !list.is_empty() => {
-            let list: Vec<String> = list.iter().map(quoted).collect();
+        Some(JsonRef::Array(list)) if claims.audience().is_ok() => {
+            let list: Vec<String> = list.map(|one| quoted(&one.to_value())).collect();
             format!("the token's `aud` is {}, and {needed}", list.join(", "))
         }
-        Some(found @ Value::String(_)) => format!("the token's `aud` is {}, and {needed}", quoted(found)),
-        Some(found) => format!("the token's `aud` is {}, and a text or a list of texts is needed", kind(found)),
+        Some(JsonRef::String(found)) => format!("the token's `aud` is {}, and {needed}", quoted(&found.into())),
+        Some(found) => format!("the token's `aud` is {}, and a text or a list of texts is needed", kind(&found)),
     }
 }
 
@@ -335,12 +348,13 @@ fn dates_mismatch(error: &ClaimError, claims: &Claims, policy: &ClaimsPolicy) ->
         ClaimError::Invalid(name) => claims.get(name).map_or_else(
             || error.to_string(),
             |found| {
+                let found = found.to_value();
                 let hint = if found.as_u64().is_some_and(|number| number >= MILLIS) { " (milliseconds?)" } else { "" };
                 format!("the token's `{name}`: {found} is no time in seconds{hint}")
             },
         ),
         ClaimError::LivesTooLong => {
-            let date = |name| claims.get(name).map(quoted).unwrap_or_default();
+            let date = |name| claims.get(name).map(|found| quoted(&found.to_value())).unwrap_or_default();
             let longest = policy.max_lifetime.unwrap_or_default().as_secs();
             format!(
                 "the token's `iat` is {} and its `exp` {}, and `max_lifetime` is {longest} s",

@@ -16,7 +16,6 @@ use crate::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -112,7 +111,8 @@ impl DpopPolicy {
     /// # Errors
     /// The first [`DpopError`]: a proof of another key costs no signature verification.
     pub(super) fn check(self, context: &PopContext<'_, '_>) -> Result<(), DpopError> {
-        let bound = context.principal.claims().get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
+        let bound = context.principal.claims().get("cnf").and_then(|cnf| cnf.get("jkt"));
+        let bound = bound.and_then(|bound| bound.as_str());
         let bound = bound.ok_or(DpopError::Unbound)?;
         let proof = match context.request.headers.sole(HEADER) {
             HeaderLookup::Absent => return Err(DpopError::NoProof),
@@ -143,7 +143,7 @@ impl DpopPolicy {
         }
         // Last, so that a proof that is rejected for another reason is not recorded as used.
         let authenticator = context.principal.authenticator().as_str();
-        let client = match context.principal.identity().subject.as_deref() {
+        let client = match context.principal.identity().subject() {
             Some(subject) => [authenticator, "subject", subject],
             None => [authenticator, "key", bound],
         };

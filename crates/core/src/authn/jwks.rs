@@ -25,6 +25,15 @@ pub struct JwksSnapshot {
 /// The tolerated step back of the clock; beyond it, the keys count as fetched in the future.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
+/// Two are equal if they share one JWKS.
+impl PartialEq for RemoteJwks {
+    fn eq(&self, other: &Self) -> bool {
+        self.ptr_eq(other)
+    }
+}
+
+impl Eq for RemoteJwks {}
+
 impl RemoteJwks {
     /// Returns the last JWKS; `None` if none was ever fetched.
     #[must_use]
@@ -56,7 +65,7 @@ impl RemoteJwks {
 }
 
 /// The keys of one authenticator.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct IssuerKeys {
     /// The keys of the configuration.
     pub static_keys: KeySet,
@@ -73,7 +82,7 @@ impl IssuerKeys {
     }
 
     /// Returns true if a key that verified a token before may still do so. Without providers it may: static keys change only with the whole
-    /// configuration, and a reload keeps no verified token.
+    /// configuration, and a reload with other keys keeps no verified token.
     #[must_use]
     pub fn contains(&self, key: KeyIdentity, now: Timestamp) -> bool {
         self.remote.is_empty()

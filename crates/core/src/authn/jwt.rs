@@ -14,8 +14,8 @@ use crate::principal::{AuthMethod, AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// An authenticator of one issuer's tokens.
-#[derive(Debug)]
+/// An authenticator of one issuer's tokens. Two are equal if they accept the same tokens, and see the same caller in each.
+#[derive(Debug, PartialEq, Eq)]
 pub struct JwtAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
@@ -29,14 +29,13 @@ pub struct JwtAuthenticator {
     pub checks: ClaimsPolicy,
 }
 
-/// A token with a valid signature and valid claims; the validity period is checked on each use.
+/// A token with a valid signature and valid claims; the validity period is checked on each use. Its end is that of the principal.
 #[derive(Debug, Clone)]
 pub struct VerifiedJwt {
     by: AuthenticatorId,
     key: KeyIdentity,
     principal: Arc<Principal>,
-    span: ValidityPeriod,
-    weight: u32,
+    from: Timestamp,
 }
 
 impl VerifiedJwt {
@@ -60,14 +59,16 @@ impl VerifiedJwt {
 
     /// Returns its validity period: from the later of `nbf` and `iat` on, and before `exp`.
     #[must_use]
-    pub const fn span(&self) -> ValidityPeriod {
-        self.span
+    pub fn period(&self) -> ValidityPeriod {
+        ValidityPeriod::new(self.from, self.principal.valid_until())
     }
 }
 
 impl Weigh for VerifiedJwt {
     fn weight(&self) -> u64 {
-        u64::from(self.weight)
+        /// The memory of an entry in the tables of the cache: 112 bytes in one, and a slot of 5 to 11 bytes in another.
+        const ENTRY_BYTES: usize = 120;
+        u64::try_from(self.principal.heap_size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
     }
 }
 
@@ -91,9 +92,6 @@ impl JwtAuthenticator {
         result: &LookupResult,
         observer: &mut impl Observer,
     ) -> Result<VerifiedJwt, AuthnError> {
-        /// The memory of an entry without its claims.
-        const ENTRY_BYTES: usize = 512;
-
         let algorithm = token.header().algorithm().name();
         let header = observer.keeps_steps().then(|| token.header().clone());
         let token = self.verify_signature(token, by, now, result);
@@ -106,14 +104,12 @@ impl JwtAuthenticator {
         });
         let token = token?;
         let key = token.key();
-        let (identity, span) = self.checks.validate_jwt(&token, observer)?;
+        let (identity, period) = self.checks.validate_jwt(&token, observer)?;
         let claims = token.into_claims();
         let null_strings = Arc::clone(&self.checks.identity.null_strings);
-        let principal =
-            Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token).until(span.until());
-        let weight = principal.size().saturating_add(ENTRY_BYTES);
-        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        Ok(VerifiedJwt { by, key, principal: Arc::new(principal), span, weight })
+        let principal = Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token);
+        let principal = Arc::new(principal.until(period.until()));
+        Ok(VerifiedJwt { by, key, principal, from: period.from() })
     }
 
     /// Verifies the signature with the active keys. A mismatch is final only if no other key can exist.
@@ -174,42 +170,160 @@ pub struct CacheStats {
     pub misses: u64,
     /// Tokens held now.
     pub entries: u64,
-    /// Their estimated size, in bytes.
+    /// Their size, in bytes.
     pub bytes: u64,
 }
 
-/// Verified tokens by digest. Limited by [`Self::MAX_BYTES`]; the least used entries are evicted first.
-#[derive(Debug)]
-pub struct TokenCache(ByteCache<TokenDigest, VerifiedJwt>);
+/// Verified tokens by digest, with a limit on their memory; the least used entries are evicted first. Clones share the tokens.
+#[derive(Debug, Clone)]
+pub struct TokenCache {
+    tokens: Arc<ByteCache<TokenDigest, VerifiedJwt>>,
+    limit: u64,
+}
 
 impl TokenCache {
-    /// The most memory for cached tokens, estimated: 64 MiB, some 25,000 `BiFrost` tokens. Beyond it, the least used tokens are evicted.
-    pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+    /// The usual limit (`server.token_cache`): 64 MiB.
+    pub const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// The memory of a usual token: seven claims of 200 bytes in all, as in `BiFrost`'s.
+    const USUAL_TOKEN_BYTES: u64 = 392;
 
     /// The initial capacity in tokens; the cache grows beyond it up to its limit.
     const EXPECTED: usize = 1_024;
 
+    /// Creates an empty cache of at most this many bytes.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self { tokens: Arc::new(ByteCache::with_weighter(Self::EXPECTED, limit, ByteWeighter)), limit }
+    }
+
+    /// Returns the limit, in bytes.
+    #[must_use]
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Returns about how many tokens of the usual size fit.
+    #[must_use]
+    pub const fn usual_tokens(&self) -> u64 {
+        self.limit.div_euclid(Self::USUAL_TOKEN_BYTES)
+    }
+
     /// Returns the outcome for this token; `None` if it is not cached.
     #[must_use]
     pub fn get(&self, digest: &TokenDigest) -> Option<VerifiedJwt> {
-        self.0.get(digest)
+        self.tokens.get(digest)
     }
 
     /// Caches a token.
     pub fn put(&self, digest: TokenDigest, token: VerifiedJwt) {
-        self.0.insert(digest, token);
+        self.tokens.insert(digest, token);
     }
 
     /// Returns the statistics so far.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
-        let entries = u64::try_from(self.0.len()).unwrap_or(u64::MAX);
-        CacheStats { hits: self.0.hits(), misses: self.0.misses(), entries, bytes: self.0.weight() }
+        let Self { tokens, limit: _ } = self;
+        let entries = u64::try_from(tokens.len()).unwrap_or(u64::MAX);
+        CacheStats { hits: tokens.hits(), misses: tokens.misses(), entries, bytes: tokens.weight() }
     }
 }
 
-impl Default for TokenCache {
-    fn default() -> Self {
-        Self(ByteCache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
+#[cfg(test)]
+mod tests {
+    use super::{TokenCache, TokenDigest, VerifiedJwt};
+    use crate::cache::sha256;
+    use crate::credential::AuthenticatorId;
+    use crate::jose::{Claims, KeyIdentity, VerificationKey};
+    use crate::principal::{
+        AuthMethod, AuthenticatorName, ClaimMapping, ClaimPath, PackedIdentity, Principal, RolePermissions,
+    };
+    use crate::time::Timestamp;
+    use allocation_counter::measure;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn bifrost(number: usize) -> Value {
+        json!({
+            "iss": "bifrost", "exp": 1_700_036_000, "iat": 1_700_000_000, "scope": "read write",
+            "core_user_uuid": format!("fd76ce0c-d8be-4aa6-91ed-{number:012}"),
+            "organization_uuid": "70f0d039-e3d9-427e-b161-4e95dbd9e918", "username": format!("user{number:012}@example.com"),
+        })
+    }
+
+    /// A cache, and what is the same for all its tokens.
+    struct Filled {
+        cache: TokenCache,
+        name: AuthenticatorName,
+        mapping: ClaimMapping,
+        key: KeyIdentity,
+    }
+
+    impl Filled {
+        fn new(limit: u64) -> Self {
+            let path = |name| ClaimPath::parse(name).unwrap();
+            let mapping = ClaimMapping {
+                subject: Some(path("core_user_uuid")),
+                organization: Some(path("organization_uuid")),
+                roles: vec![path("roles")],
+                permissions: vec![path("permissions"), path("scope")],
+                scopes: vec![path("scope")],
+                grants: RolePermissions::default(),
+                null_strings: Arc::default(),
+            };
+            let key = VerificationKey::from_secret(&[7; 32]).unwrap().identity();
+            Self { cache: TokenCache::new(limit), name: AuthenticatorName::new("bifrost"), mapping, key }
+        }
+
+        fn put(&self, number: usize, claims: Value) {
+            let Self { cache, name, mapping, key } = self;
+            let claims = Claims::from_json(claims);
+            let identity = PackedIdentity::new(&mapping.resolve(&claims).unwrap(), &claims);
+            let null_strings = Arc::clone(&mapping.null_strings);
+            let principal = Principal::new(name.clone(), claims, identity, null_strings, AuthMethod::Token);
+            let (by, principal) = (AuthenticatorId(0), Arc::new(principal));
+            cache.put(digest(number), VerifiedJwt { by, key: *key, principal, from: Timestamp::EPOCH });
+        }
+    }
+
+    fn digest(number: usize) -> TokenDigest {
+        TokenDigest(sha256(&[&number.to_be_bytes()]))
+    }
+
+    /// The number of tokens is just below one at which every table is full: a larger table has free places, which take no memory yet.
+    #[test]
+    fn an_entry_is_charged_what_it_allocates() {
+        const TOKENS: usize = 60_000;
+        let kinds: [fn(usize) -> Value; 3] =
+            [bifrost, |_| json!({}), |number| json!({ "roles": vec![number.to_string(); 100] })];
+        for claims in kinds {
+            let filled = Filled::new(1 << 30);
+            let allocated = measure(|| (0..TOKENS).for_each(|number| filled.put(number, claims(number))));
+            let stats = filled.cache.stats();
+            assert_eq!(stats.entries, 60_000);
+            let percent = allocated.bytes_current.unsigned_abs() * 100 / stats.bytes;
+            assert!((80..110).contains(&percent), "{} bytes for {}", stats.bytes, allocated.bytes_current);
+        }
+    }
+
+    #[test]
+    fn a_usual_token_takes_as_much_as_is_said() {
+        let filled = Filled::new(TokenCache::DEFAULT_BYTES);
+        filled.put(1, bifrost(1));
+        assert_eq!(filled.cache.stats().bytes, TokenCache::USUAL_TOKEN_BYTES);
+        let tokens = filled.cache.usual_tokens();
+        assert!(tokens >= 4 * 38_104, "four times as many as with trees of values: {tokens}");
+    }
+
+    #[test]
+    fn the_limit_holds_and_old_tokens_are_evicted() {
+        const LIMIT: u64 = 1 << 20;
+        let filled = Filled::new(LIMIT);
+        for number in 0..10_000 {
+            filled.put(number, bifrost(number));
+        }
+        let stats = filled.cache.stats();
+        assert!(stats.bytes <= LIMIT && stats.bytes > LIMIT * 9 / 10, "{stats:?}");
+        assert!(filled.cache.get(&digest(9_999)).is_some());
     }
 }

@@ -4,7 +4,7 @@ use super::dpop::{self, DpopError, PopContext};
 use super::jwks::ActiveKeys;
 use super::sender_constraint::ConfirmationError;
 use super::{AuthnError, PendingLookup};
-use crate::jose::{Algorithm, Claims, JoseHeader, KeySet, TokenError, UnverifiedToken, unverified_header};
+use crate::jose::{Algorithm, Claims, JoseHeader, JsonRef, KeySet, TokenError, UnverifiedToken, unverified_header};
 use serde_json::Value;
 use std::fmt::Display;
 
@@ -24,14 +24,14 @@ pub(super) fn one_of(expected: impl IntoIterator<Item = impl Display>) -> String
     format!("one of {}", names.join(", "))
 }
 
-pub(super) const fn kind(value: &Value) -> &'static str {
+pub(super) const fn kind(value: &JsonRef<'_>) -> &'static str {
     match value {
-        Value::Null => "`null`",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        JsonRef::Null => "`null`",
+        JsonRef::Bool(_) => "a boolean",
+        JsonRef::Number(_) => "a number",
+        JsonRef::String(_) => "a text",
+        JsonRef::Array(_) => "a list",
+        JsonRef::Object(_) => "an object",
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn issuer<'a>(token: &UnverifiedToken<'_>, configured: impl Iterator<
             let configured: Vec<String> = configured.map(|(issuer, name)| format!("`{issuer}` ({name})")).collect();
             format!("the token's `iss` is {}; configured there: {}", quoted(found), configured.join(", "))
         }
-        Some(found) => not_a_text("iss", found),
+        Some(found) => not_a_text("iss", &found.into()),
     }
 }
 
@@ -105,10 +105,10 @@ pub(super) fn token_type(found: Option<&str>, accepted: &[Box<str>]) -> String {
 
 /// Describes a claim that is not a text.
 pub(super) fn text(claims: &Claims, name: &str) -> String {
-    claims.get(name).map_or_else(|| format!("the token has no `{name}`"), |found| not_a_text(name, found))
+    claims.get(name).map_or_else(|| format!("the token has no `{name}`"), |found| not_a_text(name, &found))
 }
 
-fn not_a_text(name: &str, found: &Value) -> String {
+fn not_a_text(name: &str, found: &JsonRef<'_>) -> String {
     format!("the token's `{name}` is {}, and a text is needed", kind(found))
 }
 
@@ -124,6 +124,6 @@ pub(super) fn sender(error: &ConfirmationError, shown: &PopContext<'_, '_>) -> S
     let expected = format!("the {part} of the request is `{expected}`");
     match dpop::claims(shown.request).as_ref().and_then(|claims| claims.get(name)) {
         None => format!("the proof has no `{name}`; {expected}"),
-        Some(found) => format!("the proof's `{name}` is {}; {expected}", quoted(found)),
+        Some(found) => format!("the proof's `{name}` is {}; {expected}", quoted(&found.to_value())),
     }
 }

@@ -5,7 +5,7 @@ use super::{AuthnError, ClaimError};
 use crate::explain::{Observer, Step};
 use crate::http::request::Peer;
 use crate::jose::Claims;
-use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, Identity, Principal};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, PackedIdentity, Principal, ResolvedIdentity};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -205,7 +205,7 @@ impl MtlsAuthenticator {
         }
         let claims = Claims::from_json(Value::Object(claims));
         let read = self.identity.resolve(&claims).map_err(ClaimError::from)?;
-        let identity = Identity { subject: Some(principal.into()), ..read };
+        let identity = PackedIdentity::new(&ResolvedIdentity { subject: Some(principal), ..read }, &claims);
         let null_strings = Arc::clone(&self.identity.null_strings);
         Ok(Arc::new(Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Certificate)))
     }

@@ -2,7 +2,7 @@
 //! tokens. `revocations` loads the list.
 
 use crate::jose::NumericDate;
-use crate::principal::{Identity, Principal};
+use crate::principal::Principal;
 use crate::time::Timestamp;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -94,14 +94,14 @@ impl RevocationList {
             return Ok(());
         }
         let claims = principal.claims();
-        let Identity { subject, organization, .. } = principal.identity();
+        let identity = principal.identity();
         let token = claims.text("jti").ok().flatten();
         // Rounded down: in doubt, a date with a fraction of a second counts as the earlier one and is revoked.
         let issued = claims.numeric_date("iat").ok().flatten().map(NumericDate::floor);
         let found = [
             (self.tokens.contains(token, issued), RevocationError::Token),
-            (self.subjects.contains(subject.as_deref(), issued), RevocationError::Subject),
-            (self.organizations.contains(organization.as_deref(), issued), RevocationError::Organization),
+            (self.subjects.contains(identity.subject(), issued), RevocationError::Subject),
+            (self.organizations.contains(identity.organization(), issued), RevocationError::Organization),
         ];
         found.into_iter().find(|(revoked, _)| *revoked).map_or(Ok(()), |(_, error)| Err(error))
     }
@@ -135,8 +135,7 @@ impl Revocations {
 #[cfg(test)]
 mod tests {
     use super::{RevocationError, RevocationList};
-    use crate::jose::Claims;
-    use crate::principal::{AuthMethod, AuthenticatorName, Identity, Principal};
+    use crate::principal::{Identity, Principal};
     use crate::time::Timestamp;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -144,13 +143,7 @@ mod tests {
     fn principal(claims: Value, subject: &str, organization: &str) -> Principal {
         let identity =
             Identity { subject: Some(subject.into()), organization: Some(organization.into()), ..Identity::default() };
-        Principal::new(
-            AuthenticatorName::new("a"),
-            Claims::from_json(claims),
-            identity,
-            Arc::default(),
-            AuthMethod::Token,
-        )
+        Principal::of(claims, &identity, Arc::default())
     }
 
     #[test]

@@ -7,7 +7,6 @@ use crate::jose::Claims;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 
 /// The proof of possession that a token requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl SenderConstraint {
 }
 
 fn check_mtls_binding(claims: &Claims, peer: Peer<'_>) -> Result<(), ConfirmationError> {
-    let bound = claims.get("cnf").and_then(|cnf| cnf.get("x5t#S256")).and_then(Value::as_str);
+    let bound = claims.get("cnf").and_then(|cnf| cnf.get("x5t#S256")).and_then(|bound| bound.as_str());
     let bound = bound.ok_or(ConfirmationError::Unbound)?;
     if peer.certificate.is_empty() {
         return Err(ConfirmationError::NoCertificate);

@@ -155,7 +155,7 @@ impl Expression {
             self.with_result(inputs, |value| json(&Value::try_from(value).map_err(|_| EvaluationError::Result)?))?;
         // A condition sees no member that is `null` or counts as none. A claim that is passed on has them all, whichever way it is named.
         let claim = || inputs.principal?.claim(self.claim.as_ref()?);
-        Ok(if value.is_object() || value.is_array() { claim().cloned().unwrap_or(value) } else { value })
+        Ok(if value.is_object() || value.is_array() { claim().map_or(value, |claim| claim.to_value()) } else { value })
     }
 
     /// Returns true if the expression is true.

@@ -117,7 +117,7 @@ impl ModuleAccess {
 
     fn check(&self, method: Method<'_>, principal: &Principal) -> Result<(), ModuleError> {
         let identity = principal.identity();
-        match identity.permission_scope {
+        match identity.permission_scope() {
             PermissionScope::All => return Ok(()),
             PermissionScope::Listed => {}
         }
@@ -125,7 +125,7 @@ impl ModuleAccess {
         let Some(required) = CrudPermissions::of_method(method) else {
             return Err(ModuleError::Method { module: module(), method: method.as_str().into() });
         };
-        let granted = self.of(identity.organization.as_deref());
+        let granted = self.of(identity.organization());
         if granted.contains(required) {
             Ok(())
         } else {
@@ -240,7 +240,7 @@ impl ModuleConstraint<'_, '_> {
         let Self { access: ModuleAccess { module, .. }, other: _, method } = self;
         match authentication {
             Authentication::Authenticated(principal) => {
-                let passed = match principal.identity().permission_scope {
+                let passed = match principal.identity().permission_scope() {
                     PermissionScope::All => {
                         format!("the access list of `{module}`: a role of the caller grants everything")
                     }

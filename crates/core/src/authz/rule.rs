@@ -8,7 +8,7 @@ use super::condition::Condition;
 use super::pattern::PathPattern;
 use crate::http::query::{Query, is_plain};
 use crate::http::request::Request;
-use crate::principal::{AuthenticatorName, Identity, Principal};
+use crate::principal::{AuthenticatorName, IdentityRef, Principal};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::borrow::Borrow;
@@ -167,10 +167,10 @@ impl Entitlements {
     }
 
     /// Returns true if the caller has at least one.
-    fn any(&self, identity: &Identity) -> bool {
+    fn any(&self, identity: IdentityRef<'_>) -> bool {
         self.permissions.iter().any(|one| identity.has_permission(one))
-            || self.roles.iter().any(|one| identity.roles.contains(one))
-            || self.scopes.iter().any(|one| identity.scopes.contains(one))
+            || self.roles.iter().any(|one| identity.roles().contains(one))
+            || self.scopes.iter().any(|one| identity.scopes().contains(one))
     }
 }
 
@@ -192,13 +192,13 @@ impl Requirement {
             return Err(AuthzError::AuthenticatorNotAllowed(principal.authenticator().clone()));
         }
         let identity = principal.identity();
-        if let Some(role) = roles.iter().find(|role| !identity.roles.contains(role)) {
+        if let Some(role) = roles.iter().find(|role| !identity.roles().contains(role)) {
             return Err(AuthzError::RoleMissing(role.clone()));
         }
         if let Some(permission) = permissions.iter().find(|permission| !identity.has_permission(permission)) {
             return Err(AuthzError::PermissionMissing(permission.clone()));
         }
-        if let Some(scope) = scopes.iter().find(|scope| !identity.scopes.contains(scope)) {
+        if let Some(scope) = scopes.iter().find(|scope| !identity.scopes().contains(scope)) {
             return Err(AuthzError::ScopeMissing(scope.clone()));
         }
         if any.is_empty() || any.any(identity) {
@@ -255,7 +255,7 @@ impl TenantSource {
     /// # Errors
     /// [`AuthzError::NoOrganization`], [`AuthzError::OrganizationUnnamed`] or [`AuthzError::OtherOrganization`].
     pub fn check(&self, principal: &Principal, request: &Request<'_>, pattern: &PathPattern) -> Result<(), AuthzError> {
-        let own = principal.identity().organization.as_deref().ok_or(AuthzError::NoOrganization)?;
+        let own = principal.identity().organization().ok_or(AuthzError::NoOrganization)?;
         let is_own = match self {
             Self::Path(name) => {
                 let value = pattern.parameters(&request.path).find(|(known, _)| *known == &**name);

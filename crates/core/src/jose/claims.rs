@@ -5,11 +5,13 @@ use std::fmt;
 use serde_json::{Map, Number, Value};
 
 use super::json::{JsonError, read_object};
+use super::packed::{self, JsonMembers, JsonRef};
+use crate::cache::allocated;
 use crate::time::Timestamp;
 
-/// The claims of one token: a strict JSON object without duplicate names.
-#[derive(Clone, PartialEq)]
-pub struct Claims(Map<String, Value>);
+/// The claims of one token: a strict JSON object without duplicate names, in a compact form.
+#[derive(Clone)]
+pub struct Claims(Box<str>);
 
 /// The reason why a claim is unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +44,8 @@ const LAST_SECOND: u64 = 253_402_300_799;
 const LAST_SECOND_F64: f64 = 253_402_300_799.0;
 
 impl Claims {
-    pub(super) fn new(object: Map<String, Value>) -> Self {
-        Self(object)
+    pub(super) fn new(object: &Map<String, Value>) -> Self {
+        Self(packed::pack(object))
     }
 
     /// Parses an object that is not a token's payload, such as an introspection response, as strictly as one.
@@ -51,43 +53,59 @@ impl Claims {
     /// # Errors
     /// [`JsonError`].
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
-        read_object(text).map(Self)
+        Ok(Self::new(&read_object(text)?))
     }
 
-    /// Removes and returns a member; `None` if it is absent.
-    pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
+    /// Parses an object like [`parse`](Self::parse), and takes this member out of it; `None` if it is absent.
+    ///
+    /// # Errors
+    /// [`JsonError`].
+    pub(crate) fn parse_without(text: &[u8], name: &str) -> Result<(Self, Option<Value>), JsonError> {
+        let mut object = read_object(text)?;
+        let member = object.remove(name);
+        Ok((Self::new(&object), member))
     }
 
     /// Builds claims from JSON that is not a token's payload, such as an API key's entry. A value that is not an object has no claims.
     #[must_use]
     pub fn from_json(value: Value) -> Self {
         match value {
-            Value::Object(members) => Self(members),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Self(Map::new()),
+            Value::Object(members) => Self::new(&members),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Self(Box::default())
+            }
         }
     }
 
-    /// Returns the estimated memory of the claims, in bytes, which limits a cache of them.
+    /// Returns the memory that the claims take on the heap, in bytes, which limits a cache of them.
     pub(crate) fn heap_size(&self) -> usize {
-        self.0.iter().map(|(name, value)| member(name, value)).sum()
+        allocated(self.0.len())
+    }
+
+    /// Returns the compact form, of which the texts of an identity are parts.
+    pub(crate) fn packed(&self) -> &str {
+        &self.0
+    }
+
+    fn members(&self) -> JsonMembers<'_> {
+        packed::members(&self.0)
     }
 
     /// Returns the claim of that exact name at the top level, whatever its type; `null` is a value. `None` if it is absent.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+    pub fn get(&self, name: &str) -> Option<JsonRef<'_>> {
+        self.members().get(name)
     }
 
     /// Returns the claim of that name, with the name as stored here. `None` if it is absent.
     #[must_use]
-    pub fn get_key_value(&self, name: &str) -> Option<(&str, &Value)> {
-        self.0.get_key_value(name).map(|(name, value)| (name.as_str(), value))
+    pub fn get_key_value(&self, name: &str) -> Option<(&str, JsonRef<'_>)> {
+        self.members().find(|(known, _)| *known == name)
     }
 
     /// Returns every claim at the top level.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, JsonRef<'_>)> {
+        self.members()
     }
 
     /// Returns the claim as a string; `None` if it is absent.
@@ -103,7 +121,7 @@ impl Claims {
     /// # Errors
     /// [`ClaimError::NotADate`] for any other JSON type, `null` included, and for numbers before 1970 or after 9999.
     pub fn numeric_date(&self, name: &str) -> Result<Option<NumericDate>, ClaimError> {
-        let read = |value: &Value| value.as_number().and_then(NumericDate::read);
+        let read = |value: JsonRef<'_>| value.as_number().and_then(NumericDate::read);
         self.get(name).map(|value| read(value).ok_or_else(|| ClaimError::NotADate(name.into()))).transpose()
     }
 
@@ -114,36 +132,28 @@ impl Claims {
     pub fn audience(&self) -> Result<Option<Vec<&str>>, ClaimError> {
         let names = match self.get("aud") {
             None => return Ok(None),
-            Some(Value::String(name)) => Some(vec![name.as_str()]),
-            Some(Value::Array(names)) if !names.is_empty() => names.iter().map(Value::as_str).collect(),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => None,
+            Some(JsonRef::String(name)) => Some(vec![name]),
+            Some(JsonRef::Array(names)) => {
+                let names: Option<Vec<&str>> = names.map(|name| name.as_str()).collect();
+                names.filter(|names| !names.is_empty())
+            }
+            Some(JsonRef::Null | JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Object(_)) => None,
         };
         names.map(Some).ok_or_else(|| ClaimError::NotAnAudience("aud".into()))
     }
 }
 
-/// Estimates the memory of one member of an object: its share of the tree's node, its name, and its value.
-fn member(name: &str, value: &Value) -> usize {
-    const SHARE: usize = 112;
-    SHARE.saturating_add(name.len()).saturating_add(size(value))
-}
-
-/// Estimates the memory of a value without its own slot.
-fn size(value: &Value) -> usize {
-    /// An element of a list, and the minimum cost of an allocation.
-    const ELEMENT: usize = size_of::<Value>() + 16;
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len().saturating_add(16),
-        Value::Array(values) => values.iter().map(|value| size(value).saturating_add(ELEMENT)).sum(),
-        Value::Object(members) => members.iter().map(|(name, value)| member(name, value)).sum(),
+/// In any order, as objects are.
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        self.members() == other.members()
     }
 }
 
 impl fmt::Debug for Claims {
     /// Omits names and values: claims are personal data, and logs have other readers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claims").field("members", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("Claims").field("members", &self.members().count()).finish_non_exhaustive()
     }
 }
 
@@ -168,7 +178,7 @@ impl NumericDate {
         self.ceil
     }
 
-    fn read(number: &Number) -> Option<Self> {
+    pub(super) fn read(number: &Number) -> Option<Self> {
         if let Some(seconds) = number.as_u64() {
             let date = (seconds <= LAST_SECOND).then(|| Timestamp::from_secs(seconds))?;
             return Some(Self { floor: date, ceil: date });
@@ -190,12 +200,12 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::{ClaimError, Claims, LAST_SECOND_F64};
+    use super::{ClaimError, Claims, JsonRef, LAST_SECOND_F64};
     use crate::jose::json::read_object;
     use crate::jose::testing::assert_good_messages;
 
     fn claim(name: &str, json: &str) -> Claims {
-        Claims::new(read_object(format!("{{\"{name}\":{json}}}").as_bytes()).unwrap())
+        Claims::new(&read_object(format!("{{\"{name}\":{json}}}").as_bytes()).unwrap())
     }
 
     #[test]
@@ -225,7 +235,7 @@ mod tests {
         assert_eq!((none.get("aud"), none.text("iss")), (None, Ok(None)));
         assert_eq!((none.numeric_date("exp"), none.audience()), (Ok(None), Ok(None)));
 
-        assert_eq!(claim("iss", "null").get("iss"), Some(&json!(null)));
+        assert_eq!(claim("iss", "null").get("iss"), Some(JsonRef::Null));
         assert_eq!(claim("iss", "null").text("iss"), Err(ClaimError::NotText("iss".into())));
         assert_eq!(claim("exp", "null").numeric_date("exp"), Err(ClaimError::NotADate("exp".into())));
         assert_eq!(claim("aud", "null").audience(), Err(ClaimError::NotAnAudience("aud".into())));

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use jsonwebtoken::signature::Verifier as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::Claims;
@@ -25,7 +25,7 @@ pub struct UnverifiedDpopProof<'a> {
     signature: Vec<u8>,
     algorithm: Algorithm,
     key: VerificationKey,
-    claims: Claims,
+    claims: Map<String, Value>,
 }
 
 /// The reason why a proof is rejected. It contains no byte of the proof.
@@ -71,8 +71,7 @@ impl<'a> UnverifiedDpopProof<'a> {
         let claims = read_object(compact.payload()).map_err(|error| TokenError::Json(Part::Payload, error))?;
         let key = VerificationKey::from_jwk(jwk.as_ref().and_then(Value::as_object).ok_or(ProofError::KeyMissing)?)?;
         let (signing_input, signature) = compact.into_signed();
-        let (algorithm, claims) = (header.algorithm(), Claims::new(claims));
-        Ok(Self { signing_input, signature, algorithm, key, claims })
+        Ok(Self { signing_input, signature, algorithm: header.algorithm(), key, claims })
     }
 
     /// Returns the thumbprint of the key (RFC 7638); `None` if it has none.
@@ -89,7 +88,7 @@ impl<'a> UnverifiedDpopProof<'a> {
         let Self { signing_input, signature, algorithm, key, claims } = self;
         let verifier = key.verifier(algorithm).ok_or(ProofError::KeyUnfit)?;
         verifier.verify(signing_input.as_bytes(), &signature).map_err(|_| ProofError::Signature)?;
-        Ok(claims)
+        Ok(Claims::new(&claims))
     }
 }
 

@@ -8,6 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
+use super::packed::JsonRef;
+
 /// The maximum nesting of objects and arrays, the outermost included. Claims of real issuers need four; deeper ones are rejected.
 const MAX_DEPTH: u8 = 32;
 
@@ -76,12 +78,12 @@ pub fn is_beyond_64_bits(number: &Number) -> bool {
 
 /// Returns true if [`is_beyond_64_bits`] of a number anywhere in the value.
 #[must_use]
-pub fn holds_beyond_64_bits(value: &Value) -> bool {
+pub fn holds_beyond_64_bits(value: &JsonRef<'_>) -> bool {
     match value {
-        Value::Null | Value::Bool(_) | Value::String(_) => false,
-        Value::Number(number) => is_beyond_64_bits(number),
-        Value::Array(items) => items.iter().any(holds_beyond_64_bits),
-        Value::Object(members) => members.values().any(holds_beyond_64_bits),
+        JsonRef::Null | JsonRef::Bool(_) | JsonRef::String(_) => false,
+        JsonRef::Number(number) => is_beyond_64_bits(number),
+        JsonRef::Array(items) => items.clone().any(|item| holds_beyond_64_bits(&item)),
+        JsonRef::Object(members) => members.clone().any(|(_, value)| holds_beyond_64_bits(&value)),
     }
 }
 

@@ -151,6 +151,15 @@ pub struct KeySet {
     identities: Vec<KeyIdentity>,
 }
 
+/// Two are equal if they have the same keys, under the same names and for the same algorithms. Their order decides nothing.
+impl PartialEq for KeySet {
+    fn eq(&self, other: &Self) -> bool {
+        self.identities == other.identities
+    }
+}
+
+impl Eq for KeySet {}
+
 /// The reason why keys form no set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {

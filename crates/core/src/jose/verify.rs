@@ -22,7 +22,7 @@ pub struct UnverifiedToken<'a> {
     signing_input: &'a str,
     signature: Vec<u8>,
     header: JoseHeader,
-    claims: Claims,
+    claims: Map<String, Value>,
 }
 
 impl<'a> UnverifiedToken<'a> {
@@ -36,13 +36,13 @@ impl<'a> UnverifiedToken<'a> {
         let header = JoseHeader::from_object(header)?;
         let claims = read_object(compact.payload()).map_err(|error| TokenError::Json(Part::Payload, error))?;
         let (signing_input, signature) = compact.into_signed();
-        Ok(Self { len: token.len(), signing_input, signature, header, claims: Claims::new(claims) })
+        Ok(Self { len: token.len(), signing_input, signature, header, claims })
     }
 
     /// Returns `iss`, which selects keys and proves nothing; `None` if it is absent or not a string.
     #[must_use]
     pub fn claimed_issuer(&self) -> Option<&str> {
-        self.claims.text("iss").ok().flatten()
+        self.claims.get("iss")?.as_str()
     }
 
     /// Returns a claim, which proves nothing; `None` if it is absent.
@@ -54,7 +54,7 @@ impl<'a> UnverifiedToken<'a> {
     /// Returns `iat`, rounded up, which proves nothing; `None` if it is absent or not a date.
     #[must_use]
     pub fn claimed_issue(&self) -> Option<Timestamp> {
-        self.claims.numeric_date("iat").ok().flatten().map(NumericDate::ceil)
+        self.claims.get("iat")?.as_number().and_then(NumericDate::read).map(NumericDate::ceil)
     }
 
     /// Returns the header.
@@ -93,7 +93,7 @@ impl<'a> UnverifiedToken<'a> {
         let mut error = TokenError::KeyUnknown;
         for keys in sets {
             match self.verify_signature(keys, allowed) {
-                Ok(key) => return Ok(VerifiedToken { header: self.header, claims: self.claims, key }),
+                Ok(key) => return Ok(VerifiedToken { header: self.header, claims: Claims::new(&self.claims), key }),
                 Err(found) => error = more_specific(error, found),
             }
         }

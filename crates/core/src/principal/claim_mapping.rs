@@ -1,14 +1,13 @@
-//! The mapping of claims to an [`Identity`]. Rules, revocation and headers must see the same caller, so a claim of another type is
+//! The mapping of claims to an [`Identity`](super::Identity). Rules, revocation and headers must see the same caller, so a claim of another type is
 //! an error and never treated as absent.
 
-use super::{ClaimPath, Identity, NullStrings, PermissionScope, RolePermissions};
-use crate::jose::Claims;
-use serde_json::Value;
+use super::{ClaimPath, NullStrings, PermissionScope, ResolvedIdentity, RolePermissions};
+use crate::jose::{Claims, JsonRef};
 use std::fmt;
 use std::sync::Arc;
 
-/// The claims that form an [`Identity`].
-#[derive(Debug)]
+/// The claims that form an [`Identity`](super::Identity).
+#[derive(Debug, PartialEq, Eq)]
 pub struct ClaimMapping {
     /// The claim of the subject: a text.
     pub subject: Option<ClaimPath>,
@@ -66,14 +65,14 @@ pub struct JsonType(&'static str);
 impl JsonType {
     /// Returns the type of a value.
     #[must_use]
-    pub const fn of(value: &Value) -> Self {
+    pub const fn of(value: &JsonRef<'_>) -> Self {
         Self(match value {
-            Value::Null => "`null`",
-            Value::Bool(_) => "`true` or `false`",
-            Value::Number(_) => "a number",
-            Value::String(_) => "a text",
-            Value::Array(_) => "a list",
-            Value::Object(_) => "an object",
+            JsonRef::Null => "`null`",
+            JsonRef::Bool(_) => "`true` or `false`",
+            JsonRef::Number(_) => "a number",
+            JsonRef::String(_) => "a text",
+            JsonRef::Array(_) => "a list",
+            JsonRef::Object(_) => "an object",
         })
     }
 }
@@ -89,7 +88,7 @@ impl ClaimMapping {
     ///
     /// # Errors
     /// [`IdentityClaimError`] for the first claim of another type.
-    pub fn resolve(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
+    pub fn resolve<'a>(&'a self, claims: &'a Claims) -> Result<ResolvedIdentity<'a>, IdentityClaimError> {
         let mut identity = self.extract(claims)?;
         self.grants.apply(&mut identity);
         Ok(identity)
@@ -99,10 +98,10 @@ impl ClaimMapping {
     ///
     /// # Errors
     /// See [`ClaimMapping::resolve`].
-    pub fn extract(&self, claims: &Claims) -> Result<Identity, IdentityClaimError> {
+    pub fn extract<'a>(&'a self, claims: &'a Claims) -> Result<ResolvedIdentity<'a>, IdentityClaimError> {
         let value = |path: &ClaimPath| match path.obstacle(claims) {
-            Some((parent, other)) if self.null_strings.present(Some(other)).is_some() => {
-                Err(type_error(&parent, ClaimTypeError::NotObject(JsonType::of(other))))
+            Some((parent, other)) if self.null_strings.present(Some(other.clone())).is_some() => {
+                Err(type_error(&parent, ClaimTypeError::NotObject(JsonType::of(&other))))
             }
             Some(_) => Ok(None),
             None => Ok(self.null_strings.present(path.find(claims))),
@@ -111,8 +110,8 @@ impl ClaimMapping {
             let Some(path) = path else { return Ok(None) };
             match value(path)? {
                 None => Ok(None),
-                Some(Value::String(text)) => Ok(Some(Box::from(text.as_str()))),
-                Some(other) => Err(type_error(path, ClaimTypeError::NotText(JsonType::of(other)))),
+                Some(JsonRef::String(text)) => Ok(Some(text)),
+                Some(other) => Err(type_error(path, ClaimTypeError::NotText(JsonType::of(&other)))),
             }
         };
         let (subject, organization) = (text(&self.subject)?, text(&self.organization)?);
@@ -120,26 +119,26 @@ impl ClaimMapping {
         for path in &self.roles {
             let Some(found) = value(path)? else { continue };
             // One text is one role, including its spaces.
-            let one = |text: &str, roles: &mut Vec<Box<str>>| {
+            let one = |text: &'a str, roles: &mut Vec<&'a str>| {
                 if text.is_empty() {
                     return Err(ClaimTypeError::EmptyItem);
                 }
-                roles.push(text.into());
+                roles.push(text);
                 Ok(())
             };
             add(found, &mut roles, one).map_err(|error| type_error(path, error))?;
             break;
         }
         let words = |paths: &[ClaimPath]| {
-            let mut words: Vec<Box<str>> = Vec::new();
+            let mut words: Vec<&'a str> = Vec::new();
             for path in paths {
                 let Some(found) = value(path)? else { continue };
                 // RFC 6749 §3.3 separates with spaces only. Other white space is no part of a word, and readers differ on it.
-                let split = |text: &str, words: &mut Vec<Box<str>>| {
+                let split = |text: &'a str, words: &mut Vec<&'a str>| {
                     if text.contains(|c: char| c != ' ' && (c.is_whitespace() || c.is_control())) {
                         return Err(ClaimTypeError::WhiteSpace);
                     }
-                    words.extend(text.split(' ').filter(|word| !word.is_empty()).map(Box::from));
+                    words.extend(text.split(' ').filter(|word| !word.is_empty()));
                     Ok(())
                 };
                 add(found, &mut words, split).map_err(|error| type_error(path, error))?;
@@ -147,7 +146,14 @@ impl ClaimMapping {
             Ok(words)
         };
         let (permissions, scopes) = (words(&self.permissions)?, words(&self.scopes)?);
-        Ok(Identity { subject, organization, roles, permissions, scopes, permission_scope: PermissionScope::Listed })
+        Ok(ResolvedIdentity {
+            subject,
+            organization,
+            roles,
+            permissions,
+            scopes,
+            permission_scope: PermissionScope::Listed,
+        })
     }
 }
 
@@ -156,25 +162,24 @@ fn type_error(path: &ClaimPath, error: ClaimTypeError) -> IdentityClaimError {
 }
 
 /// Adds the items of a text, split by `of_text`, or of a list of texts.
-fn add(
-    found: &Value,
-    into: &mut Vec<Box<str>>,
-    of_text: impl Fn(&str, &mut Vec<Box<str>>) -> Result<(), ClaimTypeError>,
+fn add<'a>(
+    found: JsonRef<'a>,
+    into: &mut Vec<&'a str>,
+    of_text: impl Fn(&'a str, &mut Vec<&'a str>) -> Result<(), ClaimTypeError>,
 ) -> Result<(), ClaimTypeError> {
     match found {
-        Value::String(text) => of_text(text, into),
-        Value::Array(list) => {
-            into.reserve(list.len());
+        JsonRef::String(text) => of_text(text, into),
+        JsonRef::Array(list) => {
             for item in list {
                 match item {
-                    Value::String(text) if text.is_empty() => return Err(ClaimTypeError::EmptyItem),
-                    Value::String(text) => into.push(text.as_str().into()),
-                    other => return Err(ClaimTypeError::Item(JsonType::of(other))),
+                    JsonRef::String("") => return Err(ClaimTypeError::EmptyItem),
+                    JsonRef::String(text) => into.push(text),
+                    other => return Err(ClaimTypeError::Item(JsonType::of(&other))),
                 }
             }
             Ok(())
         }
-        other => Err(ClaimTypeError::NotTexts(JsonType::of(other))),
+        other => Err(ClaimTypeError::NotTexts(JsonType::of(&other))),
     }
 }
 
@@ -182,7 +187,7 @@ fn add(
 mod tests {
     use super::ClaimMapping;
     use crate::jose::Claims;
-    use crate::principal::{ClaimPath, Identity, NullStrings, PermissionScope, RolePermissions};
+    use crate::principal::{ClaimPath, Identity, NullStrings, PermissionScope, Principal, RolePermissions};
     use serde_json::{Value, json};
     use std::sync::Arc;
 
@@ -197,7 +202,7 @@ mod tests {
             grants: RolePermissions::new([("reader", vec!["read", "list"]), ("root", vec!["*"])]),
             null_strings: Arc::new(NullStrings::new(["None", ""])),
         };
-        mapping.resolve(&Claims::from_json(claims)).map_err(|error| error.to_string())
+        mapping.resolve(&Claims::from_json(claims)).map(Identity::from).map_err(|error| error.to_string())
     }
 
     fn read(claims: Value) -> Identity {
@@ -206,7 +211,10 @@ mod tests {
 
     #[test]
     fn roles_grant_permissions() {
-        let may = |claims: Value, permission: &str| read(claims).has_permission(permission);
+        let may = |claims: Value, permission: &str| {
+            let identity = read(claims.clone());
+            Principal::of(claims, &identity, Arc::default()).identity().has_permission(permission)
+        };
         assert!(may(json!({"roles": ["reader"]}), "list"));
         assert!(!may(json!({"roles": ["reader"]}), "write"));
         assert!(!may(json!({"roles": ["Reader"]}), "list"));
@@ -258,7 +266,8 @@ mod tests {
         for claims in [json!({"roles": 7, "role": "admin"}), json!({"roles": [7], "role": "admin"})] {
             assert!(roles(claims.clone()).unwrap_err().starts_with("the claim `roles` "), "{claims}");
         }
-        assert!(claimed(json!({"role": "root"})).unwrap().has_permission("whatever"), "it grants as `roles` does");
+        let granted = read(json!({"role": "root"})).permission_scope;
+        assert_eq!(granted, PermissionScope::All, "it grants as `roles` does");
     }
 
     /// A claim of another type is an error that names the claim and both types, and never its value.
@@ -301,7 +310,9 @@ mod tests {
             grants: RolePermissions::default(),
             null_strings: Arc::new(NullStrings::new(["None"])),
         };
-        let claimed = |claims: Value| mapping.resolve(&Claims::from_json(claims)).map_err(|error| error.to_string());
+        let claimed = |claims: Value| {
+            mapping.resolve(&Claims::from_json(claims)).map(Identity::from).map_err(|error| error.to_string())
+        };
         for (value, kind) in [
             (json!([{"id": "closed"}]), "a list"),
             (json!("closed"), "a text"),
@@ -358,6 +369,7 @@ mod tests {
             null_strings: Arc::default(),
         };
         assert!(mapping.resolve(&Claims::from_json(json!({"roles": ""}))).is_err());
-        assert_eq!(mapping.resolve(&Claims::from_json(json!({"scope": ""}))), Ok(Identity::default()));
+        let claims = Claims::from_json(json!({"scope": ""}));
+        assert_eq!(mapping.resolve(&claims).map(Identity::from), Ok(Identity::default()));
     }
 }

@@ -1,6 +1,6 @@
 //! The location of a claim, including nested claims.
 
-use crate::jose::Claims;
+use crate::jose::{Claims, JsonRef};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -86,22 +86,22 @@ impl ClaimPath {
 
     /// Returns the value at this path, of any type; `None` if it is missing or a parent is not an object.
     #[must_use]
-    pub fn find<'c>(&self, claims: &'c Claims) -> Option<&'c Value> {
+    pub fn find<'c>(&self, claims: &'c Claims) -> Option<JsonRef<'c>> {
         let (first, rest) = self.0.split_first()?;
-        rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(&**name))
+        rest.iter().try_fold(claims.get(first)?, |value, name| value.get(name))
     }
 
     /// Returns the first parent that is not an object, with its path; `None` if every existing parent is an object.
     #[must_use]
-    pub fn obstacle<'c>(&self, claims: &'c Claims) -> Option<(Self, &'c Value)> {
+    pub fn obstacle<'c>(&self, claims: &'c Claims) -> Option<(Self, JsonRef<'c>)> {
         let (first, rest) = self.0.split_first()?;
         let mut value = claims.get(first)?;
         for (passed, name) in rest.iter().enumerate() {
-            let Value::Object(members) = value else {
+            let JsonRef::Object(members) = value else {
                 let parents = self.0.iter().take(passed.saturating_add(1)).cloned().collect();
                 return Some((Self(parents), value));
             };
-            value = members.get(&**name)?;
+            value = members.get(name)?;
         }
         None
     }
@@ -125,14 +125,15 @@ mod tests {
         let claims = Claims::from_json(json!({
             "sub": "u", "realm_access": {"roles": ["a"], "n": null}, "a.b": 1, "list": [{"x": 1}], "https://example.com/org": "o"
         }));
-        let find = |text: &str| ClaimPath::parse(text).unwrap().find(&claims).cloned();
+        let find = |text: &str| ClaimPath::parse(text).unwrap().find(&claims).map(|value| value.to_value());
         assert_eq!(find("sub"), Some(json!("u")));
         assert_eq!(find("realm_access.roles"), Some(json!(["a"])));
         assert_eq!(find("realm_access.n"), Some(json!(null)));
         for nothing in ["realm_access.other", "sub.x", "list.0", "list.x", "a.b", "x", "Sub"] {
             assert_eq!(find(nothing), None, "{nothing}");
         }
-        let listed = |names: &[&str]| ClaimPath::of(names.iter().copied()).unwrap().find(&claims).cloned();
+        let listed =
+            |names: &[&str]| ClaimPath::of(names.iter().copied()).unwrap().find(&claims).map(|value| value.to_value());
         assert_eq!(listed(&["a.b"]), Some(json!(1)));
         assert_eq!(listed(&["https://example.com/org"]), Some(json!("o")));
     }
@@ -142,7 +143,7 @@ mod tests {
         let claims = Claims::from_json(json!({"a": {"b": [{"c": 1}], "n": null, "o": {}}, "t": "x"}));
         let found = |text: &str| {
             let (path, value) = ClaimPath::parse(text).unwrap().obstacle(&claims)?;
-            Some((path.to_string(), value.clone()))
+            Some((path.to_string(), value.to_value()))
         };
         assert_eq!(found("a.b.c"), Some(("a.b".to_owned(), json!([{"c": 1}]))));
         assert_eq!(found("a.b.c.d"), Some(("a.b".to_owned(), json!([{"c": 1}]))));

@@ -15,13 +15,13 @@ use crate::authz::{Caller, PathPattern, Permit};
 use crate::http::header::{HeaderName, HeaderText, folds_to_same_name};
 use crate::http::path::CanonicalPath;
 use crate::http::request::{HeaderLookup, Request};
+use crate::jose::JsonRef;
 use crate::principal::{ClaimPath, Principal};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 use std::time::Duration;
 
 /// Maximum time by which a correlation may be ahead: the clocks of its issuer and of its reader differ.
@@ -189,10 +189,10 @@ impl Correlation {
             let error = |error| CorrelationError::Claim { claim: claim.to_string().into(), error };
             match principal.claim(claim) {
                 None => Ok(None),
-                Some(Value::String(text)) => CorrelationField::parse(text).map(Some).map_err(error),
-                Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                    Err(error(FieldError::NotText))
-                }
+                Some(JsonRef::String(text)) => CorrelationField::parse(text).map(Some).map_err(error),
+                Some(
+                    JsonRef::Null | JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Array(_) | JsonRef::Object(_),
+                ) => Err(error(FieldError::NotText)),
             }
         };
         let impersonated = match &self.impersonation {

@@ -13,21 +13,22 @@
 
 use crate::http::header::{HeaderText, HeaderTextError};
 use crate::http::percent::{self, INVISIBLE};
-use crate::jose::{holds_beyond_64_bits, is_beyond_64_bits};
+use crate::jose::{JsonRef, holds_beyond_64_bits, is_beyond_64_bits};
+use crate::principal::Texts;
 use percent_encoding::AsciiSet;
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A value to encode.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum FieldValue<'a> {
     /// A text.
     Text(&'a str),
     /// Texts in their order; an empty list is no value.
-    Texts(&'a [Box<str>]),
+    Texts(Texts<'a>),
     /// A claim or a result of an expression, of any type; never `null`.
-    Json(&'a Value),
+    Json(JsonRef<'a>),
 }
 
 impl FieldValue<'_> {
@@ -36,8 +37,8 @@ impl FieldValue<'_> {
     pub fn to_json(self) -> Value {
         match self {
             Self::Text(text) => text.into(),
-            Self::Texts(texts) => texts.iter().map(|text| Value::from(&**text)).collect(),
-            Self::Json(value) => value.clone(),
+            Self::Texts(texts) => texts.map(Value::from).collect(),
+            Self::Json(value) => value.to_value(),
         }
     }
 }
@@ -105,32 +106,30 @@ pub(super) fn encode(
     match (encoding, found) {
         (HeaderEncoding::Json, found) => {
             let text = match found {
-                FieldValue::Text(text) => json(&Value::from(text)),
-                FieldValue::Texts(texts) => json(&texts.iter().map(|text| Value::from(&**text)).collect()),
-                FieldValue::Json(value) if holds_beyond_64_bits(value) => return Err(EncodeError::Number),
-                FieldValue::Json(value) => json(value),
+                FieldValue::Json(value) if holds_beyond_64_bits(&value) => return Err(EncodeError::Number),
+                found => json(&found.to_json()),
             };
             bounded(text.into_bytes(), limit).map(Some)
         }
-        (_, FieldValue::Texts(texts)) => list(texts.iter().map(|text| item(text)), limit),
+        (_, FieldValue::Texts(texts)) => list(texts.map(item), limit),
         (encoding, FieldValue::Text(one)) => text(one, encoding, limit).map(Some),
         (encoding, FieldValue::Json(value)) => match value {
-            Value::String(one) => text(one, encoding, limit).map(Some),
-            Value::Array(values) => list(
-                values.iter().map(|value| match value {
-                    Value::String(text) => item(text),
-                    Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
-                    Value::Number(one) => Ok(number(one)),
-                    Value::Bool(one) => Ok(one.to_string()),
-                    Value::Null | Value::Array(_) | Value::Object(_) => Err(EncodeError::Item),
+            JsonRef::String(one) => text(one, encoding, limit).map(Some),
+            JsonRef::Array(values) => list(
+                values.map(|value| match value {
+                    JsonRef::String(text) => item(text),
+                    JsonRef::Number(one) if is_beyond_64_bits(&one) => Err(EncodeError::Number),
+                    JsonRef::Number(one) => Ok(number(&one)),
+                    JsonRef::Bool(one) => Ok(one.to_string()),
+                    JsonRef::Null | JsonRef::Array(_) | JsonRef::Object(_) => Err(EncodeError::Item),
                 }),
                 limit,
             ),
-            Value::Number(one) if is_beyond_64_bits(one) => Err(EncodeError::Number),
-            Value::Number(one) => bounded(number(one).into_bytes(), limit).map(Some),
-            Value::Bool(one) => bounded(one.to_string().into_bytes(), limit).map(Some),
-            Value::Null => Ok(None),
-            Value::Object(_) => Err(EncodeError::Object),
+            JsonRef::Number(one) if is_beyond_64_bits(&one) => Err(EncodeError::Number),
+            JsonRef::Number(one) => bounded(number(&one).into_bytes(), limit).map(Some),
+            JsonRef::Bool(one) => bounded(one.to_string().into_bytes(), limit).map(Some),
+            JsonRef::Null => Ok(None),
+            JsonRef::Object(_) => Err(EncodeError::Object),
         },
     }
 }
@@ -254,10 +253,13 @@ fn write_json_text(text: &str, into: &mut String) {
 mod tests {
     use super::{EncodeError, FieldValue, HeaderEncoding, MAX_BYTES, encode};
     use crate::http::header::HeaderTextError;
+    use crate::principal::{Identity, Principal};
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
     fn written(value: &Value, encoding: HeaderEncoding) -> Result<Option<String>, EncodeError> {
-        encode(FieldValue::Json(value), encoding, MAX_BYTES).map(|text| text.map(|text| text.as_str().to_owned()))
+        encode(FieldValue::Json(value.into()), encoding, MAX_BYTES)
+            .map(|text| text.map(|text| text.as_str().to_owned()))
     }
 
     #[test]
@@ -340,8 +342,10 @@ mod tests {
     #[test]
     fn what_a_principal_holds_is_a_list_also_when_it_is_one() {
         let texts = |texts: &[&str], encoding| {
-            let texts: Vec<Box<str>> = texts.iter().map(|text| Box::from(*text)).collect();
-            encode(FieldValue::Texts(&texts), encoding, MAX_BYTES).map(|text| text.map(|text| text.as_str().to_owned()))
+            let roles = texts.iter().map(|text| Box::from(*text)).collect();
+            let principal = Principal::of(json!({}), &Identity { roles, ..Identity::default() }, Arc::default());
+            encode(FieldValue::Texts(principal.identity().roles()), encoding, MAX_BYTES)
+                .map(|text| text.map(|text| text.as_str().to_owned()))
         };
         assert_eq!(texts(&["a,b"], HeaderEncoding::Plain), Ok(Some("a%2Cb".to_owned())));
         assert_eq!(texts(&["a", "b c"], HeaderEncoding::Percent), Ok(Some("a,b%20c".to_owned())));

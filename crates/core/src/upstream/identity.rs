@@ -142,7 +142,7 @@ impl IdentityHeader {
                 source.find(inputs.principal).map_or(Ok(None), |found| encode(found, self.encoding, limit))
             }
             HeaderValueSource::Computed(expression) => computed(expression, inputs)?
-                .map_or(Ok(None), |value| encode(FieldValue::Json(&value), self.encoding, limit)),
+                .map_or(Ok(None), |value| encode(FieldValue::Json((&value).into()), self.encoding, limit)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::header_encoding::FieldValue;
 use super::value::{ValueSource, computed};
 use crate::authz::condition::{Expression, Inputs};
-use crate::jose::is_beyond_64_bits;
+use crate::jose::{JsonRef, is_beyond_64_bits};
 use crate::principal::Principal;
 use serde_json::Value;
 
@@ -61,23 +61,24 @@ impl Metadata {
         let known =
             self.known.iter().filter_map(move |(name, source)| Some((&**name, known(source.find(principal)?)?)));
         let computed = self.computed.iter().zip(&computed.0);
-        known.chain(computed.filter_map(|((name, _), value)| Some((&**name, json(value.as_ref()?)?))))
+        known.chain(computed.filter_map(|((name, _), value)| Some((&**name, json(value.as_ref()?.into())?))))
     }
 }
 
 fn known(found: FieldValue<'_>) -> Option<FieldValue<'_>> {
     match found {
         FieldValue::Text(text) => is_loggable(text).then_some(FieldValue::Text(text)),
-        FieldValue::Texts(texts) => (texts.len() <= MAX_VALUES && texts.iter().all(|text| is_loggable(text)))
-            .then_some(FieldValue::Texts(texts)),
+        FieldValue::Texts(texts) => {
+            (texts.clone().count() <= MAX_VALUES && texts.clone().all(is_loggable)).then_some(FieldValue::Texts(texts))
+        }
         FieldValue::Json(value) => json(value),
     }
 }
 
-fn json(value: &Value) -> Option<FieldValue<'_>> {
+fn json(value: JsonRef<'_>) -> Option<FieldValue<'_>> {
     match value {
-        Value::String(text) => is_loggable(text).then_some(FieldValue::Text(text)),
-        value => fits(value, MAX_DEPTH, &mut 0).then_some(FieldValue::Json(value)),
+        JsonRef::String(text) => is_loggable(text).then_some(FieldValue::Text(text)),
+        value => fits(&value, MAX_DEPTH, &mut 0).then_some(FieldValue::Json(value)),
     }
 }
 
@@ -86,18 +87,18 @@ fn is_loggable(text: &str) -> bool {
     text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
 }
 
-fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
+fn fits(value: &JsonRef<'_>, depth: usize, count: &mut usize) -> bool {
     *count = count.saturating_add(1);
     let Some(below) = depth.checked_sub(1) else { return false };
     *count <= MAX_VALUES
         && match value {
-            Value::Null | Value::Bool(_) => true,
+            JsonRef::Null | JsonRef::Bool(_) => true,
             // Rounded: a token could have had another number.
-            Value::Number(number) => !is_beyond_64_bits(number),
-            Value::String(text) => is_loggable(text),
-            Value::Array(items) => items.iter().all(|item| fits(item, below, count)),
-            Value::Object(members) => {
-                members.iter().all(|(name, value)| is_loggable(name) && fits(value, below, count))
+            JsonRef::Number(number) => !is_beyond_64_bits(number),
+            JsonRef::String(text) => is_loggable(text),
+            JsonRef::Array(items) => items.clone().all(|item| fits(&item, below, count)),
+            JsonRef::Object(members) => {
+                members.clone().all(|(name, value)| is_loggable(name) && fits(&value, below, count))
             }
         }
 }
@@ -105,21 +106,14 @@ fn fits(value: &Value, depth: usize, count: &mut usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Computed, FieldValue, MAX_TEXT_BYTES, Metadata};
-    use crate::jose::Claims;
-    use crate::principal::{AuthMethod, AuthenticatorName, ClaimPath, Identity, Principal};
+    use crate::principal::{ClaimPath, Identity, Principal};
     use crate::upstream::{PrincipalField, ValueSource};
     use serde_json::{Value, json};
     use std::sync::Arc;
 
     fn principal(claims: Value) -> Principal {
         let identity = Identity { roles: vec!["a".into(), "b".into()], ..Identity::default() };
-        Principal::new(
-            AuthenticatorName::new("x"),
-            Claims::from_json(claims),
-            identity,
-            Arc::default(),
-            AuthMethod::Token,
-        )
+        Principal::of(claims, &identity, Arc::default())
     }
 
     #[test]
@@ -164,9 +158,8 @@ mod tests {
             [("where", FieldValue::Text("here"))]
         );
         let principal = principal(json!({}));
-        let roles = principal.identity().roles.as_slice();
-        let expected =
-            [("where", FieldValue::Text("here")), ("roles", FieldValue::Texts(roles)), ("via", FieldValue::Text("x"))];
+        let roles = FieldValue::Texts(principal.identity().roles());
+        let expected = [("where", FieldValue::Text("here")), ("roles", roles), ("via", FieldValue::Text("bifrost"))];
         assert_eq!(metadata.entries(Some(&principal), &Computed::NOTHING).collect::<Vec<_>>(), expected);
     }
 }

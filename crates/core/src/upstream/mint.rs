@@ -6,7 +6,7 @@ use super::value::ValueSource;
 use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
 use crate::credential::Scheme;
 use crate::http::header::HeaderText;
-use crate::jose::{SigningError, SigningKey, VerificationKey, holds_beyond_64_bits};
+use crate::jose::{JsonRef, SigningError, SigningKey, VerificationKey, holds_beyond_64_bits};
 use crate::principal::{AuthMethod, AuthenticatorName, JsonType, Principal};
 use crate::time::Timestamp;
 use base64::Engine as _;
@@ -87,7 +87,7 @@ impl MintedClaimError {
         Self { claim: claim.into(), problem: format!("it {}", EncodeError::Number).into() }
     }
 
-    fn kind(claim: &str, found: &Value, expected: &str) -> Self {
+    fn kind(claim: &str, found: &JsonRef<'_>, expected: &str) -> Self {
         let problem = format!("the caller's `{claim}` is {} instead of {expected}", JsonType::of(found));
         Self { claim: claim.into(), problem: problem.into() }
     }
@@ -142,7 +142,7 @@ impl Mint {
         let mut claims = Map::new();
         for (name, source) in &self.claims {
             if let Some(found) = source.find(Some(principal)) {
-                if matches!(found, FieldValue::Json(value) if holds_beyond_64_bits(value)) {
+                if matches!(&found, FieldValue::Json(value) if holds_beyond_64_bits(value)) {
                     return Err(MintedClaimError::number(name));
                 }
                 claims.insert((**name).into(), found.to_json());
@@ -155,9 +155,9 @@ impl Mint {
             several => drop(claims.insert("aud".to_owned(), several.iter().map(|one| &**one).collect())),
         }
         if !self.omits(OmittableClaim::Sub)
-            && let Some(subject) = &principal.identity().subject
+            && let Some(subject) = principal.identity().subject()
         {
-            claims.insert("sub".to_owned(), (**subject).into());
+            claims.insert("sub".to_owned(), subject.into());
         }
         if !self.omits(OmittableClaim::Act)
             && let Some(actor) = actor(principal)?
@@ -210,19 +210,21 @@ fn actor(principal: &Principal) -> Result<Option<Value>, MintedClaimError> {
     let present = |name| claims.get(name).and_then(|value| principal.present(value));
     match present("act") {
         None => {}
-        Some(actor @ Value::Object(_)) if holds_beyond_64_bits(actor) => return Err(MintedClaimError::number("act")),
-        Some(actor @ Value::Object(_)) => return Ok(Some(actor.clone())),
-        Some(other) => return Err(MintedClaimError::kind("act", other, "an object")),
+        Some(actor @ JsonRef::Object(_)) if holds_beyond_64_bits(&actor) => {
+            return Err(MintedClaimError::number("act"));
+        }
+        Some(actor @ JsonRef::Object(_)) => return Ok(Some(actor.to_value())),
+        Some(other) => return Err(MintedClaimError::kind("act", &other, "an object")),
     }
     let mut client = None;
     for name in ["azp", "client_id"] {
         match present(name) {
             None => {}
-            Some(Value::String(text)) => client = client.or(Some(text.as_str())),
-            Some(other) => return Err(MintedClaimError::kind(name, other, "a text")),
+            Some(JsonRef::String(text)) => client = client.or(Some(text)),
+            Some(other) => return Err(MintedClaimError::kind(name, &other, "a text")),
         }
     }
-    let subject = principal.identity().subject.as_deref();
+    let subject = principal.identity().subject();
     let client = client.filter(|client| !client.is_empty() && subject != Some(client));
     Ok(client.map(|client| json!({ "sub": client })))
 }

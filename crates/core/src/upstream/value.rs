@@ -2,7 +2,7 @@
 
 use super::header_encoding::{EncodeError, FieldValue};
 use crate::authz::condition::{EvaluationError, Expression, Inputs};
-use crate::principal::{ClaimPath, Identity, Principal};
+use crate::principal::{ClaimPath, Principal, Texts};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -73,16 +73,16 @@ pub(super) fn computed(expression: &Expression, inputs: &Inputs<'_>) -> Result<O
 }
 
 impl PrincipalField {
-    fn find(self, principal: &Principal) -> Option<FieldValue<'_>> {
-        let Identity { subject, organization, roles, permissions, scopes, permission_scope: _ } = principal.identity();
-        let texts = |list| Some(FieldValue::Texts(list)).filter(|_| !list.is_empty());
+    fn find<'a>(self, principal: &'a Principal) -> Option<FieldValue<'a>> {
+        let identity = principal.identity();
+        let texts = |list: Texts<'a>| (!list.is_empty()).then_some(FieldValue::Texts(list));
         match self {
-            Self::Subject => subject.as_deref().map(FieldValue::Text),
-            Self::Organization => organization.as_deref().map(FieldValue::Text),
-            Self::FirstRole => roles.first().map(|role| FieldValue::Text(role)),
-            Self::Roles => texts(roles),
-            Self::Permissions => texts(permissions),
-            Self::Scopes => texts(scopes),
+            Self::Subject => identity.subject().map(FieldValue::Text),
+            Self::Organization => identity.organization().map(FieldValue::Text),
+            Self::FirstRole => identity.roles().next().map(FieldValue::Text),
+            Self::Roles => texts(identity.roles()),
+            Self::Permissions => texts(identity.permissions()),
+            Self::Scopes => texts(identity.scopes()),
             Self::Authenticator => Some(FieldValue::Text(principal.authenticator().as_str())),
         }
     }

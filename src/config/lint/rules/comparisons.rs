@@ -22,7 +22,14 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
         let is_read = |name: &&str| ["'", "\""].iter().any(|q| when.contains(&format!("headers[{q}{name}{q}]")));
         if let Some(name) = CLIENT_ADDRESS_HEADERS.into_iter().find(is_read) {
             let message = format!("clients can write `{name}` themselves, so the condition can't rely on it");
-            let help = "restrict client addresses in Envoy, with its RBAC filter; or see that Envoy overwrites the header in every request";
+            let help = match &document.server.http {
+                None => {
+                    "restrict client addresses in Envoy, with its RBAC filter; or see that Envoy overwrites the header in every request"
+                }
+                Some(_) => {
+                    "restrict client addresses in the proxy; or see that the proxy overwrites the header in every request, also in its check"
+                }
+            };
             diagnostics.add(at, Issue::warning("client-address-header", message, help));
         }
     }

@@ -9,7 +9,7 @@ use crate::credential::{AuthenticatorId, RawToken};
 use crate::explain::{Observer, Step};
 use crate::http::request::Request;
 use crate::jose::Claims;
-use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, Identity, Principal};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, Identity, PackedIdentity, Principal};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -111,11 +111,12 @@ impl RegisteredAuthenticator {
         }
         // As with tokens: the claims that identify the caller have the type that rules and revocations expect.
         let read = claims.text("jti").map_err(ClaimError::from).map(|_| ());
-        let read = read.and_then(|()| self.identity.resolve(&claims).map_err(ClaimError::from));
+        let read = read.and_then(|()| self.identity.resolve(&claims).map(Identity::from).map_err(ClaimError::from));
         if read.is_err() {
             observer.step(|| Step::of("identity claim", &read, ""));
         }
         let identity = self.identity(&claims, read?)?;
+        let identity = PackedIdentity::new(&identity.as_resolved(), &claims);
         let null_strings = Arc::clone(&self.identity.null_strings);
         let principal = Principal::new(self.name.clone(), claims, identity, null_strings, AuthMethod::Token);
         Ok(Arc::new(principal.until(expires)))
@@ -132,7 +133,7 @@ impl RegisteredAuthenticator {
         match &self.kind {
             CustomKind::Immediate(inner) => {
                 let claims = catch(|| inner.authenticate(token.as_str(), request, now))??;
-                let claims = Arc::new(Claims::from_json(Value::Object(claims)));
+                let claims = Claims::from_json(Value::Object(claims));
                 Ok(Accepted { claims, expires: Timestamp::NEVER })
             }
             CustomKind::Waiting(waiting) => {

@@ -11,7 +11,6 @@ use serde_json::Value;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -138,7 +137,7 @@ impl WaitingAuthenticator {
         .await?;
         let (answer, reuse) = match answer {
             Ok(CustomClaims { claims, expires, reuse }) => {
-                let claims = Arc::new(Claims::from_json(Value::Object(claims)));
+                let claims = Claims::from_json(Value::Object(claims));
                 (CustomAnswer(Ok(Accepted { claims, expires })), reuse)
             }
             Err(CustomDenial { error, reuse }) => (CustomAnswer(Err(error)), reuse),
@@ -158,7 +157,7 @@ pub struct CustomAnswer(pub(super) Result<Accepted, CustomError>);
 /// An accepted credential.
 #[derive(Debug, Clone)]
 pub(super) struct Accepted {
-    pub(super) claims: Arc<Claims>,
+    pub(super) claims: Claims,
     pub(super) expires: Timestamp,
 }
 

@@ -2,8 +2,7 @@ use super::{DpopError, DpopPolicy, PopContext, ReplayCache, ReplayError, ReplayM
 use crate::credential::{AuthenticatorId, CredentialExtractor, Scheme};
 use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
-use crate::jose::Claims;
-use crate::principal::{AuthMethod, AuthenticatorName, Identity, Principal};
+use crate::principal::{Identity, Principal};
 use crate::time::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
@@ -25,9 +24,7 @@ fn shown(bound: &str, target: &str, now: u64, replay_cache: &ReplayCache) -> Res
     let header = HeaderName::parse("authorization").unwrap();
     places.add_schemes(&header, &[Scheme::parse("DPoP").unwrap()], AuthenticatorId(0)).unwrap();
     let token = places.find(&request).unwrap().unwrap().token;
-    let claims = Claims::from_json(json!({ "cnf": { "jkt": bound } }));
-    let (name, absent) = (AuthenticatorName::new("a"), Arc::default());
-    let principal = &Principal::new(name, claims, Identity::default(), absent, AuthMethod::Token);
+    let principal = &Principal::of(json!({ "cnf": { "jkt": bound } }), &Identity::default(), Arc::default());
     let window = DpopPolicy { lifetime: Duration::from_secs(60), leeway: Duration::ZERO };
     let (now, replay_mode) = (Timestamp::from_secs(now), ReplayMode::Record);
     window.check(&PopContext { request: &request, token, principal, now, replay_cache, replay_mode })

@@ -3,7 +3,6 @@
 use crate::jose::{Claims, JsonError, NumericDate};
 use crate::time::Timestamp;
 use serde_json::Value;
-use std::sync::Arc;
 
 /// An introspection response.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +17,7 @@ pub enum IntrospectionResponse {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveToken {
     /// The members of the response without `active`.
-    pub claims: Arc<Claims>,
+    pub claims: Claims,
     /// Its `exp`; `Timestamp::NEVER` if that is missing or unreadable.
     pub(super) expires: Timestamp,
 }
@@ -41,12 +40,12 @@ impl IntrospectionResponse {
     /// [`IntrospectionResponseError`], also if `active` is missing or anything but `true` or `false`. Such a server does not follow RFC
     /// 7662, so the response means neither active nor inactive.
     pub fn parse(body: &[u8]) -> Result<Self, IntrospectionResponseError> {
-        let mut claims = Claims::parse(body).map_err(IntrospectionResponseError::Json)?;
-        match claims.remove("active") {
+        let (claims, active) = Claims::parse_without(body, "active").map_err(IntrospectionResponseError::Json)?;
+        match active {
             Some(Value::Bool(true)) => {
                 let expires = claims.numeric_date("exp").ok().flatten();
                 let expires = expires.map_or(Timestamp::NEVER, NumericDate::floor);
-                Ok(Self::Active(ActiveToken { claims: Arc::new(claims), expires }))
+                Ok(Self::Active(ActiveToken { claims, expires }))
             }
             Some(Value::Bool(false)) => Ok(Self::Inactive),
             Some(Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) | None => {

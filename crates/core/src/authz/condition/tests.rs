@@ -8,8 +8,7 @@ mod table;
 use super::{CallerPresence, Condition, Env, EvaluationError, Expression, ExpressionError, Inputs};
 use crate::authz::{AuthzError, PathPattern};
 use crate::http::request::{Context, Field, Headers, Request};
-use crate::jose::Claims;
-use crate::principal::{AuthMethod, AuthenticatorName, Identity, NullStrings, PermissionScope, Principal};
+use crate::principal::{Identity, NullStrings, PermissionScope, Principal};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -42,7 +41,7 @@ pub(super) fn principal() -> Principal {
         permission_scope: PermissionScope::All,
     };
     let absent = Arc::new(NullStrings::new(["None", ""]));
-    Principal::new(AuthenticatorName::new("bifrost"), Claims::from_json(claims), identity, absent, AuthMethod::Token)
+    Principal::of(claims, &identity, absent)
 }
 
 /// Calls a function with the inputs of these tests, with or without a caller.

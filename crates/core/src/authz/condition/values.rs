@@ -7,8 +7,8 @@ use super::references::{Names, References};
 use crate::authz::pattern::{AmbiguousPath, PathPattern};
 use crate::http::query::Query;
 use crate::http::request::{HeaderLookup, Request};
-use crate::jose::is_beyond_64_bits;
-use crate::principal::Principal;
+use crate::jose::{JsonRef, is_beyond_64_bits};
+use crate::principal::{Principal, Texts};
 use crate::time::Timestamp;
 use cel::Context;
 use cel::common::types::{
@@ -16,7 +16,6 @@ use cel::common::types::{
 };
 use cel::common::value::Val;
 use chrono::DateTime;
-use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -201,7 +200,7 @@ fn query<'v>(names: &Names, request: &Request<'v>) -> Result<Boxed<'v>, Evaluati
 fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'v>, EvaluationError> {
     let mut members = Members::default();
     if let Some(principal) = principal {
-        let mut add = |name: &'v str, value: &'v Value| {
+        let mut add = |name: &'v str, value: JsonRef<'v>| {
             if let Some(value) = principal.present(value) {
                 members.add(name, json(value, principal)?);
             }
@@ -227,27 +226,27 @@ fn claims<'v>(names: &Names, principal: Option<&'v Principal>) -> Result<Boxed<'
 ///
 /// `None` if the claim holds a number that represents more than one number of a token, because different numbers would compare as
 /// equal.
-fn json<'v>(value: &'v Value, principal: &Principal) -> Option<Boxed<'v>> {
+fn json<'v>(value: JsonRef<'v>, principal: &Principal) -> Option<Boxed<'v>> {
     Some(match value {
-        Value::Null => Box::new(CelNull),
-        Value::Bool(value) => Box::new(CelBool::from(*value)),
-        Value::Number(number) if is_beyond_64_bits(number) => return None,
-        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        JsonRef::Null => Box::new(CelNull),
+        JsonRef::Bool(value) => Box::new(CelBool::from(value)),
+        JsonRef::Number(number) if is_beyond_64_bits(&number) => return None,
+        JsonRef::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(value), _, _) => Box::new(CelInt::from(value)),
             (None, Some(value), _) => Box::new(CelUInt::from(value)),
             (None, None, Some(value)) => Box::new(CelDouble::from(value)),
             (None, None, None) => Box::new(CelNull),
         },
-        Value::String(value) => text(value),
-        Value::Array(list) => {
-            let list: Option<Vec<Boxed<'v>>> = list.iter().map(|value| json(value, principal)).collect();
+        JsonRef::String(value) => text(value),
+        JsonRef::Array(list) => {
+            let list: Option<Vec<Boxed<'v>>> = list.map(|value| json(value, principal)).collect();
             Box::new(CelList::from(list?))
         }
-        Value::Object(object) => {
+        JsonRef::Object(object) => {
             let mut members = Members::default();
             for (name, value) in object {
                 if let Some(value) = principal.present(value) {
-                    members.add(name.as_str(), json(value, principal)?);
+                    members.add(name, json(value, principal)?);
                 }
             }
             members.boxed()
@@ -259,8 +258,8 @@ fn principal<'v>(names: &Names, principal: Option<&'v Principal>) -> Boxed<'v> {
     let mut members = Members::default();
     if let Some(principal) = principal {
         let identity = principal.identity();
-        let list = |texts: &'v [Box<str>]| -> Boxed<'v> {
-            let texts: Vec<Boxed<'v>> = texts.iter().map(|one| text(one)).collect();
+        let list = |texts: Texts<'v>| -> Boxed<'v> {
+            let texts: Vec<Boxed<'v>> = texts.map(text).collect();
             Box::new(CelList::from(texts))
         };
         let mut add = |name: &'static str, value: &dyn Fn() -> Option<Boxed<'v>>| {
@@ -268,11 +267,11 @@ fn principal<'v>(names: &Names, principal: Option<&'v Principal>) -> Boxed<'v> {
                 members.add(name, value);
             }
         };
-        add("subject", &|| identity.subject.as_deref().map(text));
-        add("organization", &|| identity.organization.as_deref().map(text));
-        add("roles", &|| Some(list(&identity.roles)));
-        add("permissions", &|| Some(list(&identity.permissions)));
-        add("scopes", &|| Some(list(&identity.scopes)));
+        add("subject", &|| identity.subject().map(text));
+        add("organization", &|| identity.organization().map(text));
+        add("roles", &|| Some(list(identity.roles())));
+        add("permissions", &|| Some(list(identity.permissions())));
+        add("scopes", &|| Some(list(identity.scopes())));
         add("authenticator", &|| Some(text(principal.authenticator().as_str())));
     }
     members.boxed()

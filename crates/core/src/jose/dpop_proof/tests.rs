@@ -8,7 +8,7 @@ const EXAMPLE: &str = include_str!("../../../../../tests/data/sender/rfc9449.txt
 
 fn claims(proof: &str) -> Result<Value, ProofError> {
     let claims = UnverifiedDpopProof::parse(proof)?.verify()?;
-    Ok(claims.get("jti").cloned().unwrap_or_default())
+    Ok(claims.get("jti").map(|id| id.to_value()).unwrap_or_default())
 }
 
 /// Returns the public half of a key on a curve, as a JWK.

@@ -50,7 +50,7 @@ fn a_good_token_gives_its_header_and_claims() {
     let verified = unverified.verify(&ISSUER.key_set(), &[Algorithm::Rs256]).unwrap();
     assert_eq!(verified.header(), &header);
     assert_eq!(verified.claims().text("username"), Ok(Some("admin")));
-    assert_eq!(verified.into_claims().get("exp"), Some(&json!(1_560_604_976)));
+    assert_eq!(verified.into_claims().get("exp"), Some((&json!(1_560_604_976)).into()));
 }
 
 #[test]

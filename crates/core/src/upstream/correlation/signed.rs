@@ -2,12 +2,12 @@
 //!
 //! The fields of the signed text are joined by `|` without escaping, so none may contain one.
 
-use crate::jose::{Claims, JsonError, KeyError, holds_pem};
+use crate::jose::{Claims, JsonError, JsonRef, KeyError, holds_pem};
 use crate::time::Timestamp;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Number, json};
 use std::fmt::{self, Write};
 
 /// The names of the members, in the order in which they are written.
@@ -260,9 +260,9 @@ impl IdentityCorrelation {
     pub fn from_json(text: &[u8]) -> Result<Self, ReadError> {
         let members = Claims::parse(text)?;
         let member = |name: &'static str| match members.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str())),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            None | Some(JsonRef::Null) => Ok(None),
+            Some(JsonRef::String(text)) => Ok(Some(text)),
+            Some(JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Array(_) | JsonRef::Object(_)) => {
                 Err(ReadError::Part { member: name, error: FieldError::NotText })
             }
         };
@@ -273,7 +273,7 @@ impl IdentityCorrelation {
         };
         let issued_at = match members.get(ISSUED_AT) {
             None => return Err(ReadError::Missing(ISSUED_AT)),
-            Some(value) => value.as_u64().ok_or(ReadError::IssuedAt)?,
+            Some(value) => value.as_number().and_then(Number::as_u64).ok_or(ReadError::IssuedAt)?,
         };
         if members.get(USERNAME).is_none() {
             return Err(ReadError::Missing(USERNAME));

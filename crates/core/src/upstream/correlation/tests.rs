@@ -7,8 +7,8 @@ use super::{
 use crate::authz::PathPattern;
 use crate::http::header::HeaderName;
 use crate::http::request::{Body, Field, Headers, Request};
-use crate::jose::{Claims, JsonError};
-use crate::principal::{AuthMethod, AuthenticatorName, ClaimPath, Identity, Principal};
+use crate::jose::JsonError;
+use crate::principal::{ClaimPath, Identity, Principal};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -114,8 +114,7 @@ fn what_is_no_correlation_is_not_read() {
 fn principal(claims: Value, permissions: &[&str]) -> Principal {
     let permissions = permissions.iter().map(|one| Box::from(*one)).collect();
     let identity = Identity { permissions, ..Identity::default() };
-    let name = AuthenticatorName::new("test");
-    Principal::new(name, Claims::from_json(claims), identity, std::sync::Arc::default(), AuthMethod::Token)
+    Principal::of(claims, &identity, std::sync::Arc::default())
 }
 
 fn configured(source: ImpersonationSource) -> Correlation {

@@ -80,7 +80,7 @@ fn agreed(signer: &Signer, token: &str) -> bool {
     assert_eq!(JoseHeader::try_from(&theirs.header).as_ref(), Ok(verified.header()), "{token}");
     let ours = verified.into_claims();
     for (name, value) in theirs.claims.as_object().unwrap() {
-        assert_eq!(ours.get(name), Some(value), "{token}");
+        assert_eq!(ours.get(name), Some(value.into()), "{token}");
     }
     true
 }
