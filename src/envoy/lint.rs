@@ -11,12 +11,14 @@ mod ext_authz;
 mod fields;
 mod filters;
 mod finding;
+mod headers;
 mod listener;
 mod matcher;
 mod model;
 mod mutations;
 mod owner;
 mod routes;
+mod service;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -39,7 +41,11 @@ pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A document of YAML or JSON.
 #[derive(Debug)]
-pub struct Document(Node);
+pub struct Document {
+    root: Node,
+    /// True for `{}`: a dump of the parts of one kind that has none.
+    is_empty_dump: bool,
+}
 
 /// The reason why a document can't be checked.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +68,8 @@ impl Document {
     /// [`LintError::Syntax`].
     pub fn parse(origin: &str, text: &str) -> Result<Self, LintError> {
         let node = Node::read(origin, text, Bounds::ENVOY);
-        Ok(Self(node.map_err(|error| LintError::Syntax(error.place.to_string(), error.message))?))
+        let root = node.map_err(|error| LintError::Syntax(error.place.to_string(), error.message))?;
+        Ok(Self { root, is_empty_dump: text.trim() == "{}" })
     }
 }
 
@@ -93,9 +100,9 @@ pub fn lint(documents: &[Document], settings: Option<&Settings<'_>>, scope: &Sco
     let findings = Findings::default();
     {
         let mut model = Model::default();
-        for document in documents {
-            let root = At::root(&document.0, &findings);
-            model.add(&root).map_err(|error| LintError::NotEnvoy(document.0.place.origin.to_string(), error))?;
+        for Document { root, is_empty_dump: _ } in documents.iter().filter(|document| !document.is_empty_dump) {
+            let at = At::root(root, &findings);
+            model.add(&at).map_err(|error| LintError::NotEnvoy(root.place.origin.to_string(), error))?;
         }
         for name in only {
             if !model.listeners.iter().any(|listener| listener.text("name") == Some(name)) {
@@ -111,7 +118,7 @@ pub fn lint(documents: &[Document], settings: Option<&Settings<'_>>, scope: &Sco
         let context = Context { model: &model, settings, modgud: modgud.as_ref(), names: Names::of(settings) };
         let managers: usize = model.listeners.iter().map(|listener| listener::check(&context, listener)).sum();
         if let Some(first) = documents.first().filter(|_| managers == 0) {
-            At::root(&first.0, &findings).report(Code::NoListener, "no listener serves HTTP");
+            At::root(&first.root, &findings).report(Code::NoListener, "no listener serves HTTP");
         }
     }
     let needs_config = |code: &&Code| settings.is_none() && code.needs_config();

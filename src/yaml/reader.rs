@@ -19,15 +19,19 @@ pub(crate) struct Bounds {
     values: usize,
     /// The kind of document, for messages.
     kind: &'static str,
+    /// True to read as Envoy does (yaml-cpp): `yes` and `on` are booleans, and a member whose key has the tag `!ignore` is none.
+    as_envoy: bool,
 }
 
 impl Bounds {
     /// The limits of a configuration: far above any configuration, far below harm.
-    pub(crate) const CONFIGURATION: Self = Self { depth: 32, values: 500_000, kind: "a configuration" };
+    pub(crate) const CONFIGURATION: Self =
+        Self { depth: 32, values: 500_000, kind: "a configuration", as_envoy: false };
     /// The limits of a description of an API (OpenAPI). The largest public ones hold half a million values, 21 levels deep.
-    pub(crate) const API: Self = Self { depth: 64, values: 1_000_000, kind: "an API description" };
+    pub(crate) const API: Self = Self { depth: 64, values: 1_000_000, kind: "an API description", as_envoy: false };
     /// The limits of Envoy's configuration. Its messages are nested some 20 levels deep; a dump of ten thousand routes has half a million values.
-    pub(crate) const ENVOY: Self = Self { depth: 64, values: 1_000_000, kind: "a configuration of Envoy" };
+    pub(crate) const ENVOY: Self =
+        Self { depth: 64, values: 1_000_000, kind: "a configuration of Envoy", as_envoy: true };
 }
 
 fn options(bounds: Bounds) -> Options {
@@ -43,7 +47,7 @@ fn options(bounds: Bounds) -> Options {
     options.budget = Some(budget);
     options.alias_limits.max_total_replayed_events = MAX_REPLAYED;
     // In YAML 1.2, `y`, `no` and `on` are words.
-    options.strict_booleans = true;
+    options.strict_booleans = !bounds.as_envoy;
     options
 }
 
@@ -92,7 +96,7 @@ impl Node {
             SyntaxError { place: Location { origin: Arc::clone(&origin), position }, message: message(&error, bounds) }
         })?;
         let lines: Vec<&str> = text.lines().collect();
-        Ok(raw.located(&origin, &lines))
+        Ok(raw.located(&origin, &lines, bounds))
     }
 }
 
@@ -106,7 +110,7 @@ enum RawValue {
 }
 
 impl Raw {
-    fn located(self, origin: &Arc<str>, lines: &[&str]) -> Node {
+    fn located(self, origin: &Arc<str>, lines: &[&str], bounds: Bounds) -> Node {
         let place = |at: serde_saphyr::Location| Location {
             origin: Arc::clone(origin),
             position: (at.line() > 0).then_some((at.line(), at.column())),
@@ -118,16 +122,18 @@ impl Raw {
             }
             RawValue::Plain(value) => value,
             RawValue::List(items) => {
-                let item = |(index, raw): (usize, Self)| Element { index, node: raw.located(origin, lines) };
+                let item = |(index, raw): (usize, Self)| Element { index, node: raw.located(origin, lines, bounds) };
                 Value::List(items.into_iter().enumerate().map(item).collect())
             }
             RawValue::Map(entries) => {
                 let entry = |(key, raw): (Spanned<String>, Self)| Member {
                     key_place: place(key.referenced),
                     key: key.value,
-                    node: raw.located(origin, lines),
+                    node: raw.located(origin, lines, bounds),
                 };
-                Value::Map(entries.into_iter().map(entry).collect())
+                let is_read =
+                    |(key, _): &(Spanned<String>, Self)| !bounds.as_envoy || !is_ignored(key.referenced, lines);
+                Value::Map(entries.into_iter().filter(is_read).map(entry).collect())
             }
         };
         Node { place: place(referenced), value }
@@ -136,6 +142,21 @@ impl Raw {
 
 fn number(value: serde_json::Number) -> Number {
     Number { value, written: None }
+}
+
+/// Returns true if the key at this location has the tag `!ignore`. A tag is before its key on the same line, or at its location.
+fn is_ignored(at: serde_saphyr::Location, lines: &[&str]) -> bool {
+    const TAGS: [&str; 2] = ["!ignore", "!<!ignore>"];
+    let line = usize::try_from(at.line()).ok().and_then(|line| lines.get(line.checked_sub(1)?));
+    let (Some(line), Ok(column)) = (line, usize::try_from(at.column())) else { return false };
+    let start = line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(start, _)| start);
+    let (before, after) = line.split_at_checked(start).unwrap_or((line, ""));
+    // Tag and anchor precede a key in either order.
+    let is_property = |word: &&str| word.starts_with(['!', '&']);
+    let own = after.split_whitespace().take_while(is_property);
+    let words = before.split(|letter: char| letter.is_whitespace() || matches!(letter, '{' | ','));
+    let words = words.rev().filter(|word| !word.is_empty()).take_while(is_property);
+    words.chain(own).any(|word| TAGS.contains(&word))
 }
 
 /// Returns the text of a number at this location; `None` if something else is there, such as an alias.

@@ -1,5 +1,6 @@
 //! `modgud envoy lint`: it finds each variant of what `modgud envoy` writes, and a real Envoy shows what the variant does.
 
+mod by_hand;
 mod files;
 mod hostile;
 mod page;

@@ -14,7 +14,7 @@ const DEFAULT: Duration = Duration::from_millis(200);
 const DEFAULT_REQUESTS: u64 = 1_024;
 
 /// The settings of HTTP to a cluster.
-const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+pub(super) const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /// Checks the call. Returns the name of the cluster.
 pub(super) fn check<'n>(context: &Context<'_, 'n>, filter: &At<'n>) -> Option<&'n str> {

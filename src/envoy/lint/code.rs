@@ -113,8 +113,8 @@ codes! {
         "the route has other spellings of the path than modgud's rules";
         "remove `case_sensitive: false`; for a service that ignores case set `case: fold` in `modules`"
     ClusterByHeader "cluster-by-header" Hole:
-        "the client chooses the service by a header, and modgud decides by the path";
-        "write `cluster`"
+        "the client chooses the service, its host or its path by a header, and modgud decides without it";
+        "remove it, and write a fixed value, such as `cluster`"
     HeadersWithheld "headers-withheld" Hole:
         "modgud does not see headers that it must remove, or that a rule reads, so a denied request is allowed";
         "remove it; withhold cookies only, by `disallowed_headers`"
@@ -125,7 +125,7 @@ codes! {
         "Envoy skips what these rules forbid, and the client's own header reaches the service";
         "copy `decoder_header_mutation_rules` from `modgud envoy`"
     IdentityOverwritten "identity-overwritten" Hole (config):
-        "Envoy writes this identity header after modgud, from the request";
+        "Envoy writes this header after modgud, so the service takes another caller or another request for the one that modgud decided on";
         "remove it; name the header in `upstream.headers` of modgud's configuration"
     ForwardedProto "forwarded-proto" Hole (left_out):
         "the client writes `x-forwarded-proto`, so rules that read `request.scheme` believe it";
@@ -145,6 +145,9 @@ codes! {
     MutationsLost "mutations-lost" Breaks:
         "Envoy skips what these rules forbid, so the service does not get what modgud writes";
         "copy `decoder_header_mutation_rules` from `modgud envoy`"
+    IdentityRemoved "identity-removed" Breaks (config):
+        "Envoy removes this identity header after modgud, so the service does not get what modgud writes";
+        "remove it"
     NoService "no-service" Breaks (left_out):
         "Envoy ends at the first request";
         "write `grpc_service` with modgud's cluster"

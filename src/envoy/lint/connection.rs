@@ -4,9 +4,9 @@ use super::Context;
 use super::code::Code;
 use super::early::EarlyRemoval;
 use super::filters::{Chain, Coverage};
-use super::routes::{Routes, Target};
+use super::routes::{Route, Routes, Target};
 use super::view::At;
-use super::{ext_authz, fields};
+use super::{ext_authz, fields, service};
 use crate::diagnostic::Quoted;
 use modgud_core::http::request::SchemeSource;
 
@@ -28,6 +28,16 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_certifi
             continue;
         }
         let own = Chain::of(context, &filters_of);
+        for route in routes.forwarding.iter().filter(|route| route.target(context) != Target::AdminFigures) {
+            match own.coverage(route) {
+                Coverage::Checked => route.check(context, &own),
+                Coverage::Disabled(at) => {
+                    is_bypassed = true;
+                    report_disabled(&at, route);
+                }
+                Coverage::Missing => {}
+            }
+        }
         if own.checks.is_empty() && !own.may_hide_checks && forwards {
             let kind = upgrade.text("upgrade_type").unwrap_or_default();
             is_bypassed = true;
@@ -41,7 +51,10 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_certifi
     if checks.is_empty() {
         return;
     }
-    manager.only(fields::MANAGER);
+    manager.only_fields(&fields::MANAGER);
+    for cluster in routes.clusters().into_iter().filter_map(|name| context.model.clusters.get(name)) {
+        service::check(context, cluster);
+    }
     check_requests(context, manager, has_certificates);
     let early = EarlyRemoval::of(manager, check_underscores(manager));
     for check in &checks {
@@ -66,10 +79,7 @@ fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'
             }
             Coverage::Disabled(at) => {
                 is_covered = false;
-                at.report(
-                    Code::ExtAuthzDisabled,
-                    format!("`ext_authz` is disabled on a route to {}", route.destination()),
-                );
+                report_disabled(&at, route);
             }
             Coverage::Missing => missing.push(route.destination()),
         }
@@ -85,6 +95,10 @@ fn check_routes<'n>(context: &Context<'_, 'n>, manager: &At<'n>, chain: &Chain<'
         );
     }
     is_covered
+}
+
+fn report_disabled(at: &At<'_>, route: &Route<'_>) {
+    at.report(Code::ExtAuthzDisabled, format!("`ext_authz` is disabled on a route to {}", route.destination()));
 }
 
 /// Checks what Envoy makes of a request before any filter.

@@ -35,7 +35,7 @@ pub(super) fn check<'n>(
     routes: &[Route<'n>],
 ) -> bool {
     let filter = &check.config;
-    filter.only(fields::EXT_AUTHZ);
+    filter.only_fields(&fields::EXT_AUTHZ);
     if filter.choice("transport_api_version", &["AUTO", "V2", "V3"]) == Some(1) {
         filter.report_field("transport_api_version", Code::TransportVersion, "`transport_api_version` is `V2`");
     }
@@ -55,7 +55,7 @@ pub(super) fn check<'n>(
     }
     let bypasses = [
         check_fail_open(filter),
-        check_enabled(filter),
+        check_enabled(context, filter),
         check_headers(context, filter),
         mutations::check(context, filter, early),
     ];
@@ -75,7 +75,7 @@ fn check_fail_open(filter: &At<'_>) -> bool {
 }
 
 /// Checks on how many requests the filter is enabled.
-fn check_enabled(filter: &At<'_>) -> bool {
+fn check_enabled(context: &Context<'_, '_>, filter: &At<'_>) -> bool {
     let denies = filter.field("deny_at_disable").is_some_and(|flag| flag.is_true("default_value"));
     let report = |at: &At<'_>, code: Code, found: String| {
         if denies {
@@ -87,17 +87,21 @@ fn check_enabled(filter: &At<'_>) -> bool {
     };
     let mut bypassed = false;
     if let Some(enabled) = filter.field("filter_enabled") {
-        let fraction = enabled.field("default_value");
-        let of = |name: &str| fraction.as_ref().and_then(|fraction| fraction.number(name)).unwrap_or_default();
-        let denominators = ["HUNDRED", "TEN_THOUSAND", "MILLION"];
-        let scale = fraction.as_ref().and_then(|fraction| fraction.choice("denominator", &denominators));
-        let whole = [100, 10_000, 1_000_000].get(scale.unwrap_or_default()).copied().unwrap_or(100);
-        let part = of("numerator");
+        let (part, whole) = enabled.field("default_value").map_or((0, 100), |value| fraction(&value));
         if part < whole {
             bypassed |=
                 report(&enabled, Code::FilterEnabled, format!("modgud is asked for {part} of {whole} requests"));
         } else if let Some(key) = enabled.field("runtime_key").filter(|key| key.as_text() != Some("")) {
-            key.report(Code::RuntimeKey, "a runtime key can disable the filter");
+            let value = key.as_text().and_then(|key| context.model.runtime(key));
+            let percent =
+                |value: &At<'_>| if value.is_map() { Some(fraction(value)) } else { Some((value.as_number()?, 100)) };
+            match value.as_ref().and_then(|value| Some((value, percent(value)?))) {
+                Some((value, (part, whole))) if part < whole => {
+                    let found = format!("the runtime asks modgud for {part} of {whole} requests");
+                    bypassed |= report(value, Code::FilterEnabled, found);
+                }
+                Some(_) | None => key.report(Code::RuntimeKey, "a runtime key can disable the filter"),
+            }
         }
     }
     if let Some(metadata) = filter.field("filter_enabled_metadata") {
@@ -105,6 +109,13 @@ fn check_enabled(filter: &At<'_>) -> bool {
         bypassed |= report(&metadata, Code::FilterEnabledMetadata, found);
     }
     bypassed
+}
+
+/// Returns the numerator and the denominator of a `FractionalPercent`.
+fn fraction(value: &At<'_>) -> (u64, u64) {
+    let scale = value.choice("denominator", &["HUNDRED", "TEN_THOUSAND", "MILLION"]).unwrap_or_default();
+    let whole = [100, 10_000, 1_000_000].get(scale).copied().unwrap_or(100);
+    (value.number("numerator").unwrap_or_default(), whole)
 }
 
 /// Checks which headers modgud sees.
@@ -181,7 +192,7 @@ fn check_body_size(context: &Context<'_, '_>, sent: &At<'_>) {
 
 /// Checks what a route changes.
 fn check_route_settings(context: &Context<'_, '_>, settings: &At<'_>, cluster: Option<&str>) {
-    settings.only(fields::CHECK_SETTINGS);
+    settings.only_fields(&fields::CHECK_SETTINGS);
     let reads_bodies = context.settings.is_some_and(|settings| settings.filter.sends_bodies);
     if reads_bodies && settings.is_true("disable_request_body_buffering") {
         settings.report_field("disable_request_body_buffering", Code::BodyWithheld, "it is `true`");

@@ -3,11 +3,10 @@
 
 use super::Context;
 use super::code::Code;
-use super::fields;
 use super::owner::Owner;
 use super::routes::Route;
-use super::settings::is_of;
 use super::view::At;
+use super::{fields, headers};
 use crate::diagnostic::Quoted;
 
 pub(super) const EXT_AUTHZ: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
@@ -15,7 +14,7 @@ const PER_ROUTE: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerR
 const FILTER_CONFIG: &str = "envoy.config.route.v3.FilterConfig";
 
 /// Filters that change no decision, wherever they are: they observe, reject or answer by themselves, or add facts about the request.
-const HARMLESS: [&str; 25] = [
+const HARMLESS: [&str; 26] = [
     "adaptive_concurrency",
     "admission_control",
     "bandwidth_limit",
@@ -41,6 +40,7 @@ const HARMLESS: [&str; 25] = [
     "router",
     "stateful_session",
     "tap",
+    "upstream_codec",
 ];
 
 /// Filters that change headers by themselves: before `ext_authz` modgud sees the result, after it nobody does.
@@ -77,21 +77,20 @@ pub(super) enum Coverage<'n> {
 
 impl<'n> Chain<'n> {
     pub(super) fn of(context: &Context<'_, 'n>, filters: &[At<'n>]) -> Self {
-        let mut known: Vec<(At<'n>, Option<At<'n>>)> = Vec::new();
-        for filter in filters {
-            filter.only(fields::HTTP_FILTER);
-            known.push((filter.clone(), typed(context, filter)));
+        let mut known: Vec<(usize, &At<'n>, At<'n>)> = Vec::new();
+        let mut may_hide_checks = false;
+        for (index, filter) in filters.iter().enumerate() {
+            filter.only_fields(&fields::HTTP_FILTER);
+            let (all, is_whole) = typed(context, filter);
+            may_hide_checks |= !is_whole;
+            known.extend(all.into_iter().map(|typed| (index, filter, typed)));
         }
         let (own, is_unsure) = own(context, &known);
-        let mut chain = Self { checks: Vec::new(), may_hide_checks: false, is_unsure, mutators: Vec::new() };
+        let mut chain = Self { checks: Vec::new(), may_hide_checks, is_unsure, mutators: Vec::new() };
         let first = own.first().copied();
         let mut routed = false;
-        for (index, (filter, typed)) in known.into_iter().enumerate() {
+        for (index, filter, typed) in known {
             let name = filter.text("name").unwrap_or_default();
-            let Some(typed) = typed else {
-                chain.may_hide_checks = true;
-                continue;
-            };
             match typed.message() {
                 Some(EXT_AUTHZ) if !own.contains(&index) => match first {
                     // modgud decides on what this filter makes of the request.
@@ -114,7 +113,7 @@ impl<'n> Chain<'n> {
                     let kind = message.and_then(kind);
                     routed |= kind == Some("router");
                     let is_before = first.is_none_or(|first| index < first);
-                    if kind == Some("header_mutation") && !is_before {
+                    if matches!(kind, Some("header_mutation" | "local_ratelimit")) && !is_before {
                         chain.mutators.push(name);
                     }
                     chain.may_hide_checks |= !examine(context, &typed, kind, is_before);
@@ -129,7 +128,7 @@ impl<'n> Chain<'n> {
         let Some(all) = level.field("typed_per_filter_config") else { return };
         for entry in self.mutators.iter().filter_map(|name| entry(&all, name)) {
             let inner = if entry.message() == Some(FILTER_CONFIG) { entry.field("config") } else { Some(entry) };
-            check_mutations(context, inner.as_ref());
+            inner.iter().for_each(|inner| check_mutations(context, inner));
         }
     }
 
@@ -180,17 +179,14 @@ impl<'n> ExtAuthz<'n> {
             _ => Some(entry),
         });
         let own = inner.filter(|inner| inner.message() == Some(PER_ROUTE));
-        own.inspect(|own| own.only(fields::PER_ROUTE)).filter_map(|own| own.field("check_settings")).collect()
+        own.inspect(|own| own.only_fields(&fields::PER_ROUTE)).filter_map(|own| own.field("check_settings")).collect()
     }
 }
 
 /// Returns the places of the filters that call modgud: those with its address, else those that may have it. Then it is true.
-fn own<'n>(context: &Context<'_, 'n>, known: &[(At<'n>, Option<At<'n>>)]) -> (Vec<usize>, bool) {
-    let owner = |(index, (_, typed)): (usize, &(At<'n>, Option<At<'n>>))| {
-        let typed = typed.as_ref().filter(|typed| typed.message() == Some(EXT_AUTHZ))?;
-        Some((index, Owner::of(context, typed)))
-    };
-    let owners: Vec<(usize, Owner)> = known.iter().enumerate().filter_map(owner).collect();
+fn own<'n>(context: &Context<'_, 'n>, known: &[(usize, &At<'n>, At<'n>)]) -> (Vec<usize>, bool) {
+    let checks = known.iter().filter(|(_, _, typed)| typed.message() == Some(EXT_AUTHZ));
+    let owners: Vec<(usize, Owner)> = checks.map(|(index, _, typed)| (*index, Owner::of(context, typed))).collect();
     let of = |wanted: Owner| owners.iter().filter(move |(_, owner)| *owner == wanted).map(|(index, _)| *index);
     let sure: Vec<usize> = of(Owner::Modgud).collect();
     if sure.is_empty() { (of(Owner::Unclear).collect(), true) } else { (sure, false) }
@@ -201,21 +197,32 @@ fn entry<'n>(all: &At<'n>, name: &str) -> Option<At<'n>> {
     all.entries().into_iter().find(|(key, _)| *key == name).map(|(_, entry)| entry)
 }
 
-/// Returns the settings of a filter, which may be in another part (ECDS).
-fn typed<'n>(context: &Context<'_, 'n>, filter: &At<'n>) -> Option<At<'n>> {
+/// Returns the settings that a filter can have, and true if they are all: they may be in another part (ECDS), which a default replaces
+/// while it can't be had.
+fn typed<'n>(context: &Context<'_, 'n>, filter: &At<'n>) -> (Vec<At<'n>>, bool) {
     if let Some(typed) = filter.field("typed_config") {
-        return Some(typed);
+        return (vec![typed], true);
     }
-    if let Some(discovery) = filter.field("config_discovery") {
-        let name = filter.text("name").unwrap_or_default();
-        let found = context.model.extension(name).and_then(|extension| extension.field("typed_config"));
-        if found.is_none() {
-            discovery.report(Code::NotIncluded, format!("the filter {} is not in these files", Quoted::new(name)));
+    let Some(discovery) = filter.field("config_discovery") else {
+        filter.report(Code::Unreadable, "the filter has no `typed_config`");
+        return (Vec::new(), false);
+    };
+    let name = filter.text("name").unwrap_or_default();
+    let found = context.model.extension(name).and_then(|extension| extension.field("typed_config"));
+    if found.is_none() {
+        discovery.report(Code::NotIncluded, format!("the filter {} is not in these files", Quoted::new(name)));
+    }
+    let is_whole = found.is_some();
+    let all: Vec<At<'n>> = found.into_iter().chain(discovery.field("default_config")).collect();
+    let is_named =
+        discovery.items("type_urls").iter().any(|url| url.as_text().is_some_and(|url| url.ends_with(EXT_AUTHZ)));
+    let is_check = |typed: &&At<'n>| typed.message() == Some(EXT_AUTHZ);
+    if all.iter().any(|typed| is_check(&typed)) || is_named {
+        for other in all.iter().filter(|typed| !is_check(typed)) {
+            other.report(Code::NoExtAuthz, "this filter can take the place of `ext_authz`");
         }
-        return found;
     }
-    filter.report(Code::Unreadable, "the filter has no `typed_config`");
-    None
+    (all, is_whole)
 }
 
 /// Returns the name of a filter's package.
@@ -229,7 +236,15 @@ fn examine<'n>(context: &Context<'_, 'n>, typed: &At<'n>, kind: Option<&str>, is
     let message = typed.message().unwrap_or("no type");
     match kind {
         Some("cache" | "cache_v2") if is_before => typed.report(Code::CacheBefore, "the cache is before `ext_authz`"),
-        Some("header_mutation") if !is_before => check_mutations(context, Some(typed)),
+        Some("header_mutation" | "local_ratelimit") if !is_before => check_mutations(context, typed),
+        Some("router") => check_upstream(context, &typed.items("upstream_http_filters")),
+        Some("ip_tagging") if !is_before && typed.field("ip_tag_header").is_some() => {
+            typed.report_field(
+                "ip_tag_header",
+                Code::FilterUndecided,
+                "the filter writes this header after `ext_authz`",
+            );
+        }
         Some(kind) if HARMLESS.contains(&kind) || is_before && HARMLESS_BEFORE.contains(&kind) => {}
         kind => {
             typed.report(
@@ -243,19 +258,20 @@ fn examine<'n>(context: &Context<'_, 'n>, typed: &At<'n>, kind: Option<&str>, is
     true
 }
 
-/// Checks the settings of a filter that changes headers after modgud.
-fn check_mutations(context: &Context<'_, '_>, settings: Option<&At<'_>>) {
-    let mutations = settings.and_then(|settings| settings.field("mutations"));
-    let mutations = mutations.map(|all| all.items("request_mutations")).unwrap_or_default();
-    mutations.iter().filter_map(|one| one.field("append")).for_each(|added| overwrites(context, &added));
+/// Checks the filters that Envoy applies to a request on its way to a service: they are all after modgud.
+pub(super) fn check_upstream(context: &Context<'_, '_>, filters: &[At<'_>]) {
+    for typed in filters.iter().flat_map(|filter| typed(context, filter).0) {
+        examine(context, &typed, typed.message().and_then(kind), false);
+    }
 }
 
-/// Reports a header that Envoy writes after modgud, if it is an identity header and its value is from another header.
-pub(super) fn overwrites(context: &Context<'_, '_>, added: &At<'_>) {
-    let (Some(header), Some(settings)) = (added.field("header"), context.settings) else { return };
-    let name = header.text("key").unwrap_or_default().to_ascii_lowercase().replace('_', "-");
-    let is_from_request = header.text("value").is_some_and(|value| value.contains("%REQ"));
-    if is_from_request && settings.filter.removed_early.iter().any(|own| is_of(own, &name)) {
-        header.report(Code::IdentityOverwritten, format!("`{name}` is written from another header"));
+/// Checks the settings of a filter that changes headers after modgud.
+fn check_mutations(context: &Context<'_, '_>, settings: &At<'_>) {
+    let mutations = settings.field("mutations").map(|all| all.items("request_mutations")).unwrap_or_default();
+    for mutation in &mutations {
+        mutation.field("append").iter().for_each(|added| headers::check_added(context, added));
+        mutation.field("remove").iter().for_each(|removed| headers::check_removed(context, removed));
     }
+    let limited = settings.items("request_headers_to_add_when_not_enforced");
+    limited.iter().for_each(|added| headers::check_added(context, added));
 }

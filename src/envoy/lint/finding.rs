@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 
-/// The maximum number of findings that are kept; further ones are counted.
+/// The maximum number of findings that are listed, and of each kind that are kept; further ones are counted.
 const MAX_FINDINGS: usize = 1_000;
 
 /// A finding about a part of Envoy's configuration.
@@ -65,7 +65,7 @@ pub(super) struct Findings(RefCell<Collected>);
 struct Collected {
     list: Vec<Finding>,
     known: HashSet<(Code, String, String)>,
-    more: [usize; 3],
+    counts: [usize; 3],
 }
 
 impl Findings {
@@ -73,26 +73,26 @@ impl Findings {
     pub(super) fn add(&self, finding: Finding) {
         let mut collected = self.0.borrow_mut();
         let key = (finding.code, finding.location.origin.to_string(), finding.path.clone());
-        if collected.known.contains(&key) {
+        if !collected.known.insert(key) {
             return;
         }
-        if collected.list.len() < MAX_FINDINGS {
-            collected.known.insert(key);
+        let Some(count) = collected.counts.get_mut(index(finding.code.kind())) else { return };
+        *count = count.saturating_add(1);
+        if *count <= MAX_FINDINGS {
             collected.list.push(finding);
-        } else if let Some(count) = collected.more.get_mut(index(finding.code.kind())) {
-            *count = count.saturating_add(1);
         }
     }
 
     /// Returns the report: the worst kind first, then by file and place.
     pub(super) fn report(self, not_checked: Vec<Code>) -> Report {
-        let Collected { mut list, known: _, more } = self.0.into_inner();
+        let Collected { mut list, known: _, counts } = self.0.into_inner();
         list.sort_by(|one, other| {
             let order = |finding: &Finding| (finding.code.kind(), finding.location.position);
             let origins = || one.location.origin.cmp(&other.location.origin);
             order(one).0.cmp(&order(other).0).then_with(origins).then_with(|| order(one).1.cmp(&order(other).1))
         });
-        Report { findings: list, more, not_checked }
+        list.truncate(MAX_FINDINGS);
+        Report { findings: list, counts, not_checked }
     }
 }
 
@@ -109,7 +109,7 @@ const fn index(kind: Kind) -> usize {
 pub struct Report {
     /// The findings, at most 1,000: holes first.
     pub findings: Vec<Finding>,
-    more: [usize; 3],
+    counts: [usize; 3],
     /// The codes whose checks need modgud's configuration and were left out without it.
     pub not_checked: Vec<Code>,
 }
@@ -118,13 +118,12 @@ impl Report {
     /// Returns the number of findings of a kind, also of those that are not listed.
     #[must_use]
     pub fn count(&self, kind: Kind) -> usize {
-        let listed = self.findings.iter().filter(|finding| finding.code.kind() == kind).count();
-        listed.saturating_add(self.more.get(index(kind)).copied().unwrap_or_default())
+        self.counts.get(index(kind)).copied().unwrap_or_default()
     }
 
     /// Returns the number of findings that are not listed.
     #[must_use]
     pub fn unlisted(&self) -> usize {
-        self.more.iter().sum()
+        self.counts.iter().sum::<usize>().saturating_sub(self.findings.len())
     }
 }

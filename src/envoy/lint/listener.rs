@@ -19,6 +19,12 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, listener: &At<'n>) -> usize {
     if let Some(discovered) = listener.field("fcds_config") {
         discovered.report(Code::NotIncluded, "filter chains are not in these files");
     }
+    for filter in listener.items("listener_filters") {
+        // The filters of UDP are in this list, too.
+        if let Some(typed) = filter.field("typed_config").filter(|typed| typed.message().is_some_and(is_udp)) {
+            typed.report(Code::NetworkFilter, "a filter of UDP has the datagrams");
+        }
+    }
     let chains = listener.items("filter_chains").into_iter().chain(listener.field("default_filter_chain"));
     for chain in chains {
         let has_certificates = asks_for_certificates(&chain);
@@ -30,6 +36,10 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, listener: &At<'n>) -> usize {
         managers = managers.saturating_add(usize::from(check_typed(context, &typed, false)));
     }
     managers
+}
+
+fn is_udp(message: &str) -> bool {
+    message.starts_with("envoy.extensions.filters.udp.")
 }
 
 /// Returns true if clients can have a certificate.

@@ -9,6 +9,8 @@ const LISTENER: &str = "envoy.config.listener.v3.Listener";
 const ROUTES: &str = "envoy.config.route.v3.RouteConfiguration";
 const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
 const EXTENSION: &str = "envoy.config.core.v3.TypedExtensionConfig";
+const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
+const SCOPE: &str = "envoy.config.route.v3.ScopedRouteConfiguration";
 const RESOURCE: &str = "envoy.service.discovery.v3.Resource";
 
 /// The document is no configuration of Envoy.
@@ -30,6 +32,8 @@ pub(super) struct Model<'n> {
     extensions: BTreeMap<&'n str, At<'n>>,
     /// The address of Envoy's admin interface.
     pub(super) admin: Option<HostPort<'n>>,
+    /// The layers of the runtime that a bootstrap has itself.
+    runtime: Vec<At<'n>>,
     /// The parts that a bootstrap takes from elsewhere.
     sources: Vec<At<'n>>,
     /// True if there is a bootstrap that takes no clusters from elsewhere.
@@ -63,6 +67,12 @@ impl<'n> Model<'n> {
         if root.field("static_resources").is_none() && root.field("dynamic_resources").is_none() {
             return Err(NotEnvoy);
         }
+        self.whole(root);
+        Ok(())
+    }
+
+    /// Adds a bootstrap with its static resources.
+    fn whole(&mut self, root: &At<'n>) {
         self.bootstrap(root);
         let statics = root.field("static_resources");
         for (listeners, clusters) in statics.iter().map(|all| (all.items("listeners"), all.items("clusters"))) {
@@ -71,12 +81,13 @@ impl<'n> Model<'n> {
                 insert(&mut self.clusters, cluster);
             }
         }
-        Ok(())
     }
 
     /// Reads what a bootstrap has beside static resources.
     fn bootstrap(&mut self, root: &At<'n>) {
         self.admin = self.admin.or_else(|| socket(&root.field("admin")?));
+        let layers = root.field("layered_runtime").map(|runtime| runtime.items("layers")).unwrap_or_default();
+        self.runtime.extend(layers.iter().filter_map(|layer| layer.field("static_layer")));
         let dynamic = root.field("dynamic_resources");
         let source = |name: &str| dynamic.as_ref().and_then(|dynamic| dynamic.field(name));
         let clusters = source("cds_config");
@@ -97,6 +108,10 @@ impl<'n> Model<'n> {
                 insert(&mut self.clusters, resource);
             }
             Some(EXTENSION) => insert(&mut self.extensions, resource),
+            Some(BOOTSTRAP) => self.whole(&resource),
+            Some(SCOPE) => {
+                resource.field("route_configuration").into_iter().for_each(|routes| insert(&mut self.routes, routes));
+            }
             Some(RESOURCE) => {
                 let inner = resource.field("resource").ok_or(NotEnvoy)?;
                 return if inner.message() == Some(RESOURCE) { Err(NotEnvoy) } else { self.resource(inner) };
@@ -110,6 +125,11 @@ impl<'n> Model<'n> {
 
     /// Adds a part of a dump. `?resource=` and `?mask=` leave parts out.
     fn dump(&mut self, dump: &At<'n>, all: &[At<'n>]) -> Result<(), NotEnvoy> {
+        // With `?resource=bootstrap`.
+        if dump.message() == Some(BOOTSTRAP) {
+            self.whole(dump);
+            return Ok(());
+        }
         let name = dump.message().and_then(|name| name.strip_prefix("envoy.admin.v3.")).ok_or(NotEnvoy)?;
         let has = |name: &str| all.iter().any(|dump| dump.message().is_some_and(|known| known.ends_with(name)));
         match name {
@@ -176,6 +196,18 @@ impl<'n> Model<'n> {
     /// Returns the routes of this name.
     pub(super) fn routes(&self, name: &str) -> Option<&At<'n>> {
         self.routes.get(name)
+    }
+
+    /// Returns all routes that have a name.
+    pub(super) fn all_routes(&self) -> impl Iterator<Item = &At<'n>> {
+        self.routes.values()
+    }
+
+    /// Returns the value of a key of the runtime: that of the last layer, with its name as one or as nested maps.
+    pub(super) fn runtime(&self, key: &str) -> Option<At<'n>> {
+        let below = |at: &At<'n>, name: &str| at.entries().into_iter().find(|(own, _)| *own == name).map(|(_, at)| at);
+        let nested = |layer: &At<'n>| key.split('.').try_fold(layer.clone(), |at, name| below(&at, name));
+        self.runtime.iter().rev().find_map(|layer| below(layer, key).or_else(|| nested(layer)))
     }
 
     /// Returns the extension of this name.

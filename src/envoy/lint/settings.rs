@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::envoy::bootstrap::{Filter, Transport};
 use modgud_core::authn::SenderConstraint;
 use modgud_core::authz::Case;
+use modgud_core::http::header::folds_to_same_name;
 use modgud_core::http::request::SchemeSource;
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::collections::BTreeSet;
@@ -18,6 +19,8 @@ pub struct Settings<'c> {
     pub(super) scheme: SchemeSource,
     pub(super) filter: &'c Filter,
     pub(super) transport: Transport,
+    /// The names of the identity headers.
+    pub(super) identity: Vec<&'c str>,
     /// True if tokens are bound to certificates.
     pub(super) binds_to_certificates: bool,
     /// True if every module ignores letter case, and modgud too.
@@ -38,6 +41,7 @@ impl<'c> Settings<'c> {
             scheme: snapshot.scheme,
             filter: &gateway.filter,
             transport: gateway.transport,
+            identity: snapshot.upstream.identity.headers().iter().map(|header| header.name.as_str()).collect(),
             binds_to_certificates: snapshot.authenticators.list().iter().any(|one| {
                 let sender = one.as_jwt().and_then(|jwt| jwt.checks.sender.as_ref());
                 matches!(sender, Some(SenderConstraint::Certificate))
@@ -60,6 +64,8 @@ impl Names {
     /// Returns the names of a configuration; without one, those of every configuration.
     pub(super) fn of(settings: Option<&Settings<'_>>) -> Self {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name.to_owned());
+        // `Connection: x-user` removes what modgud writes: modgud refuses it, if it sees it.
+        let connection = || "connection".to_owned();
         let sample = |pattern: &String| pattern.to_ascii_lowercase().replace('*', "zz");
         match settings {
             Some(Settings { filter, .. }) => {
@@ -67,18 +73,23 @@ impl Names {
                 let both = filter.spared.iter().filter(is_written).cloned();
                 Self {
                     written: filter.removed_early.iter().map(sample).chain(overrides).chain(both).collect(),
-                    read: filter.spared.clone(),
+                    read: filter.spared.iter().cloned().chain([connection()]).collect(),
                 }
             }
-            None => Self { written: overrides.collect(), read: BTreeSet::from(["authorization".to_owned()]) },
+            None => {
+                Self { written: overrides.collect(), read: BTreeSet::from(["authorization".to_owned(), connection()]) }
+            }
         }
     }
 }
 
-/// Returns true if a name, in lower case, is one of a pattern such as `x-core-*`.
+/// Returns true if a name is one of a pattern such as `x-core-*`.
 pub(super) fn is_of(pattern: &str, name: &str) -> bool {
-    match pattern.to_ascii_lowercase().strip_suffix('*') {
-        Some(stem) => name.starts_with(stem),
-        None => pattern.eq_ignore_ascii_case(name),
-    }
+    let starts = |stem: &str| name.get(..stem.len()).is_some_and(|start| is_same(stem, start));
+    pattern.strip_suffix('*').map_or_else(|| is_same(pattern, name), starts)
+}
+
+/// Returns true if some service takes both names for one: `x.user` for `x-user`.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    folds_to_same_name(one.as_bytes(), other.as_bytes())
 }

@@ -4,7 +4,7 @@ use super::code::{Code, Kind};
 use super::finding::Findings;
 use super::matcher::{TextMatcher, expression};
 use super::view::At;
-use super::{Document, Scope, lint};
+use super::{Document, Scope, fields, lint};
 use std::collections::BTreeSet;
 
 #[test]
@@ -25,7 +25,7 @@ fn fields_have_two_spellings() {
     let text = r#"{ "a_b": null, "cD": { "e_f": [ { "x.y": true } ] }, "aLongName": "1.5s", "n": "7" }"#;
     let document = Document::parse("a", text).unwrap();
     let findings = Findings::default();
-    let root = At::root(&document.0, &findings);
+    let root = At::root(&document.root, &findings);
     assert!(root.field("a_b").is_none());
     let items = root.field("c_d").unwrap().items("e_f");
     let entries = items.first().unwrap().entries();
@@ -40,7 +40,7 @@ fn fields_have_two_spellings() {
 fn matchers_compare_whole_names_without_case() {
     let matches = |yaml: &str, name: &str| {
         let document = Document::parse("a", yaml).unwrap();
-        TextMatcher::of(&At::root(&document.0, &Findings::default())).matches(name)
+        TextMatcher::of(&At::root(&document.root, &Findings::default())).matches(name)
     };
     for (yaml, yes, no) in [
         ("{ exact: X-User, ignore_case: true }", "x-user", "x-users"),
@@ -67,4 +67,50 @@ fn findings_beyond_the_limit_are_counted() {
     let report = lint(&[Document::parse("a", &text).unwrap()], None, &Scope::default()).unwrap();
     // And `no-listener`.
     assert_eq!((report.findings.len(), report.unlisted(), report.count(Kind::Undecided)), (1_000, 201, 1_201));
+}
+
+/// Of the many findings, those that are listed are the worst.
+#[test]
+fn a_hole_after_many_undecided_findings_is_listed() {
+    let route = "{ match: { safe_regex: { regex: '/a' } }, route: { cluster: a } }, ".repeat(1_200);
+    let check = "{ name: a, typed_config: { '@type': a/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz, failure_mode_allow: true } }";
+    let manager = format!(
+        "{{ '@type': a/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, http_filters: [{check}], route_config: {{ virtual_hosts: [{{ routes: [{route}] }}] }} }}"
+    );
+    let text = format!(
+        "{{ static_resources: {{ listeners: [{{ filter_chains: [{{ filters: [{{ typed_config: {manager} }}] }}] }}] }} }}"
+    );
+    let report = lint(&[Document::parse("a", &text).unwrap()], None, &[]).unwrap();
+    assert_eq!(report.findings.first().map(|finding| finding.code().name()), Some("early-removal"));
+    assert!(report.findings.iter().any(|finding| finding.code() == Code::FailOpen));
+    assert_eq!((report.findings.len(), report.count(Kind::Undecided) > 1_200), (1_000, true));
+}
+
+/// A field that is said to be examined is named by a check.
+#[test]
+fn examined_fields_are_read() {
+    let mut source = String::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/envoy/lint");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("fields.rs") && !path.ends_with("tests.rs") {
+            source.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+    let all = [
+        fields::MANAGER,
+        fields::HTTP_FILTER,
+        fields::EXT_AUTHZ,
+        fields::PER_ROUTE,
+        fields::CHECK_SETTINGS,
+        fields::ROUTE_CONFIGURATION,
+        fields::VIRTUAL_HOST,
+        fields::ROUTE,
+        fields::ROUTE_MATCH,
+        fields::ROUTE_ACTION,
+        fields::WEIGHTED_CLUSTER,
+    ];
+    for name in all.iter().flat_map(|one| one.examined) {
+        assert!(source.contains(&format!("\"{name}\"")), "{name}");
+    }
 }

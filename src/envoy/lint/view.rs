@@ -1,6 +1,7 @@
 //! A value of Envoy's configuration with its path. Fields have two spellings in `ProtoJSON`, `snake_case` and `lowerCamelCase`.
 
 use super::code::Code;
+use super::fields::Fields;
 use super::finding::{Finding, Findings};
 use crate::diagnostic::Quoted;
 use crate::yaml::{Element, Member, Node, Value, is_format_char};
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub(super) struct At<'n> {
     node: &'n Node,
     path: String,
+    /// The type that a `TypedStruct` names: the node is its `value`.
+    inner: Option<&'n str>,
     scope: Rc<str>,
     findings: &'n Findings,
 }
@@ -19,7 +22,21 @@ pub(super) struct At<'n> {
 impl<'n> At<'n> {
     /// Creates the root of a document.
     pub(super) fn root(node: &'n Node, findings: &'n Findings) -> Self {
-        Self { node, path: String::new(), scope: "".into(), findings }
+        Self { node, path: String::new(), inner: None, scope: "".into(), findings }.unwrapped()
+    }
+
+    /// Returns the settings in a `TypedStruct`, which Envoy takes for the type that it names; any other value as it is.
+    fn unwrapped(self) -> Self {
+        const STRUCTS: [&str; 3] =
+            ["xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct", "cncf.xds.type.v3.TypedStruct"];
+        if !self.message().is_some_and(|message| STRUCTS.contains(&message)) {
+            return self;
+        }
+        let url = self.text("type_url").or_else(|| self.text("typeUrl"));
+        match (url, self.field("value")) {
+            (Some(url), Some(value)) => Self { inner: Some(without_host(url)), ..value },
+            (Some(_) | None, _) => self,
+        }
     }
 
     /// Adds the name of a part to those that findings mention.
@@ -57,7 +74,8 @@ impl<'n> At<'n> {
         } else {
             format!("{}[{}]", self.path, quoted(&member.key))
         };
-        Self { node: &member.node, path, scope: Rc::clone(&self.scope), findings: self.findings }
+        Self { node: &member.node, path, inner: None, scope: Rc::clone(&self.scope), findings: self.findings }
+            .unwrapped()
     }
 
     /// Returns the members of a map, with their keys.
@@ -79,11 +97,9 @@ impl<'n> At<'n> {
             self.unreadable::<()>("a list");
             return Vec::new();
         };
-        let element = |Element { index, node }: &'n Element| Self {
-            node,
-            path: format!("{}[{index}]", self.path),
-            scope: Rc::clone(&self.scope),
-            findings: self.findings,
+        let element = |Element { index, node }: &'n Element| {
+            let path = format!("{}[{index}]", self.path);
+            Self { node, path, inner: None, scope: Rc::clone(&self.scope), findings: self.findings }.unwrapped()
         };
         elements.iter().map(element).collect()
     }
@@ -124,12 +140,16 @@ impl<'n> At<'n> {
     /// Returns a field that is a whole number. `ProtoJSON` also has them as texts.
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         let field = self.field(name)?;
-        let number = match &field.node.value {
+        field.as_number().or_else(|| field.unreadable("a whole number"))
+    }
+
+    /// Returns the whole number; `None` for any other value.
+    pub(super) fn as_number(&self) -> Option<u64> {
+        match &self.node.value {
             Value::Number(number) => number.as_u64(),
             Value::Text(text) => text.parse().ok(),
             Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => None,
-        };
-        number.or_else(|| field.unreadable("a whole number"))
+        }
     }
 
     /// Returns a field that is a duration, such as `0.25s`.
@@ -153,8 +173,17 @@ impl<'n> At<'n> {
 
     /// Returns the name of the message's type, without the host of its URL.
     pub(super) fn message(&self) -> Option<&'n str> {
-        let text = self.node.member("@type")?.node.text()?;
-        Some(text.rsplit_once('/').map_or(text, |(_, name)| name))
+        self.inner.or_else(|| self.node.member("@type")?.node.text().map(without_host))
+    }
+
+    /// Reports each field that the checks neither examine nor take for harmless.
+    pub(super) fn only_fields(&self, Fields { harmless, examined, unclear }: &Fields) {
+        for name in *unclear {
+            if let Some(field) = self.field(name) {
+                field.report(Code::RouteUnclear, format!("the checks do not examine `{name}`"));
+            }
+        }
+        self.only(&[*harmless, *examined, *unclear].concat());
     }
 
     /// Reports each field that is not one of these.
@@ -169,7 +198,7 @@ impl<'n> At<'n> {
 
     /// Adds a finding about this value.
     pub(super) fn report(&self, code: Code, found: impl Into<String>) {
-        let Self { node, path, scope, findings } = self;
+        let Self { node, path, inner: _, scope, findings } = self;
         let (location, path, scope) = (node.place.clone(), path.clone(), scope.to_string());
         findings.add(Finding { code, location, path, scope, found: found.into() });
     }
@@ -185,6 +214,11 @@ impl<'n> At<'n> {
         self.report(Code::Unreadable, format!("it is not {expected}"));
         None
     }
+}
+
+/// Returns the name of a type without the host of its URL.
+fn without_host(url: &str) -> &str {
+    url.rsplit_once('/').map_or(url, |(_, name)| name)
 }
 
 fn is_word(key: &str) -> bool {
