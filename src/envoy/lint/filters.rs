@@ -128,7 +128,9 @@ impl<'n> Chain<'n> {
         let Some(all) = level.field("typed_per_filter_config") else { return };
         for entry in self.mutators.iter().filter_map(|name| entry(&all, name)) {
             let inner = if entry.message() == Some(FILTER_CONFIG) { entry.field("config") } else { Some(entry) };
-            inner.iter().for_each(|inner| check_mutations(context, inner));
+            if let Some(inner) = inner {
+                check_mutations(context, &inner);
+            }
         }
     }
 
@@ -273,5 +275,7 @@ fn check_mutations(context: &Context<'_, '_>, settings: &At<'_>) {
         mutation.field("remove").iter().for_each(|removed| headers::check_removed(context, removed));
     }
     let limited = settings.items("request_headers_to_add_when_not_enforced");
-    limited.iter().for_each(|added| headers::check_added(context, added));
+    for added in &limited {
+        headers::check_added(context, added);
+    }
 }

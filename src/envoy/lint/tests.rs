@@ -80,7 +80,7 @@ fn a_hole_after_many_undecided_findings_is_listed() {
     let text = format!(
         "{{ static_resources: {{ listeners: [{{ filter_chains: [{{ filters: [{{ typed_config: {manager} }}] }}] }}] }} }}"
     );
-    let report = lint(&[Document::parse("a", &text).unwrap()], None, &[]).unwrap();
+    let report = lint(&[Document::parse("a", &text).unwrap()], None, &Scope::default()).unwrap();
     assert!(report.findings.iter().any(|finding| finding.code() == Code::FailOpen));
     assert_eq!((report.findings.len(), report.count(Kind::Undecided) > 1_200), (1_000, true));
 }
