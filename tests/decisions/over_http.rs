@@ -220,7 +220,7 @@ fn same(check: &CheckResponse, reply: &Reply, asked: &Asked, proxy: Proxy, count
             }
             let real = reply.header("x-modgud-status").map(str::to_owned);
             if real != (proxy == Proxy::Nginx).then(|| status.to_string()) {
-                return Err(format!("the status is told as {real:?}"));
+                return Err(format!("the reported status is {real:?}"));
             }
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let pair = |header: &modgud::envoy::proto::HeaderValue| (text(&header.key), text(&header.value));

@@ -9,7 +9,7 @@ use crate::forward_auth::Proxy;
 use crate::net::listen_addr::ListenAddr;
 
 /// Validates the address. A listener beyond this machine is an error, and not the warning that it is for `server.grpc`: the proxy's
-/// headers say which request is decided, and whoever connects writes them.
+/// headers say which request is decided, and a client of this address can write them.
 pub(super) fn listener(
     at: &Path,
     section: &raw::Http,

@@ -43,7 +43,7 @@ const HARMLESS: [&str; 26] = [
     "upstream_codec",
 ];
 
-/// Filters that change headers by themselves: before `ext_authz` modgud sees the result, after it nobody does.
+/// Filters that change headers by themselves: before `ext_authz` modgud sees the result, after it modgud does not.
 const HARMLESS_BEFORE: [&str; 5] = ["api_key_auth", "basic_auth", "header_mutation", "jwt_authn", "oauth2"];
 
 /// A filter that calls modgud, or that may.

@@ -29,7 +29,7 @@ async fn only_the_named_service_with_a_certificate_of_the_authority_gets_request
         format!("{good}, cert: '{}', key: '{}'", file(&format!("{name}.pem")), file(&format!("{name}.key")))
     };
     let (new_version, old_version) = (Some(ProtocolVersion::TLSv1_3), Some(ProtocolVersion::TLSv1_2));
-    // What Envoy is told, the service, and the version that they agree on, if the service gets the request.
+    // The settings for Envoy, the service, and the version that they agree on, if the service gets the request.
     let cases = [
         ("good", good.clone(), tls(DEFAULT_VERSIONS), new_version),
         ("old", good.clone(), tls(&[&TLS12]), old_version),

@@ -76,7 +76,7 @@ async fn no_other_protocol_reaches_a_service() {
     testbed.stop().await;
 }
 
-/// A proxy that takes every answer for a handshake would hand on what follows it: a request that nobody decided on.
+/// A proxy that takes every answer for a handshake would hand on what follows it: a request without a decision.
 #[tokio::test]
 async fn no_request_hides_behind_a_handshake() {
     for (answer, status) in [(REFUSED, "426"), (OK, "200")] {
