@@ -11,6 +11,7 @@ use crate::reason::Reason;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
+use std::mem;
 use std::sync::OnceLock;
 
 /// One HTTP request, parsed once and checked. Borrows from the message of the check.
@@ -105,12 +106,12 @@ impl<'a> Request<'a> {
         method: &'a [u8],
         target: &'a [u8],
         host: &'a [u8],
-        headers: Headers<'a>,
+        mut headers: Headers<'a>,
     ) -> Result<Self, RequestError> {
-        Self::parse_within(method, (target, MAX_TARGET_BYTES), host, headers)
+        Self::parse_within(method, (target, MAX_TARGET_BYTES), host, &mut headers)
     }
 
-    /// Builds a request whose target has at most this number of bytes.
+    /// Builds a request whose target has at most this number of bytes. It takes the headers, unless there is an error.
     ///
     /// # Errors
     /// The first error, as [`parse`](Self::parse).
@@ -118,14 +119,14 @@ impl<'a> Request<'a> {
         method: &'a [u8],
         (target, max_target): (&'a [u8], usize),
         host: &'a [u8],
-        headers: Headers<'a>,
+        headers: &mut Headers<'a>,
     ) -> Result<Self, RequestError> {
         let text = std::str::from_utf8(method).map_err(|error| MethodError::NotAToken(error.valid_up_to()))?;
         let method = Method::parse(text)?;
         let RequestTarget { path, query } = RequestTarget::parse_within(target, max_target)?;
         let port = port(host);
         let host = Host::parse(host)?;
-        if !names_no_header(&headers) {
+        if !names_no_header(headers) {
             return Err(RequestError::Connection);
         }
         Ok(Self {
@@ -135,7 +136,7 @@ impl<'a> Request<'a> {
             port,
             path,
             query,
-            headers,
+            headers: mem::take(headers),
             peer: Peer::default(),
             context: Context::default(),
             body: Body::NotSent,
