@@ -73,6 +73,9 @@ fn a_known_token_costs_few_allocations() {
         let [reading, deciding, responding] = counts.get();
         let most = [READING, DECIDING, RESPONDING];
         let found = [reading, deciding, responding];
-        assert!(found.iter().zip(&most).all(|(found, most)| found <= most), "{encoding:?}: {found:?}, at most {most:?}");
+        assert!(
+            found.iter().zip(&most).all(|(found, most)| found <= most),
+            "{encoding:?}: {found:?}, at most {most:?}"
+        );
     }
 }
