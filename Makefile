@@ -30,7 +30,7 @@ CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || comman
 # nginx, Caddy and HAProxy, or links to those of this machine.
 PROXIES := $(TOOLS)/proxies
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-DEMO := $(TARGET)/release/modgud-demo
+DEMO := $(TARGET)/quick/modgud-demo
 ATTACK_SECONDS ?= 60
 
 # Cargo shares out its own jobs; with -j it would look for a job server that make does not open for it.
@@ -43,7 +43,7 @@ help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed | cargo ## key, modgud, sample modules and Envoy on this machine
-	cargo build --release --locked --package modgud --package modgud-testbed
+	cargo build --profile quick --locked --package modgud --package modgud-testbed
 	@exec '$(DEMO)' --envoy '$(VENV)/bin/envoy' --python '$(VENV)/bin/python'
 
 # For the shell: the programs of the tests in tests/deploy, and in `left_out` the tests without their programs. What is left out is
@@ -92,7 +92,7 @@ kube-test: $(VENV)/.installed image ## deploy/ on a real Kubernetes on this mach
 
 docs-page: $(SWAGGER_UI)/.installed | cargo ## a page for the merged API description, with Swagger UI in it: target/docs.html
 	@mkdir -p '$(TARGET)'
-	cargo run --release --locked --bin modgud -- openapi page --swagger-ui '$(SWAGGER_UI)/package' --output '$(TARGET)/docs.html'
+	cargo run --profile quick --locked --bin modgud -- openapi page --swagger-ui '$(SWAGGER_UI)/package' --output '$(TARGET)/docs.html'
 	@echo 'modgud: wrote $(TARGET)/docs.html; next: modgud envoy --docs swagger.json --docs-page docs.html'
 
 docs-browser-test: $(VENV)/.installed $(SWAGGER_UI)/.installed | cargo ## that page in headless Chromium, behind Envoy
