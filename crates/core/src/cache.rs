@@ -82,7 +82,7 @@ fn with_limit<Key: Eq + Hash, Entry: Clone, By: Weighter<Key, Entry> + Clone>(
     weighter: By,
 ) -> Cache<Key, Entry, By> {
     /// The share of the entries that have proved useful. The other half is evicted first. It is large, so that a new entry can be used
-    /// again before its turn comes, even if the first half is full of entries that nobody needs any more.
+    /// again before its turn comes, even if the first half is full of entries that are not needed any more.
     const HOT_SHARE: f64 = 0.5;
     /// The number of evicted keys that are recognized when they return, as a share of all entries. Each takes a slot without an entry.
     const GHOST_SHARE: f64 = 0.25;
