@@ -156,7 +156,7 @@ authenticators:
     let mut watched = Watched::set_up(&yaml).await;
     let token = token();
     assert_eq!(watched.send("authorization", &token).await, effect("", (0, 1, 1)));
-    assert_eq!(watched.send("x-same", &token).await, effect("signature_invalid", (1, 0, 1)));
-    assert_eq!(watched.send("x-other", &token).await, effect("issuer_unknown", (1, 0, 1)));
+    assert_eq!(watched.send("x-same", &token).await, effect("signature_invalid", (0, 1, 1)));
+    assert_eq!(watched.send("x-other", &token).await, effect("issuer_unknown", (0, 1, 1)));
     assert_eq!(watched.send("authorization", &token).await, effect("", (1, 0, 1)));
 }

@@ -134,8 +134,9 @@ pub(super) struct Server {
     /// in all. Default: `16KiB`.
     #[schemars(example = &"32KiB")]
     pub(super) max_token: Option<Size>,
-    /// The maximum memory for verified tokens, which need no signature check when they come again: from `1MiB` to `4GiB`. Above it, the
-    /// least used are forgotten. `modgud check` shows about how many tokens that is. Default: `64MiB`. A change empties the cache.
+    /// The memory for verified tokens, which need no signature check when they come again: from `1MiB` to `4GiB`. Above it, tokens that
+    /// were not used again are forgotten. If small tokens are followed by large ones, up to 1.4 times as much is used. `modgud check` shows
+    /// about how many tokens fit. Default: `64MiB`. A change empties the cache.
     #[schemars(example = &"256MiB")]
     pub(super) token_cache: Option<Size>,
 }

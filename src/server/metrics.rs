@@ -50,8 +50,8 @@ impl Collector for SnapshotMetrics {
         let CacheStats { hits, misses, entries, bytes } = snapshot.authenticators.token_cache().stats();
         let revoked = snapshot.authenticators.revocations().map_or(0, |revocations| size(revocations.now().len()));
         for (name, help, kind, value) in [
-            ("token_cache_hits", "Lookups that found a verified token", Counter, hits),
-            ("token_cache_misses", "Lookups that found no verified token", Counter, misses),
+            ("token_cache_hits", "Lookups that found a usable verified token", Counter, hits),
+            ("token_cache_misses", "Lookups that found no usable verified token", Counter, misses),
             ("token_cache_entries", "Verified tokens in the cache", Gauge, entries),
             ("token_cache_bytes", "Size of the cache of verified tokens, in bytes", Gauge, bytes),
             ("revocations_entries", "Entries of the active revocation list", Gauge, revoked),

@@ -21,7 +21,7 @@ async fn a_good_configuration_is_summed_up() {
     let bifrost = format!(
         "profile bifrost: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
+  at most {connections} connections for checks\n  room for about 160000 verified tokens of the usual size
   authenticator bifrost: issuer `bifrost`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
   15 path patterns have a rule; all other requests: authenticated
@@ -34,7 +34,7 @@ async fn a_good_configuration_is_summed_up() {
     let none = format!(
         "profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
+  at most {connections} connections for checks\n  room for about 160000 verified tokens of the usual size
   no authenticator: only public rules allow requests
   0 path patterns have a rule; all other requests: denied
   open without a credential: none
@@ -45,7 +45,7 @@ async fn a_good_configuration_is_summed_up() {
         "two-issuers.yaml on profile none: valid
   checks on 127.0.0.1:7001, probes and metrics on [::1]:7002
   at most 100 connections for checks
-  room for about 2700000 verified tokens of the usual size
+  room for about 2600000 verified tokens of the usual size
   authenticator staff: issuer `https://staff.example.com`, RS256, audience modules or reports
     key {fingerprint}: RSA 2048 bits
   authenticator partners: issuer `https://partners.example.com`, RS256, audience not checked
@@ -61,7 +61,7 @@ async fn a_good_configuration_is_summed_up() {
     let modules = format!(
         "modules.yaml on profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
+  at most {connections} connections for checks\n  room for about 160000 verified tokens of the usual size
   no authenticator: only public rules allow requests
   3 path patterns have a rule; all other requests: denied
   open without a credential: none
@@ -75,7 +75,7 @@ async fn a_good_configuration_is_summed_up() {
     let kept = format!(
         "modules-kept.yaml on profile orchescala: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
+  at most {connections} connections for checks\n  room for about 160000 verified tokens of the usual size
   authenticator issuer: issuer `issuer`, RS256, no audience
     key {fingerprint}: RSA 2048 bits
   2 path patterns have a rule; all other requests: authenticated
@@ -88,7 +88,7 @@ async fn a_good_configuration_is_summed_up() {
     let services = format!(
         "modules-services.yaml on profile none: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
-  at most {connections} connections for checks\n  room for about 170000 verified tokens of the usual size
+  at most {connections} connections for checks\n  room for about 160000 verified tokens of the usual size
   no authenticator: only public rules allow requests
   4 path patterns have a rule; all other requests: denied
   open without a credential: none

@@ -15,6 +15,7 @@ mod mismatch;
 mod mtls;
 mod revocation;
 mod sender_constraint;
+mod token_cache;
 
 pub use api_key::{
     ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestError, ApiKeyEntry, ApiKeyEntryError, ApiKeyError, ApiKeys,
@@ -33,11 +34,12 @@ pub use introspection::{
     IntrospectionResponse, IntrospectionResponseError,
 };
 pub use jwks::{ActiveKeys, IssuerKeys, JwksSnapshot, KeyCoverage, RemoteJwks};
-pub use jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+pub use jwt::{JwtAuthenticator, VerifiedJwt};
 pub use lookup::{IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 pub use mtls::{CertificateError, MtlsAuthenticator, PrincipalPattern, PrincipalPatternError};
 pub use revocation::{RevocationError, RevocationList, Revocations, Revoked};
 pub use sender_constraint::{ConfirmationError, SenderConstraint};
+pub use token_cache::{CacheStats, TokenCache, TokenDigest};
 
 use crate::credential::CredentialError;
 use crate::jose::TokenError;

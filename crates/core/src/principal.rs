@@ -12,7 +12,7 @@ pub use packed_identity::{IdentityRef, Texts};
 use crate::cache::allocated;
 use crate::jose::{Claims, JsonRef};
 use crate::time::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 name! {
@@ -218,15 +218,19 @@ impl RolePermissions {
             return;
         }
         let ResolvedIdentity { roles, permissions, permission_scope, .. } = identity;
-        for granted in roles.iter().filter_map(|role| self.0.get(*role)) {
+        // Sets, because a token may have thousands of roles and permissions, and the same ones many times.
+        let (mut applied, mut held) = (HashSet::new(), HashSet::new());
+        for (role, granted) in roles.iter().filter_map(|role| self.0.get_key_value(*role)) {
+            if !applied.insert(role) {
+                continue;
+            }
             match granted {
                 RoleGrant::Everything => *permission_scope = PermissionScope::All,
                 RoleGrant::These(list) => {
-                    for permission in list {
-                        if !permissions.contains(&&**permission) {
-                            permissions.push(permission);
-                        }
+                    if held.is_empty() {
+                        held.extend(permissions.iter().copied());
                     }
+                    permissions.extend(list.iter().map(|permission| &**permission).filter(|one| held.insert(*one)));
                 }
             }
         }

@@ -5,10 +5,11 @@ use super::claims_policy::ClaimsPolicy;
 use super::custom::RegisteredAuthenticator;
 use super::dpop::{PopContext, ReplayCache, ReplayMode};
 use super::introspection::{IntrospectionAuthenticator, IntrospectionCache};
-use super::jwt::{JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+use super::jwt::{JwtAuthenticator, VerifiedJwt};
 use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
+use super::token_cache::{TokenCache, TokenDigest};
 use super::{AuthnError, LookupResult, RemoteJwks, mismatch};
 use crate::credential::{AuthenticatorId, Credential};
 use crate::explain::{Observer, Step};
@@ -323,10 +324,9 @@ impl Authenticators {
         observer: &mut impl Observer,
     ) -> Result<Arc<Principal>, AuthnError> {
         let digest = TokenDigest::of(credential.token);
-        if let Some(known) = self.verified.get(&digest)
-            && credential.authenticators.contains(&known.by())
-            && self.is_key_active(&known, now)
-        {
+        let is_usable =
+            |known: &VerifiedJwt| credential.authenticators.contains(&known.by()) && self.is_key_active(known, now);
+        if let Some(known) = self.verified.get(&digest, is_usable) {
             observer.step(|| Step::passed("token", "cached, and verified with a key that is still the issuer's"));
             let valid = known.period().check(now);
             observer.step(|| Step::of("time", &valid, known.period().to_string()));

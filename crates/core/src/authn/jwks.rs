@@ -25,6 +25,14 @@ pub struct JwksSnapshot {
 /// The tolerated step back of the clock; beyond it, the keys count as fetched in the future.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
+impl JwksSnapshot {
+    /// Returns true if its keys may be used now.
+    fn is_usable(&self, now: Timestamp) -> bool {
+        // Fetched in the future: the clock was ahead then, so the age of the keys is unknown.
+        self.fetched_at <= now.plus(MAX_CLOCK_SKEW) && now < self.expires_at
+    }
+}
+
 /// Two are equal if they share one JWKS.
 impl PartialEq for RemoteJwks {
     fn eq(&self, other: &Self) -> bool {
@@ -44,8 +52,7 @@ impl RemoteJwks {
     /// Returns the last JWKS; `None` if there is none or it is not usable now.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Option<Arc<JwksSnapshot>> {
-        // Fetched in the future: the clock was ahead then, so the age of the keys is unknown.
-        self.last().filter(|published| published.fetched_at <= now.plus(MAX_CLOCK_SKEW) && now < published.expires_at)
+        self.last().filter(|published| published.is_usable(now))
     }
 
     /// Replaces the JWKS by a newly fetched one.
@@ -60,7 +67,7 @@ impl RemoteJwks {
     }
 
     fn contains(&self, key: KeyIdentity, now: Timestamp) -> bool {
-        self.0.load().as_ref().is_some_and(|published| now < published.expires_at && published.keys.contains(key))
+        self.0.load().as_ref().is_some_and(|published| published.is_usable(now) && published.keys.contains(key))
     }
 }
 
@@ -130,4 +137,34 @@ pub enum KeyCoverage {
     AsLastFetched,
     /// The keys are incomplete: those of at least one provider were never fetched, or too long ago.
     Missing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IssuerKeys, JwksSnapshot, MAX_CLOCK_SKEW, RemoteJwks};
+    use crate::jose::{KeySet, VerificationKey};
+    use crate::time::Timestamp;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Otherwise a token would be accepted or rejected by whether it is in the cache.
+    #[test]
+    fn a_key_that_verified_a_token_is_active_exactly_while_it_verifies_new_ones() {
+        const FETCHED: Timestamp = Timestamp::from_secs(1_000_000);
+        let remote = RemoteJwks::default();
+        let key = VerificationKey::from_secret(&[7; 32]).unwrap();
+        let identity = key.identity();
+        remote.publish(JwksSnapshot {
+            keys: Arc::new(KeySet::new(vec![key]).unwrap()),
+            fetched_at: FETCHED,
+            expires_at: FETCHED.plus(Duration::from_secs(600)),
+        });
+        let keys = IssuerKeys { static_keys: KeySet::default(), remote: vec![remote] };
+        let earliest = FETCHED.as_secs() - MAX_CLOCK_SKEW.as_secs();
+        for (now, is_active) in [(earliest - 1, false), (earliest, true), (1_000_599, true), (1_000_600, false)] {
+            let now = Timestamp::from_secs(now);
+            let verifies = keys.active_at(now).published().any(|key| key.identity() == identity);
+            assert_eq!((verifies, keys.contains(identity, now)), (is_active, is_active), "at {now:?}");
+        }
+    }
 }

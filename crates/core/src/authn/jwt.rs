@@ -1,13 +1,10 @@
 //! JWTs of one issuer (RFC 7519, RFC 8725): the keys and algorithms that verify them, and the caller that they identify. `jose` parses
 //! tokens and verifies signatures.
-//!
-//! A cache saves verification for repeated tokens. It holds outcomes, never tokens; its users check the validity period.
 
 use super::claims_policy::{ClaimsPolicy, ValidityPeriod};
 use super::jwks::{ActiveKeys, IssuerKeys, KeyCoverage};
 use super::{AuthnError, LookupResult, PendingLookup, mismatch};
-use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
-use crate::credential::{AuthenticatorId, RawToken};
+use crate::credential::AuthenticatorId;
 use crate::explain::{Observer, Step};
 use crate::jose::{Algorithm, KeyIdentity, TokenError, UnverifiedToken, VerifiedToken};
 use crate::principal::{AuthMethod, AuthenticatorName, Principal};
@@ -32,10 +29,10 @@ pub struct JwtAuthenticator {
 /// A token with a valid signature and valid claims; the validity period is checked on each use. Its end is that of the principal.
 #[derive(Debug, Clone)]
 pub struct VerifiedJwt {
-    by: AuthenticatorId,
-    key: KeyIdentity,
-    principal: Arc<Principal>,
-    from: Timestamp,
+    pub(super) by: AuthenticatorId,
+    pub(super) key: KeyIdentity,
+    pub(super) principal: Arc<Principal>,
+    pub(super) from: Timestamp,
 }
 
 impl VerifiedJwt {
@@ -61,14 +58,6 @@ impl VerifiedJwt {
     #[must_use]
     pub fn period(&self) -> ValidityPeriod {
         ValidityPeriod::new(self.from, self.principal.valid_until())
-    }
-}
-
-impl Weigh for VerifiedJwt {
-    fn weight(&self) -> u64 {
-        /// The memory of an entry in the tables of the cache: 112 bytes in one, and a slot of 5 to 11 bytes in another.
-        const ENTRY_BYTES: usize = 120;
-        u64::try_from(self.principal.heap_size().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
     }
 }
 
@@ -147,183 +136,4 @@ impl JwtAuthenticator {
 /// such forged token would never end.
 fn names_published_key(token: &UnverifiedToken<'_>, keys: &ActiveKeys<'_>) -> bool {
     token.header().key_id().is_none_or(|id| keys.published().any(|key| key.id() == Some(id)))
-}
-
-/// The cache key of a token: its SHA-256. No two tokens share one, and the token itself is not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TokenDigest(Digest);
-
-impl TokenDigest {
-    /// Computes the digest of a token.
-    #[must_use]
-    pub fn of(token: RawToken<'_>) -> Self {
-        Self(sha256(&[token.as_str().as_bytes()]))
-    }
-}
-
-/// Statistics of the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CacheStats {
-    /// Look-ups that found the token.
-    pub hits: u64,
-    /// Look-ups that did not.
-    pub misses: u64,
-    /// Tokens held now.
-    pub entries: u64,
-    /// Their size, in bytes.
-    pub bytes: u64,
-}
-
-/// Verified tokens by digest, with a limit on their memory; the least used entries are evicted first. Clones share the tokens.
-#[derive(Debug, Clone)]
-pub struct TokenCache {
-    tokens: Arc<ByteCache<TokenDigest, VerifiedJwt>>,
-    limit: u64,
-}
-
-impl TokenCache {
-    /// The usual limit (`server.token_cache`): 64 MiB.
-    pub const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
-
-    /// The memory of a usual token: seven claims of 200 bytes in all, as in `BiFrost`'s.
-    const USUAL_TOKEN_BYTES: u64 = 392;
-
-    /// The initial capacity in tokens; the cache grows beyond it up to its limit.
-    const EXPECTED: usize = 1_024;
-
-    /// Creates an empty cache of at most this many bytes.
-    #[must_use]
-    pub fn new(limit: u64) -> Self {
-        Self { tokens: Arc::new(ByteCache::with_weighter(Self::EXPECTED, limit, ByteWeighter)), limit }
-    }
-
-    /// Returns the limit, in bytes.
-    #[must_use]
-    pub const fn limit(&self) -> u64 {
-        self.limit
-    }
-
-    /// Returns about how many tokens of the usual size fit.
-    #[must_use]
-    pub const fn usual_tokens(&self) -> u64 {
-        self.limit.div_euclid(Self::USUAL_TOKEN_BYTES)
-    }
-
-    /// Returns the outcome for this token; `None` if it is not cached.
-    #[must_use]
-    pub fn get(&self, digest: &TokenDigest) -> Option<VerifiedJwt> {
-        self.tokens.get(digest)
-    }
-
-    /// Caches a token.
-    pub fn put(&self, digest: TokenDigest, token: VerifiedJwt) {
-        self.tokens.insert(digest, token);
-    }
-
-    /// Returns the statistics so far.
-    #[must_use]
-    pub fn stats(&self) -> CacheStats {
-        let Self { tokens, limit: _ } = self;
-        let entries = u64::try_from(tokens.len()).unwrap_or(u64::MAX);
-        CacheStats { hits: tokens.hits(), misses: tokens.misses(), entries, bytes: tokens.weight() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{TokenCache, TokenDigest, VerifiedJwt};
-    use crate::cache::sha256;
-    use crate::credential::AuthenticatorId;
-    use crate::jose::{Claims, KeyIdentity, VerificationKey};
-    use crate::principal::{
-        AuthMethod, AuthenticatorName, ClaimMapping, ClaimPath, PackedIdentity, Principal, RolePermissions,
-    };
-    use crate::time::Timestamp;
-    use allocation_counter::measure;
-    use serde_json::{Value, json};
-    use std::sync::Arc;
-
-    fn bifrost(number: usize) -> Value {
-        json!({
-            "iss": "bifrost", "exp": 1_700_036_000, "iat": 1_700_000_000, "scope": "read write",
-            "core_user_uuid": format!("fd76ce0c-d8be-4aa6-91ed-{number:012}"),
-            "organization_uuid": "70f0d039-e3d9-427e-b161-4e95dbd9e918", "username": format!("user{number:012}@example.com"),
-        })
-    }
-
-    /// A cache, and what is the same for all its tokens.
-    struct Filled {
-        cache: TokenCache,
-        name: AuthenticatorName,
-        mapping: ClaimMapping,
-        key: KeyIdentity,
-    }
-
-    impl Filled {
-        fn new(limit: u64) -> Self {
-            let path = |name| ClaimPath::parse(name).unwrap();
-            let mapping = ClaimMapping {
-                subject: Some(path("core_user_uuid")),
-                organization: Some(path("organization_uuid")),
-                roles: vec![path("roles")],
-                permissions: vec![path("permissions"), path("scope")],
-                scopes: vec![path("scope")],
-                grants: RolePermissions::default(),
-                null_strings: Arc::default(),
-            };
-            let key = VerificationKey::from_secret(&[7; 32]).unwrap().identity();
-            Self { cache: TokenCache::new(limit), name: AuthenticatorName::new("bifrost"), mapping, key }
-        }
-
-        fn put(&self, number: usize, claims: Value) {
-            let Self { cache, name, mapping, key } = self;
-            let claims = Claims::from_json(claims);
-            let identity = PackedIdentity::new(&mapping.resolve(&claims).unwrap(), &claims);
-            let null_strings = Arc::clone(&mapping.null_strings);
-            let principal = Principal::new(name.clone(), claims, identity, null_strings, AuthMethod::Token);
-            let (by, principal) = (AuthenticatorId(0), Arc::new(principal));
-            cache.put(digest(number), VerifiedJwt { by, key: *key, principal, from: Timestamp::EPOCH });
-        }
-    }
-
-    fn digest(number: usize) -> TokenDigest {
-        TokenDigest(sha256(&[&number.to_be_bytes()]))
-    }
-
-    /// The number of tokens is just below one at which every table is full: a larger table has free places, which take no memory yet.
-    #[test]
-    fn an_entry_is_charged_what_it_allocates() {
-        const TOKENS: usize = 60_000;
-        let kinds: [fn(usize) -> Value; 3] =
-            [bifrost, |_| json!({}), |number| json!({ "roles": vec![number.to_string(); 100] })];
-        for claims in kinds {
-            let filled = Filled::new(1 << 30);
-            let allocated = measure(|| (0..TOKENS).for_each(|number| filled.put(number, claims(number))));
-            let stats = filled.cache.stats();
-            assert_eq!(stats.entries, 60_000);
-            let percent = allocated.bytes_current.unsigned_abs() * 100 / stats.bytes;
-            assert!((80..110).contains(&percent), "{} bytes for {}", stats.bytes, allocated.bytes_current);
-        }
-    }
-
-    #[test]
-    fn a_usual_token_takes_as_much_as_is_said() {
-        let filled = Filled::new(TokenCache::DEFAULT_BYTES);
-        filled.put(1, bifrost(1));
-        assert_eq!(filled.cache.stats().bytes, TokenCache::USUAL_TOKEN_BYTES);
-        let tokens = filled.cache.usual_tokens();
-        assert!(tokens >= 4 * 38_104, "four times as many as with trees of values: {tokens}");
-    }
-
-    #[test]
-    fn the_limit_holds_and_old_tokens_are_evicted() {
-        const LIMIT: u64 = 1 << 20;
-        let filled = Filled::new(LIMIT);
-        for number in 0..10_000 {
-            filled.put(number, bifrost(number));
-        }
-        let stats = filled.cache.stats();
-        assert!(stats.bytes <= LIMIT && stats.bytes > LIMIT * 9 / 10, "{stats:?}");
-        assert!(filled.cache.get(&digest(9_999)).is_some());
-    }
 }

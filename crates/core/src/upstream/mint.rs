@@ -3,7 +3,7 @@
 
 use super::header_encoding::{EncodeError, FieldValue};
 use super::value::ValueSource;
-use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
+use crate::cache::{ByteCache, Digest, Weigh, byte_cache, sha256};
 use crate::credential::Scheme;
 use crate::http::header::HeaderText;
 use crate::jose::{JsonRef, SigningError, SigningKey, VerificationKey, holds_beyond_64_bits};
@@ -263,15 +263,12 @@ impl Weigh for Minted {
     }
 }
 
-/// Tokens by content: valid tokens in memory add no risk, as their owner could mint them anew at any time. Limited by [`Self::MAX_BYTES`]; the least used are evicted first.
+/// Tokens by content: valid tokens in memory add no risk, as their owner could mint them anew at any time. Limited by [`Self::MAX_BYTES`].
 struct MintedTokens(ByteCache<CacheKey, Minted>);
 
 impl MintedTokens {
-    /// The most memory for the tokens, estimated: 16 MiB, some 20,000 of them. Beyond it, the least used are evicted.
+    /// The most memory for the tokens, estimated: 16 MiB, some 20,000 of them. Beyond it, those are evicted first that were not used again.
     const MAX_BYTES: u64 = 16 * 1024 * 1024;
-
-    /// The initial capacity in tokens.
-    const EXPECTED: usize = 256;
 
     /// Returns the token of this content. `None` unless it is valid for at least half as long as a token minted now, until `until`.
     fn get(&self, key: &CacheKey, now: Timestamp, until: Timestamp) -> Option<HeaderText> {
@@ -289,7 +286,7 @@ impl MintedTokens {
 
 impl Default for MintedTokens {
     fn default() -> Self {
-        Self(ByteCache::with_weighter(Self::EXPECTED, Self::MAX_BYTES, ByteWeighter))
+        Self(byte_cache(Self::MAX_BYTES))
     }
 }
 

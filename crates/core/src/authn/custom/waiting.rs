@@ -2,7 +2,7 @@
 
 use super::{AsyncCustomAuthenticator, CorrelationValues, CustomCallError, CustomClaims, CustomDenial, CustomError};
 use super::{CustomInput, catch};
-use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
+use crate::cache::{ByteCache, Digest, Weigh, byte_cache, sha256};
 use crate::http::request::Request;
 use crate::jose::Claims;
 use crate::principal::Identity;
@@ -201,20 +201,15 @@ impl Weigh for Entry {
 
 impl Default for AnswerCache {
     fn default() -> Self {
-        Self {
-            accepted: ByteCache::with_weighter(Self::EXPECTED, Self::MAX_ACCEPTED_BYTES, ByteWeighter),
-            denied: ByteCache::with_weighter(Self::EXPECTED, Self::MAX_DENIED_BYTES, ByteWeighter),
-        }
+        Self { accepted: byte_cache(Self::MAX_ACCEPTED_BYTES), denied: byte_cache(Self::MAX_DENIED_BYTES) }
     }
 }
 
 impl AnswerCache {
     /// The most memory for accepted credentials, estimated: some 50,000 of ten claims. Beyond it, entries are evicted.
     const MAX_ACCEPTED_BYTES: u64 = 64 * 1024 * 1024;
-    /// The most memory for denied credentials: some 65,000 without a text. Beyond it, entries are evicted.
+    /// The most memory for denied credentials: some 40,000 of them. Beyond it, entries are evicted.
     const MAX_DENIED_BYTES: u64 = 16 * 1024 * 1024;
-    /// The initial capacity in credentials.
-    const EXPECTED: usize = 1_024;
 
     fn get(&self, key: &CredentialDigest, now: Timestamp) -> Option<CustomAnswer> {
         let fresh = |entry: Option<Entry>| entry.filter(|entry| entry.is_fresh(now)).map(|entry| entry.answer);

@@ -2,7 +2,7 @@
 //! evict active ones. It holds neither tokens nor principals.
 
 use super::response::{ActiveToken, IntrospectionResponse};
-use crate::cache::{ByteCache, ByteWeighter, Digest, Weigh, sha256};
+use crate::cache::{ByteCache, Digest, Weigh, byte_cache, counted_cache, sha256};
 use crate::credential::RawToken;
 use crate::time::Timestamp;
 use quick_cache::sync::Cache;
@@ -64,8 +64,8 @@ impl Weigh for Entry {
 impl Default for Caches {
     fn default() -> Self {
         Self {
-            active: ByteCache::with_weighter(IntrospectionCache::EXPECTED, IntrospectionCache::MAX_BYTES, ByteWeighter),
-            inactive: Cache::new(IntrospectionCache::MAX_INACTIVE),
+            active: byte_cache(IntrospectionCache::MAX_BYTES),
+            inactive: counted_cache(IntrospectionCache::MAX_INACTIVE),
         }
     }
 }
@@ -74,9 +74,7 @@ impl IntrospectionCache {
     /// The most memory for active responses, estimated: 64 MiB, some 50,000 responses of ten members. Beyond it, entries are evicted.
     pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
     /// The most tokens that are cached as inactive: some 10 MiB. Beyond it, entries are evicted.
-    pub const MAX_INACTIVE: usize = 65_536;
-    /// The initial capacity in tokens.
-    const EXPECTED: usize = 1_024;
+    pub const MAX_INACTIVE: u32 = 65_536;
 
     /// Returns the view of another server on the same caches. A number belongs to one server and is never reused.
     #[must_use]
