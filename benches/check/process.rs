@@ -21,26 +21,21 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a modgud program with its profile `bifrost` and default settings.
-    pub(crate) fn modgud(program: &Path, folder: &Folder) -> Outcome<Self> {
-        let mut command = Command::new(program);
-        command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &folder.public_pem);
-        Self::start(command)
-    }
-
     /// Starts a modgud program with a configuration.
-    pub(crate) fn configured(program: &Path, folder: &Folder, config: &Path) -> Outcome<Self> {
+    pub(crate) fn modgud(program: &Path, folder: &Folder, config: &Path) -> Outcome<Self> {
         let mut command = Command::new(program);
         command.args(["serve", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"]).arg(config);
         command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &folder.public_pem);
         Self::start(command)
     }
 
-    /// Starts the empty server.
-    pub(crate) fn empty(answer: &Path) -> Outcome<Self> {
+    /// Starts the empty server, with TLS if its certificate is in a folder.
+    pub(crate) fn empty(response: &Path, tls: Option<&Folder>) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("empty").arg("--answer").arg(answer);
+        command.arg("empty").arg("--response").arg(response);
+        if let Some(folder) = tls {
+            command.arg("--cert").arg(folder.certificate()).arg("--key").arg(folder.certificate_key());
+        }
         Self::start(command)
     }
 
@@ -64,7 +59,7 @@ impl Server {
             }
             line.clear();
         }
-        Err("a server ended before it said where it listens".into())
+        Err("a server ended before it named its address".into())
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -92,9 +87,20 @@ pub(crate) fn cpu_nanos(pid: u32) -> Outcome<u64> {
     Ok(sum)
 }
 
+/// The system's unit of CPU time in `/proc`, on every usual Linux.
+const NANOS_PER_TICK: u64 = 10_000_000;
+
+/// Returns the CPU time of this process in nanoseconds, to a hundredth of a second, with its threads that have ended.
+pub(crate) fn process_nanos() -> Outcome<u64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name of the program, in parentheses, may contain spaces. `utime` and `stime` are the 12th and 13th after it.
+    let (_, columns) = stat.rsplit_once(')').ok_or("stat has no name")?;
+    let ticks = columns.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(ticks * NANOS_PER_TICK)
+}
+
 /// Returns the busy time of the machine's cores for all processes, in nanoseconds, to a hundredth of a second.
 pub(crate) fn busy_nanos() -> Outcome<u64> {
-    const NANOS_PER_TICK: u64 = 10_000_000;
     /// Indexes into the columns user, nice, system, idle, iowait, irq, softirq, steal.
     const BUSY: [usize; 6] = [0, 1, 2, 5, 6, 7];
     let stat = fs::read_to_string("/proc/stat")?;
@@ -105,6 +111,6 @@ pub(crate) fn busy_nanos() -> Outcome<u64> {
 /// Returns the resident memory of a process, in MiB.
 pub(crate) fn resident_mib(pid: u32) -> Outcome<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("VmRSS is not told")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("status has no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1_024.0)
 }
