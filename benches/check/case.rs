@@ -149,7 +149,8 @@ impl Case {
     fn configuration(self, folder: &Folder) -> String {
         let mut settings = Vec::new();
         if self.transport == Transport::Tls {
-            settings.push(format!("tls: {{ cert: {:?}, key: {:?} }}", folder.certificate(), folder.certificate_key()));
+            let (cert, key) = (folder.certificate(), folder.certificate_key());
+            settings.push(format!("tls: {{ cert: {}, key: {} }}", cert.display(), key.display()));
         }
         if self.kind == Kind::Uncached {
             // The least that there is; it holds some 2,700 of these tokens.

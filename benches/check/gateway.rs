@@ -98,7 +98,9 @@ pub(crate) fn measure(
 pub(crate) fn version(envoy: &Path) -> Outcome<String> {
     let output = Command::new(envoy).arg("--version").output()?;
     let text = String::from_utf8(output.stdout)?;
-    Ok(text.split('/').nth(1).ok_or("Envoy did not print its version")?.to_owned())
+    // `PROGRAM  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`
+    let version = text.split_once(" version: ").and_then(|(_, version)| version.split('/').nth(1));
+    Ok(version.ok_or("Envoy did not print its version")?.to_owned())
 }
 
 impl Setup<'_> {
@@ -110,7 +112,7 @@ impl Setup<'_> {
         };
         let files = tempfile::tempdir()?;
         let (envoy, address) = self.envoy(filter, server.as_ref().map(|server| server.address), &files)?;
-        self.try_out(filter, address)?;
+        try_out(filter, address)?;
         let envoy_pid = envoy.id().ok_or("Envoy ended")?;
         let sample = Load {
             server: address,
@@ -216,16 +218,16 @@ impl Setup<'_> {
             },
         })
     }
+}
 
-    /// Verifies that a filter that authenticates is in place: it denies a request without a token.
-    fn try_out(&self, filter: usize, envoy: SocketAddr) -> Outcome<()> {
-        let expected = if matches!(filter, RIVAL | ALONE) { 200 } else { 401 };
-        let status = http1::Connection::open(envoy)?.exchange(&request(None))?;
-        if status == expected {
-            Ok(())
-        } else {
-            Err(format!("Envoy with {}: status {status} without a token, not {expected}", FILTERS[filter]).into())
-        }
+/// Verifies that a filter that authenticates is in place: it denies a request without a token.
+fn try_out(filter: usize, envoy: SocketAddr) -> Outcome<()> {
+    let expected = if matches!(filter, RIVAL | ALONE) { 200 } else { 401 };
+    let status = http1::Connection::open(envoy)?.exchange(&request(None))?;
+    if status == expected {
+        Ok(())
+    } else {
+        Err(format!("Envoy with {}: status {status} without a token, not {expected}", FILTERS[filter]).into())
     }
 }
 

@@ -130,7 +130,7 @@ impl Load {
             let share = warm_up.share(number, self.connections);
             let all_once = share.clone().count();
             let mut feed = share.cycle().enumerate();
-            let next = || feed.next().filter(|(sent, _)| *sent < all_once || Instant::now() < enough);
+            let mut next = || feed.next().filter(|(sent, _)| *sent < all_once || Instant::now() < enough);
             client.in_turn(expected, self.width(32), || next().map(|(_, message)| message))
         })?;
 
@@ -158,13 +158,11 @@ impl Load {
     }
 
     fn connect(&self) -> Outcome<Client> {
-        Ok(match self.response {
-            None => Client::Http1(http1::Connection::open(self.server)?),
-            Some(_) => {
-                let (asking, listening) = wire::connect(self.server, self.certificate.as_deref(), CHECK)?;
-                Client::Grpc(asking, listening)
-            }
-        })
+        if self.response.is_none() {
+            return Ok(Client::Http1(http1::Connection::open(self.server)?));
+        }
+        let (asking, listening) = wire::connect(self.server, self.certificate.as_deref(), CHECK)?;
+        Ok(Client::Grpc(asking, listening))
     }
 
     /// Returns a connection's share of the checks in flight.

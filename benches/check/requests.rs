@@ -57,8 +57,8 @@ impl fmt::Display for Kind {
             Self::Known => "known token",
             Self::Unknown => "unknown token",
             Self::Uncached => "more tokens than the cache holds",
-            Self::NoToken => "no token (denied)",
-            Self::BadSignature => "bad signature (denied)",
+            Self::NoToken => "no token",
+            Self::BadSignature => "bad signature",
         })
     }
 }
