@@ -139,7 +139,6 @@ fmt: | cargo ## formats the sources
 
 bench: $(VENV)/.installed | cargo ## what a check costs, beside an empty server and in Envoy: tables, and a chart in docs
 	cargo bench --locked --bench check -- --envoy '$(CURDIR)/$(VENV)/bin/envoy' --write
-	cargo bench --locked --bench rules
 	cargo bench --locked --bench signatures
 
 # The base is built from what git has of it, in a folder of its own; a revision that was built before is not built again.

@@ -44,6 +44,8 @@ mod process;
 mod report;
 #[path = "check/requests.rs"]
 mod requests;
+#[path = "check/rules.rs"]
+mod rules;
 #[path = "check/series.rs"]
 mod series;
 #[path = "check/stats.rs"]
@@ -146,6 +148,8 @@ struct Extent {
     /// Number of tokens that are all cached.
     many_tokens: usize,
     starts: usize,
+    /// Rounds of decisions alone, and passes over all requests in each.
+    decisions: (usize, usize),
 }
 
 impl Extent {
@@ -155,6 +159,7 @@ impl Extent {
         unknown_tokens: 10_000,
         many_tokens: 1_000_000,
         starts: 10,
+        decisions: (31, 40),
     };
     const QUICK: Self = Self {
         cpu: Rounds { count: 2, seconds: 0.15, warm: 0.05 },
@@ -162,6 +167,7 @@ impl Extent {
         unknown_tokens: 3_000,
         many_tokens: 2_000,
         starts: 3,
+        decisions: (3, 2),
     };
     /// Enough rounds to show a difference of a few percent.
     const COMPARE: Self = Self {
@@ -213,8 +219,8 @@ fn run(extent: &Extent, envoy: Option<&Path>, write: bool) -> Outcome<()> {
 }
 
 fn measure(extent: &Extent, envoy: Option<&Path>) -> Outcome<Report> {
-    let Extent { cpu, latency: longer, unknown_tokens, many_tokens, starts } = extent;
-    let mut progress = Progress::new(CASES.len() + LATENCY.len() + 5 + if envoy.is_some() { 2 } else { 0 });
+    let Extent { cpu, latency: longer, unknown_tokens, many_tokens, starts, decisions } = extent;
+    let mut progress = Progress::new(CASES.len() + LATENCY.len() + 6 + if envoy.is_some() { 2 } else { 0 });
     progress.part("signing tokens");
     let folder = Folder::new(*unknown_tokens)?;
     progress.part("starting modgud, again and again");
@@ -232,11 +238,12 @@ fn measure(extent: &Extent, envoy: Option<&Path>) -> Outcome<Report> {
     });
     let latency = latency.into_iter().collect::<Outcome<Vec<_>>>()?;
     let gateway = envoy.map(|envoy| gateway::measure(envoy, &folder, *cpu, *longer, &mut progress)).transpose()?;
+    let decisions = rules::measure(decisions.0, decisions.1, &mut progress)?;
     let rules = growth::many_rules(&folder, *cpu, &mut progress)?;
     let tokens = growth::many_tokens(&folder, *many_tokens, *cpu, &mut progress)?;
     // Long enough for several reloads.
     let longest = Rounds { seconds: longer.seconds * 2.0, ..*longer };
     let reloads = growth::reloads(&folder, capacity(Known), longest, &mut progress)?;
     progress.end();
-    Ok(Report { idle, cases, latency, rules, tokens, reloads, gateway })
+    Ok(Report { idle, cases, latency, decisions, rules, tokens, reloads, gateway })
 }

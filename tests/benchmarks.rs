@@ -6,7 +6,6 @@
     clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::indexing_slicing,
-    clippy::unwrap_used,
     reason = "a test fails by panicking, and so does a benchmark"
 )]
 

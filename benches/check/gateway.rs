@@ -24,7 +24,7 @@ pub(crate) const FILTERS: [&str; 5] = [
     "`ext_authz` and the empty server",
     "`jwt_authn` with its cache",
     "`jwt_authn` without its cache",
-    "no such filter",
+    "none of these",
 ];
 const JWT_AUTHN_CACHED: usize = 2;
 const JWT_AUTHN: usize = 3;

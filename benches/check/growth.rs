@@ -5,6 +5,7 @@ use super::load::Load;
 use super::process::{MODGUD, Server, resident_mib};
 use super::requests::{Folder, HEADERS, check_with, write};
 use super::series::{Progress, Rounds, Series};
+use super::stats::Spread;
 use super::{Outcome, tokens};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
@@ -95,17 +96,21 @@ pub(crate) fn many_tokens(folder: &Folder, count: usize, rounds: Rounds, progres
     Ok(Tokens { count, series, resident_mib })
 }
 
-/// Measures latency with many rules, with and without reloads, at half of a throughput. Returns the rate, too.
-pub(crate) fn reloads(
-    folder: &Folder,
-    capacity: f64,
-    rounds: Rounds,
-    progress: &mut Progress,
-) -> Outcome<(Case, Series)> {
+/// The result of [`reloads`].
+pub(crate) struct Reloads {
+    pub(crate) case: Case,
+    pub(crate) series: Series,
+    /// Number of reloads that modgud completed in a round.
+    pub(crate) completed: Spread,
+}
+
+/// Measures latency with many rules, with and without reloads, at half of a throughput.
+pub(crate) fn reloads(folder: &Folder, capacity: f64, rounds: Rounds, progress: &mut Progress) -> Outcome<Reloads> {
     progress.part(&format!("reloads of {RULES} rules"));
     let case = Case { pace: half_of(capacity), ..KNOWN };
     let config = rules(folder, RULES)?;
     let response = folder.response(case, Path::new(MODGUD), &config)?;
+    let mut completed = Vec::new();
     let series = Series::measure(rounds.count, 2, progress, |turn| {
         let server = Server::modgud(Path::new(MODGUD), folder, &config)?;
         let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
@@ -118,7 +123,10 @@ pub(crate) fn reloads(
         let sample = case.load(&server, folder, &response.file, rounds).start();
         drop(stop);
         reloading.join().map_err(|_| "the reloads failed")?;
+        if turn == RELOADING {
+            completed.push(server.reloads()?);
+        }
         sample
     })?;
-    Ok((case, series))
+    Ok(Reloads { case, series, completed: Spread::of(completed) })
 }

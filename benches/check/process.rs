@@ -4,8 +4,8 @@ use super::Outcome;
 use super::requests::Folder;
 use serde_json::Value;
 use std::fs;
-use std::io::{self, BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -17,6 +17,8 @@ pub(crate) const MODGUD: &str = env!("CARGO_BIN_EXE_modgud");
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where modgud serves its metrics.
+    admin: Option<SocketAddr>,
     reading: Option<JoinHandle<()>>,
 }
 
@@ -44,13 +46,15 @@ impl Server {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("a child process has no standard output")?;
         let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, address: unbound, reading: None };
+        let mut server = Self { child, address: unbound, admin: None, reading: None };
         let mut lines = BufReader::with_capacity(64 * 1024, stdout);
         let mut line = String::new();
         while lines.read_line(&mut line)? != 0 {
             let event: Option<Value> = serde_json::from_str(&line).ok();
             if let Some(address) = event.as_ref().and_then(|event| event.get("grpc")).and_then(Value::as_str) {
                 server.address = address.parse()?;
+                let admin = event.as_ref().and_then(|event| event.get("admin")).and_then(Value::as_str);
+                server.admin = admin.map(str::parse).transpose()?;
                 // Its log must be read, as a container runtime does.
                 server.reading = Some(std::thread::spawn(move || {
                     let _ = io::copy(&mut lines, &mut io::sink());
@@ -64,6 +68,15 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Returns the number of reloads that modgud has completed.
+    pub(crate) fn reloads(&self) -> Outcome<f64> {
+        let mut socket = TcpStream::connect(self.admin.ok_or("the server has no metrics")?)?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: modgud\r\nconnection: close\r\n\r\n")?;
+        let text = io::read_to_string(socket)?;
+        let count = text.lines().find_map(|line| line.strip_prefix("modgud_config_reloads_total "));
+        Ok(count.ok_or("modgud has no metric of reloads")?.parse()?)
     }
 }
 

@@ -12,6 +12,8 @@ use modgud::envoy::proto::{
 use modgud_core::jose::{Algorithm, SigningKey};
 use prost::Message;
 use std::fmt;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, TempPath};
@@ -249,12 +251,12 @@ pub(crate) const HEADERS: [(&str, &str); 19] = [
 
 /// Writes messages to a file, each prefixed by its length.
 pub(crate) fn write(file: &Path, messages: impl IntoIterator<Item = Vec<u8>>) -> Outcome<()> {
-    let mut bytes = Vec::new();
+    let mut out = BufWriter::new(File::create(file)?);
     for message in messages {
-        bytes.extend_from_slice(&u32::try_from(message.len())?.to_be_bytes());
-        bytes.extend_from_slice(&message);
+        out.write_all(&u32::try_from(message.len())?.to_be_bytes())?;
+        out.write_all(&message)?;
     }
-    Ok(std::fs::write(file, bytes)?)
+    Ok(out.flush()?)
 }
 
 /// The messages of a file.

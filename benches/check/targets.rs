@@ -34,7 +34,7 @@ const VERIFIED: f64 = 1.1;
 
 /// Returns every target that this run measured.
 pub(crate) fn of(report: &Report) -> Vec<Target> {
-    let Report { idle, cases, latency, rules, tokens, reloads, gateway } = report;
+    let Report { idle, cases, latency, decisions: _, rules, tokens, reloads, gateway } = report;
     let mut targets = Vec::new();
     for super::case::Result { case, series, .. } in cases {
         if case.connections != 1 || case.transport != Transport::Plaintext {
@@ -71,8 +71,8 @@ pub(crate) fn of(report: &Report) -> Vec<Target> {
         let text = format!("p99 at half of its own capacity: {}, {}", case.kind, case.pace);
         targets.push(p99_target(text, series.spread(TREE, p99)));
     }
-    let (case, series) = reloads;
-    targets.push(p99_target(format!("p99 while {RULES} rules reload, {}", case.pace), series.spread(RELOADING, p99)));
+    let text = format!("p99 while {RULES} rules reload, {}", reloads.case.pace);
+    targets.push(p99_target(text, reloads.series.spread(RELOADING, p99)));
     let Tokens { count, series, resident_mib } = tokens;
     targets.push(Target::ratio(format!("{RULES} rules ÷ one rule"), 1.1, ratio(rules, MANY, ONE, cost)));
     targets.push(Target::ratio(format!("{count} tokens ÷ one token"), 1.1, ratio(series, MANY, ONE, cost)));
