@@ -242,7 +242,7 @@ fn measure(extent: &Extent, envoy: Option<&Path>) -> Outcome<Report> {
     let rules = growth::many_rules(&folder, *cpu, &mut progress)?;
     let tokens = growth::many_tokens(&folder, *many_tokens, *cpu, &mut progress)?;
     // Long enough for several reloads.
-    let longest = Rounds { seconds: longer.seconds * 2.0, ..*longer };
+    let longest = Rounds { seconds: longer.seconds + 2.0, ..*longer };
     let reloads = growth::reloads(&folder, capacity(Known), longest, &mut progress)?;
     progress.end();
     Ok(Report { idle, cases, latency, decisions, rules, tokens, reloads, gateway })
