@@ -141,6 +141,8 @@ const LATENCY: [Kind; 2] = [Known, Unknown];
 struct Extent {
     /// CPU time: many short rounds, so that both servers of a pair see the same machine conditions.
     cpu: Rounds,
+    /// The same with one check in flight: more rounds, because each depends on the kernel's idle states.
+    one_in_flight: Rounds,
     /// Latency: fewer and longer rounds, so that each has a 99.9th percentile.
     latency: Rounds,
     /// More than the cache holds in [`Uncached`].
@@ -155,6 +157,7 @@ struct Extent {
 impl Extent {
     const FULL: Self = Self {
         cpu: Rounds { count: 9, seconds: 0.6, warm: 0.2 },
+        one_in_flight: Rounds { count: 15, seconds: 0.4, warm: 0.2 },
         latency: Rounds { count: 5, seconds: 1.5, warm: 0.2 },
         unknown_tokens: 10_000,
         many_tokens: 1_000_000,
@@ -163,6 +166,7 @@ impl Extent {
     };
     const QUICK: Self = Self {
         cpu: Rounds { count: 2, seconds: 0.15, warm: 0.05 },
+        one_in_flight: Rounds { count: 2, seconds: 0.15, warm: 0.05 },
         latency: Rounds { count: 2, seconds: 0.15, warm: 0.05 },
         unknown_tokens: 3_000,
         many_tokens: 2_000,
@@ -176,6 +180,13 @@ impl Extent {
         starts: 15,
         ..Self::FULL
     };
+}
+
+impl Extent {
+    /// Returns the rounds of a case with a number of checks in flight.
+    const fn closed(&self, case: Case) -> Rounds {
+        if case.pace.is_concurrent() { self.cpu } else { self.one_in_flight }
+    }
 }
 
 fn main() -> Outcome<ExitCode> {
@@ -219,7 +230,7 @@ fn run(extent: &Extent, envoy: Option<&Path>, write: bool) -> Outcome<()> {
 }
 
 fn measure(extent: &Extent, envoy: Option<&Path>) -> Outcome<Report> {
-    let Extent { cpu, latency: longer, unknown_tokens, many_tokens, starts, decisions } = extent;
+    let Extent { cpu, one_in_flight: _, latency: longer, unknown_tokens, many_tokens, starts, decisions } = extent;
     let mut progress = Progress::new(CASES.len() + LATENCY.len() + 6 + if envoy.is_some() { 2 } else { 0 });
     progress.part("signing tokens");
     let folder = Folder::new(*unknown_tokens)?;
@@ -227,7 +238,7 @@ fn measure(extent: &Extent, envoy: Option<&Path>) -> Outcome<Report> {
     let idle = idle::measure(Path::new(MODGUD), &folder, *starts)?;
 
     let mut measure = |case: Case, rounds| case.measure(&folder, rounds, Rival::Empty, &mut progress);
-    let cases = CASES.map(|case| measure(case, *cpu)).into_iter().collect::<Outcome<Vec<_>>>()?;
+    let cases = CASES.map(|case| measure(case, extent.closed(case))).into_iter().collect::<Outcome<Vec<_>>>()?;
     let capacity = |kind| {
         let of_kind = cases.iter().filter(|one| Case { kind, ..case::KNOWN } == one.case);
         of_kind.map(|one| one.series.spread(TREE, rate).median).fold(0.0, f64::max)

@@ -18,7 +18,7 @@ mod page;
 mod stats;
 
 use chart::{Bar, Panel, svg};
-use stats::{Interval, Percentiles, Spread};
+use stats::{Interval, Percentiles, Spread, thousands};
 use std::fs;
 
 #[test]
@@ -33,6 +33,11 @@ fn percentiles_are_those_of_all_values() {
 fn a_spread_is_the_median_with_least_and_most() {
     assert_eq!(format!("{:.1}", Spread::of([3.0, 1.0, 2.0])), "2.0 (1.0–3.0)");
     assert_eq!(format!("{:.2}", Spread::of([4.0, 1.0, 2.0, 3.0])), "2.50 (1.00–4.00)");
+}
+
+#[test]
+fn thousands_have_commas() {
+    assert_eq!([7, 999, 1_000, 10_000, 1_000_000].map(thousands), ["7", "999", "1,000", "10,000", "1,000,000"]);
 }
 
 /// Of 15 values, those from the third to the thirteenth hold the median with 99 %: the binomial tail of two is 0.4 %.
@@ -63,7 +68,7 @@ fn bars_are_as_long_as_their_figures() {
         Bar { label: "half <a>".to_owned(), figures: figures(10.0, 11.0) },
         Bar { label: "whole".to_owned(), figures: figures(20.0, 900.0) },
     ];
-    let drawn = svg("A & B", &[Panel { title: "CPU, µs", legend: vec!["modgud"], bars }]).unwrap();
+    let drawn = svg("A & B", &[Panel { title: "CPU, µs", legend: Vec::new(), bars }]).unwrap();
     let widths: Vec<f64> = drawn
         .lines()
         .filter(|line| line.starts_with("<rect") && !line.contains("width=\"13\""))

@@ -14,7 +14,7 @@ const LINE: f64 = 22.0;
 
 /// One class for each figure of a bar, then the line from the least to the most.
 const STYLE: &str =
-    "text { fill: #1f2328; font: 13px system-ui, sans-serif } .title { font-weight: 600 } .end { text-anchor: end }
+    "text { fill: #1f2328; font-family: system-ui, sans-serif; font-size: 13px } .title { font-weight: 600 } .end { text-anchor: end }
 .a { fill: #0969da } .b { fill: #8c959f } .range { stroke: #1f2328 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .a { fill: #4493f8 } .b { fill: #7d8590 } .range { stroke: #e6edf3 }
@@ -24,7 +24,7 @@ const CLASSES: [&str; 2] = ["a", "b"];
 /// Bars of one unit, which share a scale.
 pub(crate) struct Panel<'a> {
     pub(crate) title: &'a str,
-    /// The name of each figure of a bar: at most two.
+    /// The name of each figure of a bar: two, or none for bars of one figure.
     pub(crate) legend: Vec<&'a str>,
     pub(crate) bars: Vec<Bar>,
 }
@@ -57,8 +57,8 @@ fn draw(out: &mut String, panel: &Panel<'_>, mut y: f64) -> Result<f64, fmt::Err
     let highest = figures().map(|figure| figure.median).fold(0.0, f64::max) * 1.5;
     let scale = BARS / figures().map(|figure| figure.max).fold(0.0, f64::max).min(highest).max(f64::MIN_POSITIVE);
     writeln!(out, "<text class=\"title\" x=\"0\" y=\"{y}\">{}</text>", escape(title))?;
-    y += LINE;
     let mut x = LABELS;
+    y += if legend.is_empty() { 0.0 } else { LINE };
     for (name, class) in legend.iter().zip(CLASSES) {
         writeln!(out, "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"13\" height=\"13\"/>", y - 11.0)?;
         writeln!(out, "<text x=\"{}\" y=\"{y}\">{}</text>", x + 20.0, escape(name))?;

@@ -62,7 +62,7 @@ pub(crate) fn run(base: &Path, extent: &Extent) -> Outcome<ExitCode> {
     let mut verdicts = Vec::new();
     let mut others = Vec::new();
     for case in CASES {
-        let series = case.measure(&folder, extent.cpu, Rival::Base(base), &mut progress)?.series;
+        let series = case.measure(&folder, extent.closed(case), Rival::Base(base), &mut progress)?.series;
         progress.end();
         verdicts.push(print(&format!("CPU, {case}, µs"), &series, cost));
         others.extend(series.samples().map(others_share));

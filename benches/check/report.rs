@@ -9,7 +9,7 @@ use super::load::Sample;
 use super::pace::Pace;
 use super::rules::Decision;
 use super::series::Series;
-use super::stats::Spread;
+use super::stats::{Spread, thousands};
 use super::targets::{self, Target};
 use std::fmt::{self, Write};
 
@@ -97,9 +97,9 @@ impl Report {
             }
         }
         let Reloads { case, series, completed } = &self.reloads;
-        let interval = RELOAD_INTERVAL.as_millis();
+        let (interval, rules) = (RELOAD_INTERVAL.as_millis(), thousands(RULES));
         for (server, name) in [(STEADY, String::new()), (RELOADING, format!(", SIGHUP every {interval} ms"))] {
-            let name = format!("{}, {}, {RULES} rules{name} | modgud", case.kind, case.pace);
+            let name = format!("{}, {}, {rules} rules{name} | modgud", case.kind, case.pace);
             write_latency_row(out, &name, series, server)?;
         }
         let p99 = ratio(series, RELOADING, STEADY, p99);
@@ -139,13 +139,14 @@ impl Report {
 
     fn write_growth(&self, out: &mut String) -> fmt::Result {
         let Tokens { count, series, resident_mib } = &self.tokens;
+        let count = thousands(*count);
         writeln!(
             out,
             "### Rules and tokens\n\nCPU time of modgud for one check of a known token in µs, with 32 in flight.\n\n\
              | many | with many | with one | ratio |\n|---|---|---|---|"
         )?;
         for (name, series) in
-            [(format!("{RULES} rules"), &self.rules), (format!("{count} tokens in turn (HS256)"), series)]
+            [(format!("{} rules", thousands(RULES)), &self.rules), (format!("{count} tokens in turn (HS256)"), series)]
         {
             writeln!(
                 out,
@@ -162,6 +163,7 @@ impl Report {
              | rules | the decision | of it: rule selection | the decision ÷ that with the least rules |\n|---|---|---|---|"
         )?;
         for Decision { rules, whole, selection, ratio } in &self.decisions {
+            let rules = thousands(*rules);
             writeln!(out, "| {rules} | {whole:.0} | {selection:.0} | {ratio:.2} |")?;
         }
         writeln!(out)
@@ -220,8 +222,8 @@ impl Report {
                 .iter()
                 .enumerate()
                 .map(|(filter, name)| Bar { label: name.replace('`', ""), figures: vec![cpu.spread(filter, cost)] });
-            let title = "CPU time of Envoy and server for one request, in µs";
-            panels.push(Panel { title, legend: vec!["Envoy with …"], bars: bars.collect() });
+            let title = "CPU time of Envoy and server for one request, in µs: Envoy with …";
+            panels.push(Panel { title, legend: Vec::new(), bars: bars.collect() });
         }
         chart::svg("The cost of a check with modgud", &panels)
     }

@@ -6,7 +6,7 @@ use super::growth::{MANY, ONE, RELOADING, RULES, Tokens};
 use super::idle::Idle;
 use super::report::{Report, p99, ratio};
 use super::requests::Kind;
-use super::stats::Spread;
+use super::stats::{Spread, thousands};
 
 /// A figure and its limit. The median decides.
 pub(crate) struct Target {
@@ -51,7 +51,7 @@ pub(crate) fn of(report: &Report) -> Vec<Target> {
                 let more = |samples: &[super::load::Sample]| {
                     (cost(&samples[TREE]) - KNOWN * cost(&samples[RIVAL])) / cost(&samples[VERIFICATION])
                 };
-                let text = format!("{name}: what exceeds {KNOWN} × the empty server ÷ one verification");
+                let text = format!("{name}: (modgud − {KNOWN} × empty server) ÷ one verification");
                 Some(Target::ratio(text, VERIFIED, series.of_round(more)))
             }
             (Kind::Uncached | Kind::BadSignature, _) => None,
@@ -71,10 +71,12 @@ pub(crate) fn of(report: &Report) -> Vec<Target> {
         let text = format!("p99 at half of its own capacity: {}, {}", case.kind, case.pace);
         targets.push(p99_target(text, series.spread(TREE, p99)));
     }
-    let text = format!("p99 while {RULES} rules reload, {}", reloads.case.pace);
+    let many_rules = thousands(RULES);
+    let text = format!("p99 while {many_rules} rules reload, {}", reloads.case.pace);
     targets.push(p99_target(text, reloads.series.spread(RELOADING, p99)));
     let Tokens { count, series, resident_mib } = tokens;
-    targets.push(Target::ratio(format!("{RULES} rules ÷ one rule"), 1.1, ratio(rules, MANY, ONE, cost)));
+    let count = thousands(*count);
+    targets.push(Target::ratio(format!("{many_rules} rules ÷ one rule"), 1.1, ratio(rules, MANY, ONE, cost)));
     targets.push(Target::ratio(format!("{count} tokens ÷ one token"), 1.1, ratio(series, MANY, ONE, cost)));
     let size = |text: &str, limit, figure| Target { text: text.to_owned(), limit, figure, unit: " MiB", digits: 1 };
     let Idle { start_millis, resident_mib: idle_mib, binary_mib } = idle;
