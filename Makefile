@@ -137,9 +137,8 @@ lint: | cargo ## formatting, clippy and the documentation, warnings denied
 fmt: | cargo ## formats the sources
 	cargo fmt --all
 
-bench: | cargo ## what a check costs, beside an empty server
-	cargo bench --locked --bench check
-	cargo bench --locked --bench rules
+bench: $(VENV)/.installed | cargo ## what a check costs, beside an empty server and in Envoy: tables, and a chart in docs
+	cargo bench --locked --bench check -- --envoy '$(CURDIR)/$(VENV)/bin/envoy' --write
 	cargo bench --locked --bench signatures
 
 # The base is built from what git has of it, in a folder of its own; a revision that was built before is not built again.

@@ -16,39 +16,60 @@
     reason = "a tool that measures: it prints, reckons with floats, and may stop where its own figures make no sense"
 )]
 
+#[path = "check/case.rs"]
+mod case;
+#[path = "check/chart.rs"]
+mod chart;
 #[path = "check/compare.rs"]
 mod compare;
 #[path = "check/empty.rs"]
 mod empty;
+#[path = "check/gateway.rs"]
+mod gateway;
+#[path = "check/growth.rs"]
+mod growth;
+#[path = "check/http1.rs"]
+mod http1;
 #[path = "check/idle.rs"]
 mod idle;
 #[path = "check/load.rs"]
 mod load;
 #[path = "check/pace.rs"]
 mod pace;
+#[path = "check/page.rs"]
+mod page;
 #[path = "check/process.rs"]
 mod process;
 #[path = "check/report.rs"]
 mod report;
 #[path = "check/requests.rs"]
 mod requests;
-#[path = "check/scale.rs"]
-mod scale;
+#[path = "check/rules.rs"]
+mod rules;
+#[path = "check/series.rs"]
+mod series;
 #[path = "check/stats.rs"]
 mod stats;
+#[path = "check/targets.rs"]
+mod targets;
 #[path = "check/tokens.rs"]
 mod tokens;
 #[path = "check/wire.rs"]
 mod wire;
 
+use case::Response::{BiFrost, Small};
+use case::Transport::{Plaintext, Tls};
+use case::{Case, Rival, TREE, half_of, rate};
 use clap::Parser;
-use load::{Load, Sample};
+use load::Load;
 use mimalloc::MiMalloc;
-use pace::Pace;
-use process::{MODGUD, Server};
-use report::{Progress, Report};
-use requests::{Answer, Folder, Kind};
+use process::MODGUD;
+use report::Report;
+use requests::Folder;
+use requests::Kind::{self, BadSignature, Known, NoToken, Uncached, Unknown};
+use series::{Progress, Rounds};
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,9 +82,15 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// Measures the cost of a check, compared with an empty server.
 #[derive(Parser)]
 struct Args {
-    /// Run for a few seconds instead of two minutes; the figures are rough
+    /// Run for less than a minute instead of ten; the figures are rough
     #[arg(long)]
     quick: bool,
+    /// Measure requests through this Envoy, too
+    #[arg(long, value_name = "PROGRAM")]
+    envoy: Option<PathBuf>,
+    /// Write tables and chart into `docs`, too
+    #[arg(long, requires = "envoy", conflicts_with_all = ["quick", "base"])]
+    write: bool,
     /// Compare with another modgud program instead of the empty server; exit code 1 if this tree is slower beyond the
     /// noise
     #[arg(long, value_name = "PROGRAM")]
@@ -77,8 +104,6 @@ struct Args {
 
 #[derive(clap::Subcommand)]
 enum Role {
-    /// Measures checks beside reloads, and with many tokens
-    Scale(scale::Args),
     /// The empty server
     #[command(hide = true)]
     Empty(empty::Args),
@@ -87,173 +112,149 @@ enum Role {
     Load(Load),
 }
 
+/// The cases with a fixed number of checks in flight, which measure CPU time. Those at a fixed rate, which measure
+/// latency, follow: their rate is half of the throughput measured here.
+#[rustfmt::skip]
+const CASES: [Case; 15] = [
+    //        check         response  connections, transport  in flight
+    Case::new(Known,        Small,    1,           Plaintext, 1),
+    Case::new(Known,        Small,    1,           Plaintext, 32),
+    Case::new(Known,        BiFrost,  1,           Plaintext, 1),
+    Case::new(Known,        BiFrost,  1,           Plaintext, 32),
+    Case::new(Known,        BiFrost,  4,           Plaintext, 32),
+    Case::new(Known,        BiFrost,  16,          Plaintext, 32),
+    Case::new(Known,        BiFrost,  1,           Tls,       1),
+    Case::new(Known,        BiFrost,  1,           Tls,       32),
+    Case::new(Unknown,      BiFrost,  1,           Plaintext, 1),
+    Case::new(Unknown,      BiFrost,  1,           Plaintext, 32),
+    Case::new(Uncached,     BiFrost,  1,           Plaintext, 32),
+    Case::new(NoToken,      BiFrost,  1,           Plaintext, 1),
+    Case::new(NoToken,      BiFrost,  1,           Plaintext, 32),
+    Case::new(BadSignature, BiFrost,  1,           Plaintext, 1),
+    Case::new(BadSignature, BiFrost,  1,           Plaintext, 32),
+];
+
+/// The checks whose latency is measured.
+const LATENCY: [Kind; 2] = [Known, Unknown];
+
 /// The extent of a run.
 struct Extent {
-    /// Warm-up time of a server before the clock starts, in seconds.
-    warm: f64,
     /// CPU time: many short rounds, so that both servers of a pair see the same machine conditions.
     cpu: Rounds,
+    /// The same with one check in flight: more rounds, because each depends on the kernel's idle states.
+    one_in_flight: Rounds,
     /// Latency: fewer and longer rounds, so that each has a 99.9th percentile.
     latency: Rounds,
+    /// More than the cache holds in [`Uncached`].
     unknown_tokens: usize,
+    /// Number of tokens that are all cached.
+    many_tokens: usize,
     starts: usize,
-}
-
-/// Number and duration in seconds of a case's rounds. A round of unknown tokens ends when they are used up.
-#[derive(Clone, Copy)]
-struct Rounds {
-    count: usize,
-    seconds: f64,
+    /// Rounds of decisions alone, and passes over all requests in each.
+    decisions: (usize, usize),
 }
 
 impl Extent {
     const FULL: Self = Self {
-        warm: 0.2,
-        cpu: Rounds { count: 9, seconds: 0.6 },
-        latency: Rounds { count: 5, seconds: 1.5 },
+        cpu: Rounds { count: 9, seconds: 0.6, warm: 0.2 },
+        one_in_flight: Rounds { count: 15, seconds: 0.4, warm: 0.2 },
+        latency: Rounds { count: 5, seconds: 1.5, warm: 0.2 },
         unknown_tokens: 10_000,
+        many_tokens: 1_000_000,
         starts: 10,
+        decisions: (31, 40),
     };
     const QUICK: Self = Self {
-        warm: 0.05,
-        cpu: Rounds { count: 2, seconds: 0.15 },
-        latency: Rounds { count: 2, seconds: 0.15 },
-        unknown_tokens: 400,
+        cpu: Rounds { count: 2, seconds: 0.15, warm: 0.05 },
+        one_in_flight: Rounds { count: 2, seconds: 0.15, warm: 0.05 },
+        latency: Rounds { count: 2, seconds: 0.15, warm: 0.05 },
+        unknown_tokens: 3_000,
+        many_tokens: 2_000,
         starts: 3,
+        decisions: (3, 2),
     };
     /// Enough rounds to show a difference of a few percent.
     const COMPARE: Self = Self {
-        cpu: Rounds { count: 15, seconds: 0.6 },
-        latency: Rounds { count: 15, seconds: 1.0 },
+        cpu: Rounds { count: 15, ..Self::FULL.cpu },
+        latency: Rounds { count: 15, seconds: 1.0, ..Self::FULL.latency },
         starts: 15,
         ..Self::FULL
     };
 }
 
-/// One line of the report: a kind of checks at a pace.
-struct Case {
-    kind: Kind,
-    pace: Pace,
-    rounds: Rounds,
+impl Extent {
+    /// Returns the rounds of a case with a number of checks in flight.
+    const fn closed(&self, case: Case) -> Rounds {
+        if case.pace.is_concurrent() { self.cpu } else { self.one_in_flight }
+    }
 }
 
-/// The cases with a fixed number of checks in flight, which measure CPU time. Those at a fixed rate, which measure
-/// latency, follow: their rate is half of the throughput measured here.
-const CLOSED: [(Kind, usize); 6] = [
-    (Kind::Known, 1),
-    (Kind::Known, 32),
-    (Kind::Unknown, 1),
-    (Kind::Unknown, 32),
-    (Kind::NoToken, 32),
-    (Kind::BadSignature, 32),
-];
-
 fn main() -> Outcome<ExitCode> {
-    let Args { quick, base, bench, role } = Args::parse();
-    match role {
-        Some(Role::Empty(args)) => empty::run(&args)?,
-        Some(Role::Load(load)) => load.run()?,
-        Some(Role::Scale(args)) => scale::run(&args)?,
-        None => {
-            // Without `--bench`, `cargo test` runs this as a smoke test.
-            let quick = quick || !bench;
-            match base {
-                None => measure(if quick { &Extent::QUICK } else { &Extent::FULL })?,
-                Some(base) => return compare::run(&base, if quick { &Extent::QUICK } else { &Extent::COMPARE }),
-            }
-        }
+    let Args { quick, envoy, write, base, bench, role } = Args::parse();
+    // Without `--bench`, `cargo test` runs this as a smoke test.
+    let quick = quick || !bench;
+    match (role, base) {
+        (Some(Role::Empty(args)), _) => empty::run(&args)?,
+        (Some(Role::Load(load)), _) => load.run()?,
+        (None, Some(base)) => return compare::run(&base, if quick { &Extent::QUICK } else { &Extent::COMPARE }),
+        (None, None) => run(if quick { &Extent::QUICK } else { &Extent::FULL }, envoy.as_deref(), write && !quick)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(extent: &Extent) -> Outcome<()> {
-    let open = [Kind::Known, Kind::Unknown];
-    let mut progress = Progress::new(CLOSED.len() * extent.cpu.count + open.len() * extent.latency.count);
-    progress.say("signing tokens");
-    let folder = Folder::new(extent.unknown_tokens)?;
-    let mut report = Report::new(folder.signature_check);
-
-    progress.say("starting modgud, again and again");
-    let idle = idle::measure(Path::new(MODGUD), &folder, extent.starts)?;
-
-    for (kind, in_flight) in CLOSED {
-        let case = Case { kind, pace: Pace::InFlight(in_flight), rounds: extent.cpu };
-        report.add(&case, case.measure(&folder, extent, Rival::Empty, &mut progress)?);
+/// Measures everything, prints the tables, and writes them into the page if it is to be written.
+fn run(extent: &Extent, envoy: Option<&Path>, write: bool) -> Outcome<()> {
+    let page = fs::read_to_string(page::PAGE)?;
+    // Before ten minutes are spent on it.
+    page::replace(&page, "").ok_or("docs/benchmarks.md has no longer the comments around its figures")?;
+    let version = envoy.map(gateway::version).transpose()?;
+    if envoy.is_none() {
+        eprintln!(
+            "NO ENVOY: requests through Envoy are left out. `make bench` measures them; so does `--envoy PROGRAM`."
+        );
     }
-    for kind in open {
-        let case = Case { kind, pace: half_of(report.capacity(kind)), rounds: extent.latency };
-        report.add(&case, case.measure(&folder, extent, Rival::Empty, &mut progress)?);
+    let report = measure(extent, envoy)?;
+    let head = format!("Machine: {}.\n\nVersions: {}.\n", page::machine(), page::versions(version.as_deref()));
+    let figures = format!("{head}\n{}", report.markdown()?);
+    println!("{figures}");
+    if envoy.is_none() {
+        eprintln!("NO ENVOY: requests through Envoy were left out.");
     }
-    progress.end();
-    report.print(&idle);
+    if write {
+        let page = page::replace(&page, &figures).ok_or("docs/benchmarks.md has changed")?;
+        fs::write(page::CHART, report.svg()?)?;
+        fs::write(page::PAGE, page)?;
+        eprintln!("Written: {} and {}", page::PAGE, page::CHART);
+    }
     Ok(())
 }
 
-/// Returns half of a server's throughput, rounded down to hundreds.
-fn half_of(capacity: f64) -> Pace {
-    Pace::PerSecond((capacity / 200.0).floor().max(1.0) * 100.0)
-}
+fn measure(extent: &Extent, envoy: Option<&Path>) -> Outcome<Report> {
+    let Extent { cpu, one_in_flight: _, latency: longer, unknown_tokens, many_tokens, starts, decisions } = extent;
+    let mut progress = Progress::new(CASES.len() + LATENCY.len() + 6 + if envoy.is_some() { 2 } else { 0 });
+    progress.part("signing tokens");
+    let folder = Folder::new(*unknown_tokens)?;
+    progress.part("starting modgud, again and again");
+    let idle = idle::measure(Path::new(MODGUD), &folder, *starts)?;
 
-/// The server to compare with.
-#[derive(Clone, Copy)]
-enum Rival<'a> {
-    /// The empty server.
-    Empty,
-    /// The program of another revision.
-    Base(&'a Path),
-}
-
-/// The result of one round.
-struct Pair {
-    modgud: Sample,
-    rival: Sample,
-}
-
-impl Case {
-    fn measure(&self, folder: &Folder, extent: &Extent, rival: Rival, progress: &mut Progress) -> Outcome<Vec<Pair>> {
-        let mut pairs = Vec::new();
-        let program = Path::new(MODGUD);
-        let answer = folder.answer(self.kind, program)?;
-        let rival_answer = match rival {
-            Rival::Empty => None,
-            Rival::Base(base) => Some(folder.answer(self.kind, base)?),
-        };
-        let rival_answer = rival_answer.as_ref().unwrap_or(&answer);
-        for round in 0..self.rounds.count {
-            progress.step(&format!("{}, {}", self.kind, self.pace));
-            // A new process each time, so that rounds are independent: unknown tokens are unknown again. The order
-            // alternates between rounds.
-            let modgud = || self.sample(&Server::modgud(program, folder)?, folder, extent, &answer);
-            let rival = || {
-                let server = match rival {
-                    Rival::Empty => Server::empty(&answer.file)?,
-                    Rival::Base(base) => Server::modgud(base, folder)?,
-                };
-                self.sample(&server, folder, extent, rival_answer)
-            };
-            pairs.push(if round % 2 == 0 {
-                let modgud = modgud()?;
-                Pair { modgud, rival: rival()? }
-            } else {
-                let rival = rival()?;
-                Pair { modgud: modgud()?, rival }
-            });
-        }
-        Ok(pairs)
-    }
-
-    fn sample(&self, server: &Server, folder: &Folder, extent: &Extent, answer: &Answer) -> Outcome<Sample> {
-        Load {
-            server: server.address,
-            pid: server.pid(),
-            warm_up: folder.warm_up(self.kind),
-            requests: folder.requests(self.kind),
-            answer: answer.file.to_path_buf(),
-            once: self.kind == Kind::Unknown,
-            warm: extent.warm,
-            seconds: self.rounds.seconds,
-            pace: self.pace,
-        }
-        .start()
-    }
+    let mut measure = |case: Case, rounds| case.measure(&folder, rounds, Rival::Empty, &mut progress);
+    let cases = CASES.map(|case| measure(case, extent.closed(case))).into_iter().collect::<Outcome<Vec<_>>>()?;
+    let capacity = |kind| {
+        let of_kind = cases.iter().filter(|one| Case { kind, ..case::KNOWN } == one.case);
+        of_kind.map(|one| one.series.spread(TREE, rate).median).fold(0.0, f64::max)
+    };
+    let latency = LATENCY.map(|kind| {
+        let case = Case { kind, pace: half_of(capacity(kind)), ..case::KNOWN };
+        measure(case, *longer)
+    });
+    let latency = latency.into_iter().collect::<Outcome<Vec<_>>>()?;
+    let gateway = envoy.map(|envoy| gateway::measure(envoy, &folder, *cpu, *longer, &mut progress)).transpose()?;
+    let decisions = rules::measure(decisions.0, decisions.1, &mut progress)?;
+    let rules = growth::many_rules(&folder, *cpu, &mut progress)?;
+    let tokens = growth::many_tokens(&folder, *many_tokens, *cpu, &mut progress)?;
+    // Long enough for several reloads.
+    let longest = Rounds { seconds: longer.seconds + 2.0, ..*longer };
+    let reloads = growth::reloads(&folder, capacity(Known), longest, &mut progress)?;
+    progress.end();
+    Ok(Report { idle, cases, latency, decisions, rules, tokens, reloads, gateway })
 }

@@ -1,5 +1,6 @@
 //! The tests through modgud's doors: one binary, a module for each topic.
 
+mod benchmarks;
 mod bodies;
 mod cache;
 mod canary;

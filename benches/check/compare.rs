@@ -1,18 +1,17 @@
 //! Comparison of this tree's program with that of another revision, in alternating rounds.
 
+use super::case::{Case, RIVAL, Rival, TREE, cost, half_of, rate};
 use super::idle::{self, Idle};
 use super::load::Sample;
-use super::pace::Pace;
+use super::page::machine;
 use super::process::MODGUD;
-use super::report::{Progress, cost, machine, others_share, rate};
-use super::requests::{Folder, Kind};
+use super::report::{MAX_OTHERS_SHARE, others_share, p50, p99};
+use super::requests::Folder;
+use super::series::{Progress, Series};
 use super::stats::{Interval, Spread};
-use super::{CLOSED, Case, Extent, Outcome, Pair, Rival, half_of};
+use super::{CASES, Extent, LATENCY, Outcome};
 use std::path::Path;
 use std::process::ExitCode;
-
-/// Maximum share of the machine that other processes may use, in percent; above it, the report doubts its figures.
-const MAX_OTHERS_SHARE: f64 = 10.0;
 
 /// The difference between the two programs in one figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +45,13 @@ impl Verdict {
 
 /// Measures both programs and prints a table. The exit code is 1 if any figure is worse beyond the noise.
 pub(crate) fn run(base: &Path, extent: &Extent) -> Outcome<ExitCode> {
-    let open = [Kind::Known, Kind::Unknown];
-    let mut progress = Progress::new(CLOSED.len() * extent.cpu.count + open.len() * extent.latency.count);
-    progress.say("signing tokens");
+    let mut progress = Progress::new(CASES.len() + LATENCY.len() + 2);
+    progress.part("signing tokens");
     let folder = Folder::new(extent.unknown_tokens)?;
-    progress.say("starting both programs, again and again");
+    progress.part("starting both programs, again and again");
     let tree_idle = idle::measure(Path::new(MODGUD), &folder, extent.starts)?;
     let base_idle = idle::measure(base, &folder, extent.starts)?;
+    progress.end();
 
     println!("{}, {} rounds\n", machine(), extent.cpu.count);
     println!(
@@ -62,19 +61,17 @@ pub(crate) fn run(base: &Path, extent: &Extent) -> Outcome<ExitCode> {
     println!("| figure | this tree | base | this tree ÷ base | |\n|---|---|---|---|---|");
     let mut verdicts = Vec::new();
     let mut others = Vec::new();
-    for (kind, width) in CLOSED {
-        let case = Case { kind, pace: Pace::InFlight(width), rounds: extent.cpu };
-        let pairs = case.measure(&folder, extent, Rival::Base(base), &mut progress)?;
+    for case in CASES {
+        let series = case.measure(&folder, extent.closed(case), Rival::Base(base), &mut progress)?.series;
         progress.end();
-        verdicts.push(print(&format!("CPU, {kind}, {width} in flight, µs"), &pairs, cost));
-        others.extend(pairs.iter().map(|pair| others_share(&pair.modgud)));
-        if width > 1 && open.contains(&kind) {
-            let case = Case { kind, pace: half_of(rate(&pairs)), rounds: extent.latency };
-            let pairs = case.measure(&folder, extent, Rival::Base(base), &mut progress)?;
+        verdicts.push(print(&format!("CPU, {case}, µs"), &series, cost));
+        others.extend(series.samples().map(others_share));
+        if LATENCY.map(|kind| Case { kind, ..super::case::KNOWN }).contains(&case) {
+            let case = Case { pace: half_of(series.spread(TREE, rate).median), ..case };
+            let series = case.measure(&folder, extent.latency, Rival::Base(base), &mut progress)?.series;
             progress.end();
-            for (name, of) in PERCENTILES {
-                verdicts.push(print(&format!("{name}, {kind}, {}, µs", case.pace), &pairs, of));
-            }
+            verdicts.push(print(&format!("p50, {case}, µs"), &series, p50));
+            verdicts.push(print(&format!("p99, {case}, µs"), &series, p99));
         }
     }
     print_idle(&tree_idle, &base_idle);
@@ -90,17 +87,9 @@ pub(crate) fn run(base: &Path, extent: &Extent) -> Outcome<ExitCode> {
     Ok(if worse == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A figure of one round.
-type Figure = fn(&Sample) -> f64;
-
-/// The compared percentiles of latency, in µs.
-const PERCENTILES: [(&str, Figure); 2] =
-    [("p50", |sample| sample.latency.p50 as f64 / 1e3), ("p99", |sample| sample.latency.p99 as f64 / 1e3)];
-
-fn print(name: &str, pairs: &[Pair], of: Figure) -> Verdict {
-    let tree = Spread::of(pairs.iter().map(|pair| of(&pair.modgud)));
-    let base = Spread::of(pairs.iter().map(|pair| of(&pair.rival)));
-    let ratio = Interval::of(pairs.iter().map(|pair| of(&pair.modgud) / of(&pair.rival)));
+fn print(name: &str, series: &Series, of: fn(&Sample) -> f64) -> Verdict {
+    let (tree, base) = (series.spread(TREE, of), series.spread(RIVAL, of));
+    let ratio = Interval::of(series.ratios(TREE, RIVAL, of));
     let verdict = Verdict::of(ratio);
     let Interval { low, median, high } = ratio;
     println!("| {name} | {tree:.1} | {base:.1} | {median:.3} ({low:.3}–{high:.3}) | {} |", verdict.name());

@@ -6,8 +6,8 @@ use modgud::envoy::proto::{Authorization, AuthorizationServer, CheckRequest, Che
 use prost::Message;
 use std::path::PathBuf;
 use tokio::net::TcpListener;
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 /// Maximum number of concurrent calls per connection, as in modgud.
 const STREAMS_PER_CONNECTION: u32 = 1_024;
@@ -16,7 +16,13 @@ const STREAMS_PER_CONNECTION: u32 = 1_024;
 pub(crate) struct Args {
     /// The response to every check
     #[arg(long)]
-    answer: PathBuf,
+    response: PathBuf,
+    /// The certificate for TLS; without one, plaintext
+    #[arg(long, requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key
+    #[arg(long)]
+    key: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -31,13 +37,18 @@ impl Authorization for Empty {
 
 /// Serves until killed. Prints its address on standard output, in the format of modgud's log.
 pub(crate) fn run(args: &Args) -> Outcome<()> {
-    let answer = CheckResponse::decode(std::fs::read(&args.answer)?.as_slice())?;
+    let Args { response, cert, key } = args;
+    let response = CheckResponse::decode(std::fs::read(response)?.as_slice())?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{{\"grpc\":\"{}\"}}", listener.local_addr()?);
-        Server::builder()
-            .max_concurrent_streams(STREAMS_PER_CONNECTION)
-            .add_service(AuthorizationServer::new(Empty(answer)))
+        let mut server = Server::builder().max_concurrent_streams(STREAMS_PER_CONNECTION);
+        if let (Some(cert), Some(key)) = (cert, key) {
+            let identity = Identity::from_pem(std::fs::read(cert)?, std::fs::read(key)?);
+            server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
+        }
+        server
+            .add_service(AuthorizationServer::new(Empty(response)))
             .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
             .await?;
         Ok(())

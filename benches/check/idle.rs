@@ -18,10 +18,11 @@ pub(crate) struct Idle {
 }
 
 pub(crate) fn measure(program: &Path, folder: &Folder, starts: usize) -> Outcome<Idle> {
+    let config = folder.configuration("profile: bifrost\n")?;
     let (mut millis, mut resident) = (Vec::new(), Vec::new());
     for _ in 0..starts {
         let start = Instant::now();
-        let server = Server::modgud(program, folder)?;
+        let server = Server::modgud(program, folder, &config)?;
         while !serving(&server)? {}
         millis.push(start.elapsed().as_secs_f64() * 1e3);
         resident.push(resident_mib(server.pid())?);
@@ -38,5 +39,5 @@ pub(crate) fn measure(program: &Path, folder: &Folder, starts: usize) -> Outcome
 fn serving(server: &Server) -> Outcome<bool> {
     /// `HealthCheckResponse { status: SERVING }`.
     const SERVING: [u8; 2] = [0x08, 1];
-    Ok(wire::call(server.address, "/grpc.health.v1.Health/Check", &[])? == SERVING)
+    Ok(wire::call(server.address, None, "/grpc.health.v1.Health/Check", &[])? == SERVING)
 }

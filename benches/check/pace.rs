@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The pace of checks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Pace {
     /// This many checks in flight.
     InFlight(usize),
@@ -25,6 +25,13 @@ impl fmt::Display for Pace {
             Self::InFlight(count) => write!(f, "{count} in flight"),
             Self::PerSecond(rate) => write!(f, "{rate}/s"),
         }
+    }
+}
+
+impl Pace {
+    /// Returns true if several checks are in flight at once.
+    pub(crate) const fn is_concurrent(self) -> bool {
+        matches!(self, Self::InFlight(2..))
     }
 }
 
@@ -56,7 +63,7 @@ pub(crate) fn in_turn<'a>(
     listening: &mut Listening,
     expected: &Expected,
     width: usize,
-    mut next: impl FnMut() -> Option<&'a Vec<u8>>,
+    mut next: impl FnMut() -> Option<&'a [u8]>,
 ) -> Outcome<usize> {
     let (mut waiting, mut sent, mut ended, mut good) = (next(), 0, 0, 0);
     while waiting.is_some() || ended < sent {
@@ -71,7 +78,11 @@ pub(crate) fn in_turn<'a>(
             Event::End(_) => ended += 1,
         })?;
     }
-    if good == sent { Ok(sent) } else { Err(format!("{} answers of {sent} were not as expected", sent - good).into()) }
+    if good == sent {
+        Ok(sent)
+    } else {
+        Err(format!("{} responses of {sent} were not as expected", sent - good).into())
+    }
 }
 
 /// The due times of checks.
@@ -85,34 +96,43 @@ impl Schedule {
     fn due(&self, number: u32) -> Instant {
         self.start + self.interval * number
     }
+
+    /// Sleeps until a check is due.
+    pub(crate) fn wait(&self, number: u32) {
+        std::thread::sleep(self.due(number).saturating_duration_since(Instant::now()));
+    }
+
+    /// Returns the nanoseconds since a check was due.
+    pub(crate) fn since(&self, number: u32) -> u64 {
+        u64::try_from(self.due(number).elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
 }
 
-/// Sends each check when it is due. Returns, in nanoseconds after that time, when it was answered and when it was sent.
-pub(crate) fn on_schedule(
-    mut asking: Asking,
+/// Sends each of `count` checks when it is due. Returns, in nanoseconds after that time, when it was answered and when it
+/// was sent.
+pub(crate) fn on_schedule<'a>(
+    asking: &mut Asking,
     listening: &mut Listening,
     expected: &Expected,
-    schedule: &Schedule,
-    requests: &[Vec<u8>],
+    schedule: Schedule,
+    messages: impl Iterator<Item = &'a [u8]> + Send,
     count: usize,
 ) -> Outcome<(Vec<u64>, Vec<u64>)> {
     let before = asking.calls();
-    let since = |due: Instant| u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let given_up = AtomicBool::new(false);
     let given_up = &given_up;
     std::thread::scope(|scope| {
         let sender = scope.spawn(move || -> Result<Vec<u64>, String> {
             let mut late = Vec::with_capacity(count);
-            for (number, message) in (0..).zip(requests.iter().cycle().take(count)) {
-                let due = schedule.due(number);
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            for (number, message) in (0..).zip(messages) {
+                schedule.wait(number);
                 while !asking.may_ask(message) {
                     if given_up.load(Ordering::Relaxed) {
                         return Err("the other half gave up".to_owned());
                     }
                     std::thread::sleep(Duration::from_micros(50));
                 }
-                late.push(since(due));
+                late.push(schedule.since(number));
                 asking.ask(message);
                 asking.flush().map_err(|error| error.to_string())?;
             }
@@ -122,7 +142,7 @@ pub(crate) fn on_schedule(
         while latency.len() < count {
             let heard = listening.listen(|event| match event {
                 Event::Message(frame) => good += usize::from(expected.check(frame)),
-                Event::End(call) => latency.push(since(schedule.due(call - before))),
+                Event::End(call) => latency.push(schedule.since(call - before)),
             });
             if let Err(error) = heard {
                 given_up.store(true, Ordering::Relaxed);
@@ -130,6 +150,6 @@ pub(crate) fn on_schedule(
             }
         }
         let late = sender.join().map_err(|_| "the sending thread failed")??;
-        if good == count { Ok((latency, late)) } else { Err("an answer was not as expected".into()) }
+        if good == count { Ok((latency, late)) } else { Err("a response was not as expected".into()) }
     })
 }

@@ -1,182 +1,259 @@
-//! Output for people: a progress line, and tables in Markdown as in `docs/benchmarks.md`.
+//! The report: tables in Markdown, for the terminal and for `docs/benchmarks.md`.
 
+use super::case::{self, Case, RIVAL, TREE, VERIFICATION, cost, rate};
+use super::chart::{self, Bar, Panel};
+use super::gateway::{ALONE, CONNECTIONS, FILTERS, Gateway, TOKENS};
+use super::growth::{MANY, ONE, RELOAD_INTERVAL, RELOADING, RULES, Reloads, STEADY, Tokens};
 use super::idle::Idle;
 use super::load::Sample;
 use super::pace::Pace;
-use super::requests::Kind;
-use super::stats::{Percentiles, Spread};
-use super::{Case, Pair};
-use std::io::{IsTerminal, Write};
+use super::rules::Decision;
+use super::series::Series;
+use super::stats::{Spread, thousands};
+use super::targets::{self, Target};
+use std::fmt::{self, Write};
 
-/// The progress line, shown on a terminal only.
-pub(crate) struct Progress {
-    done: usize,
-    all: usize,
-    shown: bool,
-}
+/// Maximum share of the machine that other processes may use, in percent; above it, the report doubts its figures.
+pub(crate) const MAX_OTHERS_SHARE: f64 = 10.0;
 
-impl Progress {
-    pub(crate) fn new(all: usize) -> Self {
-        Self { done: 0, all, shown: std::io::stderr().is_terminal() }
-    }
-
-    pub(crate) fn say(&self, what: &str) {
-        if self.shown {
-            eprint!("\r\x1b[K[{}/{}] {what} ", self.done, self.all);
-            let _ = std::io::stderr().flush();
-        }
-    }
-
-    pub(crate) fn step(&mut self, what: &str) {
-        self.done += 1;
-        self.say(what);
-    }
-
-    pub(crate) fn end(&self) {
-        if self.shown {
-            eprint!("\r\x1b[K");
-        }
-    }
-}
-
-/// The results.
+/// The results of a run.
 pub(crate) struct Report {
-    /// Time of one signature check alone, in microseconds.
-    signature: f64,
-    cases: Vec<(Kind, Pace, Vec<Pair>)>,
+    pub(crate) idle: Idle,
+    /// With a number of checks in flight.
+    pub(crate) cases: Vec<case::Result>,
+    /// At half of the throughput.
+    pub(crate) latency: Vec<case::Result>,
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) rules: Series,
+    pub(crate) tokens: Tokens,
+    pub(crate) reloads: Reloads,
+    /// `None` without Envoy.
+    pub(crate) gateway: Option<Gateway>,
 }
 
 impl Report {
-    pub(crate) fn new(signature: f64) -> Self {
-        Self { signature, cases: Vec::new() }
+    /// Returns the tables.
+    pub(crate) fn markdown(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        self.write_cases(&mut out)?;
+        self.write_latency(&mut out)?;
+        self.write_gateway(&mut out)?;
+        self.write_growth(&mut out)?;
+        writeln!(out, "### Targets\n\n| target | limit | this run | |\n|---|---|---|---|")?;
+        for target in targets::of(self) {
+            let Target { text, limit, figure, unit, digits } = &target;
+            let verdict = if target.is_reached() { "reached" } else { "**not reached**" };
+            writeln!(out, "| {text} | {limit:.digits$}{unit} | {figure:.digits$}{unit} | {verdict} |")?;
+        }
+        self.write_doubts(&mut out)?;
+        Ok(out)
     }
 
-    pub(crate) fn add(&mut self, case: &Case, pairs: Vec<Pair>) {
-        self.cases.push((case.kind, case.pace, pairs));
+    fn write_cases(&self, out: &mut String) -> fmt::Result {
+        writeln!(
+            out,
+            "### CPU time of a check\n\nOf the server, in µs. With one check in flight the idle states of the kernel decide: read only the \
+             ratio.\n\n\
+             | check | response | connections | in flight | modgud | empty server | modgud ÷ empty | checks/s | load | others |\n\
+             |---|---|---|---|---|---|---|---|---|---|"
+        )?;
+        for case::Result { case, bytes, series } in &self.cases {
+            let Case { kind, connections, transport, pace, .. } = case;
+            let in_flight = pace.to_string();
+            writeln!(
+                out,
+                "| {kind} | {}, {bytes} bytes | {connections}, {transport} | {} | {:.1} | {:.1} | {:.2} | {:.0} | {:.0} % | {:.0} % |",
+                case.response_name(),
+                in_flight.trim_end_matches(" in flight"),
+                series.spread(TREE, cost),
+                series.spread(RIVAL, cost),
+                ratio(series, TREE, RIVAL, cost),
+                series.spread(TREE, rate).median,
+                series.spread(TREE, load_share).median,
+                series.spread(TREE, others_share).median,
+            )?;
+        }
+        let verified = self.cases.iter().filter(|one| one.case.kind.is_verified() && one.case.pace.is_concurrent());
+        for case::Result { case, series, .. } in verified {
+            writeln!(
+                out,
+                "\nOne verification of a signature alone, in turn with {}: {:.1} µs.",
+                case.kind,
+                series.spread(VERIFICATION, cost)
+            )?;
+        }
+        writeln!(out, "\nThe load's share is that of one core, that of other processes is of the whole machine.\n")
     }
 
-    /// Returns modgud's highest throughput for a kind of checks so far. Latency is measured at half of it.
-    pub(crate) fn capacity(&self, kind: Kind) -> f64 {
-        let of_kind = self.cases.iter().filter(|(one, _, _)| *one == kind);
-        of_kind.map(|(_, _, pairs)| rate(pairs)).fold(0.0, f64::max)
+    fn write_latency(&self, out: &mut String) -> fmt::Result {
+        writeln!(
+            out,
+            "### Latency\n\nIn µs from the time when a check is due, at half of modgud's own checks/s with 32 in flight.\n\n\
+             | check | server | p50 | p90 | p99 | p99.9 | sent late, p99 |\n|---|---|---|---|---|---|---|"
+        )?;
+        for case::Result { case, series, .. } in &self.latency {
+            for (server, name) in [(TREE, "modgud"), (RIVAL, "empty server")] {
+                write_latency_row(out, &format!("{}, {} | {name}", case.kind, case.pace), series, server)?;
+            }
+        }
+        let Reloads { case, series, completed } = &self.reloads;
+        let (interval, rules) = (RELOAD_INTERVAL.as_millis(), thousands(RULES));
+        for (server, name) in [(STEADY, String::new()), (RELOADING, format!(", SIGHUP every {interval} ms"))] {
+            let name = format!("{}, {}, {rules} rules{name} | modgud", case.kind, case.pace);
+            write_latency_row(out, &name, series, server)?;
+        }
+        let p99 = ratio(series, RELOADING, STEADY, p99);
+        writeln!(
+            out,
+            "\np99 with reloads ÷ p99 without: {p99:.2}. modgud completed {completed:.0} reloads in a round.\n"
+        )
     }
 
-    pub(crate) fn print(&self, idle: &Idle) {
-        println!("{}\n", machine());
-        println!("CPU time of the server for one check, in µs: median of the rounds (least–most)\n");
-        println!("| check | in flight | modgud | empty server | modgud ÷ empty | checks/s | load | others |");
-        println!("|---|---|---|---|---|---|---|---|");
-        for (kind, pace, pairs) in &self.cases {
-            if let Pace::InFlight(width) = pace {
-                println!("| {kind} | {width} | {}", cpu_row(pairs));
-            }
+    fn write_gateway(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "### Through Envoy\n")?;
+        let Some(Gateway { cpu, pace, latency }) = &self.gateway else {
+            return writeln!(out, "**LEFT OUT: this run had no Envoy (`--envoy PROGRAM`).**\n");
+        };
+        writeln!(
+            out,
+            "One request through a real Envoy with one worker: {TOKENS} tokens in turn, {CONNECTIONS} connections, one request in flight on \
+             each. CPU time in µs. Latency in µs at a fixed rate, {pace}.\n\n\
+             | Envoy with | Envoy and server | of it the server | more than Envoy alone | requests/s | p50 | p99 |\n\
+             |---|---|---|---|---|---|---|"
+        )?;
+        for (filter, name) in FILTERS.iter().enumerate() {
+            let more = cpu.of_round(|samples| cost(&samples[filter]) - cost(&samples[ALONE]));
+            let server = |sample: &Sample| sample.nanos.iter().skip(1).sum::<u64>() as f64 / 1e3 / sample.checks as f64;
+            writeln!(
+                out,
+                "| {name} | {:.1} | {:.1} | {more:.1} | {:.0} | {:.0} | {:.0} |",
+                cpu.spread(filter, cost),
+                cpu.spread(filter, server).median,
+                cpu.spread(filter, rate).median,
+                latency.spread(filter, p50),
+                latency.spread(filter, p99),
+            )?;
         }
-        println!(
-            "\nLatency at a fixed rate, from the time when a check is due, in µs: median of the rounds (least–most)\n"
-        );
-        println!("| check | server | p50 | p90 | p99 | p99.9 | worst | sent late, p50 | sent late, p99 |");
-        println!("|---|---|---|---|---|---|---|---|---|");
-        for (kind, pace, pairs) in &self.cases {
-            if let Pace::PerSecond(_) = pace {
-                println!(
-                    "| {kind}, {pace} | modgud | {} |",
-                    latency_row(pairs, |pair| (pair.modgud.latency, pair.modgud.late))
-                );
-                println!(
-                    "| {kind}, {pace} | empty server | {} |",
-                    latency_row(pairs, |pair| (pair.rival.latency, pair.rival.late))
-                );
-            }
-        }
-        println!("\n| target | reached |\n|---|---|");
-        self.targets(idle);
-        self.doubts();
+        writeln!(out)
     }
 
-    fn targets(&self, idle: &Idle) {
-        for (kind, pace, pairs) in &self.cases {
-            if let (Kind::Known, Pace::InFlight(width)) = (kind, pace) {
-                println!(
-                    "| a known token costs at most 1.15 × the empty server, {width} in flight | {:.2} |",
-                    ratio(pairs)
-                );
-            }
+    fn write_growth(&self, out: &mut String) -> fmt::Result {
+        let Tokens { count, series, resident_mib } = &self.tokens;
+        let count = thousands(*count);
+        writeln!(
+            out,
+            "### Rules and tokens\n\nCPU time of modgud for one check of a known token in µs, with 32 in flight.\n\n\
+             | many | with many | with one | ratio |\n|---|---|---|---|"
+        )?;
+        for (name, series) in
+            [(format!("{} rules", thousands(RULES)), &self.rules), (format!("{count} tokens in turn (HS256)"), series)]
+        {
+            writeln!(
+                out,
+                "| {name} | {:.1} | {:.1} | {:.2} |",
+                series.spread(MANY, cost),
+                series.spread(ONE, cost),
+                ratio(series, MANY, ONE, cost)
+            )?;
         }
-        for (kind, pace, pairs) in &self.cases {
-            let known = self
-                .cases
-                .iter()
-                .find(|(kind, known, _)| *kind == Kind::Known && known.to_string() == pace.to_string());
-            if let (Kind::Unknown, Pace::InFlight(width), Some((_, _, known))) = (kind, pace, known) {
-                // Each compares with the empty server of its own rounds, since the two cases ran minutes apart.
-                let more = surplus(pairs) - surplus(known);
-                println!(
-                    "| an unknown one costs one signature check ({:.1} µs) and 5 µs more, {width} in flight | {more:.1} µs more, so {:.1} µs beside the signature |",
-                    self.signature,
-                    more - self.signature
-                );
-            }
+        writeln!(out, "\nResident memory with {count} tokens cached: {resident_mib:.0} MiB.\n")?;
+        writeln!(
+            out,
+            "One decision without network and gRPC, on a known token, in ns. Each request of a round has another rule.\n\n\
+             | rules | the decision | of it: rule selection | the decision ÷ that with the least rules |\n|---|---|---|---|"
+        )?;
+        for Decision { rules, whole, selection, ratio } in &self.decisions {
+            let rules = thousands(*rules);
+            writeln!(out, "| {rules} | {whole:.0} | {selection:.0} | {ratio:.2} |")?;
         }
-        for (kind, pace, pairs) in &self.cases {
-            if let Pace::PerSecond(_) = pace {
-                let p99 = Spread::of(pairs.iter().map(|pair| pair.modgud.latency.p99 as f64 / 1e3));
-                println!("| p99 under 1,000 µs at half of the capacity ({kind}, {pace}) | {p99:.0} µs |");
-            }
-        }
-        let Idle { start_millis, resident_mib, binary_mib } = idle;
-        println!("| serving within 50 ms of the start | {start_millis:.1} ms |");
-        println!("| under 25 MiB in RAM when idle | {resident_mib:.1} MiB |");
-        println!("| a binary under 20 MiB | {binary_mib:.1} MiB |");
+        writeln!(out)
     }
 
-    /// Prints reasons to doubt the figures.
-    fn doubts(&self) {
-        let samples = || self.cases.iter().flat_map(|(_, _, pairs)| pairs).flat_map(|pair| [&pair.modgud, &pair.rival]);
-        let others = Spread::of(samples().map(others_share)).median;
-        if others > 10.0 {
-            println!("\nDoubt: other processes had {others:.0} % of the machine; run this again when it is quiet.");
+    /// Writes reasons to doubt the figures.
+    fn write_doubts(&self, out: &mut String) -> fmt::Result {
+        let gateway = self.gateway.iter().flat_map(|Gateway { cpu, latency, .. }| [cpu, latency]);
+        let results = || self.cases.iter().chain(&self.latency);
+        let all =
+            results().map(|result| &result.series).chain([&self.rules, &self.tokens.series, &self.reloads.series]);
+        let others = Spread::of(all.chain(gateway).flat_map(Series::samples).map(others_share));
+        writeln!(out, "\nOther processes used {others:.0} % of the machine (median of all rounds, least–most).")?;
+        if others.median > MAX_OTHERS_SHARE {
+            writeln!(out, "\n**Doubt:** that is too much; run this again when the machine is quiet.")?;
         }
-        for (kind, pace, pairs) in &self.cases {
-            let load = Spread::of(pairs.iter().map(|pair| load_share(&pair.modgud))).median;
-            if matches!(pace, Pace::InFlight(_)) && load > 90.0 {
-                println!("\nDoubt: {kind}, {pace}: the load was the bottleneck; checks/s is what it can send.");
+        for case::Result { case, series, .. } in results() {
+            if matches!(case.pace, Pace::InFlight(_)) && series.spread(TREE, load_share).median > 90.0 * cores() {
+                writeln!(out, "\n**Doubt:** {case}: the load was the bottleneck; checks/s is what it can send.")?;
             }
-        }
-        for (kind, pace, pairs) in &self.cases {
-            let late = Spread::of(pairs.iter().map(|pair| pair.modgud.late.p99 as f64 / 1e3)).median;
+            let late = series.spread(TREE, |sample| sample.late.p99 as f64 / 1e3).median;
             if late > 500.0 {
-                println!(
-                    "\nDoubt: {kind}, {pace}: the load itself was late, by {late:.0} µs in one check of a hundred."
-                );
+                writeln!(
+                    out,
+                    "\n**Doubt:** {case}: the load itself was late, by {late:.0} µs in one check of a hundred."
+                )?;
             }
+        }
+        if self.reloads.completed.median < 1.0 {
+            writeln!(out, "\n**Doubt:** modgud completed no reload, so the latency beside reloads means nothing.")?;
         }
         if cfg!(debug_assertions) {
-            println!("\nDoubt: this build is not optimised; its figures mean nothing.");
+            writeln!(out, "\n**Doubt:** this build is not optimised; its figures mean nothing.")?;
         }
+        Ok(())
+    }
+
+    /// Returns the chart.
+    pub(crate) fn svg(&self) -> Result<String, fmt::Error> {
+        let many = self.cases.iter().filter(|one| one.case.pace.is_concurrent());
+        let checks = many.map(|case::Result { case, series, .. }| Bar {
+            label: match (case.connections, case.transport) {
+                (1, case::Transport::Plaintext) => format!("{}, {}", case.kind, case.response_name()),
+                (1, transport) => format!("{}, {transport}", case.kind),
+                (connections, _) => format!("{}, {connections} connections", case.kind),
+            },
+            figures: vec![series.spread(TREE, cost), series.spread(RIVAL, cost)],
+        });
+        let mut panels = vec![Panel {
+            title: "CPU time of the server for one check, 32 in flight, in µs",
+            legend: vec!["modgud", "empty server"],
+            bars: checks.collect(),
+        }];
+        if let Some(Gateway { cpu, .. }) = &self.gateway {
+            let bars = FILTERS
+                .iter()
+                .enumerate()
+                .map(|(filter, name)| Bar { label: name.replace('`', ""), figures: vec![cpu.spread(filter, cost)] });
+            let title = "CPU time of Envoy and server for one request, in µs: Envoy with …";
+            panels.push(Panel { title, legend: Vec::new(), bars: bars.collect() });
+        }
+        chart::svg("The cost of a check with modgud", &panels)
     }
 }
 
-/// Returns the CPU time of a server for one check, in µs.
-pub(crate) fn cost(sample: &Sample) -> f64 {
-    sample.server_nanos as f64 / 1e3 / sample.checks as f64
+fn write_latency_row(out: &mut String, name: &str, series: &Series, server: usize) -> fmt::Result {
+    let micros = |of: fn(&Sample) -> u64| series.spread(server, |sample| of(sample) as f64 / 1e3);
+    writeln!(
+        out,
+        "| {name} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
+        micros(|sample| sample.latency.p50),
+        micros(|sample| sample.latency.p90),
+        micros(|sample| sample.latency.p99),
+        micros(|sample| sample.latency.p999),
+        micros(|sample| sample.late.p99),
+    )
 }
 
-fn micros(pairs: &[Pair], of: impl Fn(&Pair) -> &Sample) -> Spread {
-    Spread::of(pairs.iter().map(of).map(cost))
+pub(crate) fn ratio(series: &Series, server: usize, rival: usize, figure: impl Fn(&Sample) -> f64) -> Spread {
+    Spread::of(series.ratios(server, rival, figure))
 }
 
-/// Returns modgud's CPU time as a multiple of the empty server's. The two of a round ran one after the other.
-fn ratio(pairs: &[Pair]) -> Spread {
-    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) / cost(&pair.rival)))
+/// Returns the median of a sample's latency, in µs.
+pub(crate) fn p50(sample: &Sample) -> f64 {
+    sample.latency.p50 as f64 / 1e3
 }
 
-/// Returns modgud's CPU time beyond the empty server's, in µs.
-fn surplus(pairs: &[Pair]) -> f64 {
-    Spread::of(pairs.iter().map(|pair| cost(&pair.modgud) - cost(&pair.rival))).median
-}
-
-pub(crate) fn rate(pairs: &[Pair]) -> f64 {
-    Spread::of(pairs.iter().map(|pair| pair.modgud.checks as f64 / pair.modgud.seconds)).median
+/// Returns the 99th percentile of a sample's latency, in µs.
+pub(crate) fn p99(sample: &Sample) -> f64 {
+    sample.latency.p99 as f64 / 1e3
 }
 
 /// Returns the load's share of one core, in percent.
@@ -189,45 +266,6 @@ pub(crate) fn others_share(sample: &Sample) -> f64 {
     sample.others_nanos as f64 / 1e7 / sample.seconds / cores()
 }
 
-fn cpu_row(pairs: &[Pair]) -> String {
-    let load = Spread::of(pairs.iter().map(|pair| load_share(&pair.modgud))).median;
-    let others = Spread::of(pairs.iter().map(|pair| others_share(&pair.modgud))).median;
-    format!(
-        "{:.1} | {:.1} | {:.2} | {:.0} | {load:.0} % of a core | {others:.0} % of the machine |",
-        micros(pairs, |pair| &pair.modgud),
-        micros(pairs, |pair| &pair.rival),
-        ratio(pairs),
-        rate(pairs),
-    )
-}
-
-fn latency_row(pairs: &[Pair], of: impl Fn(&Pair) -> (Percentiles, Percentiles)) -> String {
-    let figure = |nanos: &dyn Fn((Percentiles, Percentiles)) -> u64| {
-        format!("{:.0}", Spread::of(pairs.iter().map(|pair| nanos(of(pair)) as f64 / 1e3)))
-    };
-    [
-        figure(&|(latency, _)| latency.p50),
-        figure(&|(latency, _)| latency.p90),
-        figure(&|(latency, _)| latency.p99),
-        figure(&|(latency, _)| latency.p999),
-        figure(&|(latency, _)| latency.max),
-        figure(&|(_, late)| late.p50),
-        figure(&|(_, late)| late.p99),
-    ]
-    .join(" | ")
-}
-
 fn cores() -> f64 {
     std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64)
-}
-
-/// Describes the machine, for comparisons of figures.
-pub(crate) fn machine() -> String {
-    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo");
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-        .map_or("?", |(_, model)| model.trim());
-    format!("{} cores, {model}, Linux {}", cores(), read("/proc/sys/kernel/osrelease").trim())
 }

@@ -85,3 +85,10 @@ impl fmt::Display for Spread {
         write!(f, "{:.digits$} ({:.digits$}–{:.digits$})", self.median, self.min, self.max)
     }
 }
+
+/// Formats a number with a comma between thousands.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}

@@ -1,7 +1,9 @@
-//! Tokens, signed before any clock starts, and the time of one signature check alone.
+//! Tokens, signed before any clock starts, and the CPU time of verifying one signature alone.
 
 use super::Outcome;
-use super::stats::Spread;
+use super::load::Sample;
+use super::process::cpu_nanos;
+use super::requests::Folder;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -57,16 +59,23 @@ pub(crate) fn sign(key: &SigningKey, count: usize) -> Outcome<Vec<String>> {
     Ok(tokens.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// Returns the time of one signature check alone, in microseconds: the median of many, one after the other.
-pub(crate) fn signature_check(public_pem: &str, tokens: &[String]) -> Outcome<f64> {
-    let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pem::parse(public_pem)?.contents())?;
-    let mut micros = Vec::new();
-    for token in tokens {
+/// Verifies signatures alone, one after the other, for some seconds. The sample has the CPU time of this thread.
+pub(crate) fn verifications(folder: &Folder, seconds: f64) -> Outcome<Sample> {
+    let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pem::parse(&folder.public_pem)?.contents())?;
+    let tokens = folder.known_tokens.iter().map(|token| {
         let (input, signature) = token.rsplit_once('.').ok_or("a token has no signature")?;
-        let signature = URL_SAFE_NO_PAD.decode(signature)?;
-        let start = Instant::now();
-        key.verify_sig(input.as_bytes(), &signature)?;
-        micros.push(start.elapsed().as_secs_f64() * 1e6);
+        Ok((input, URL_SAFE_NO_PAD.decode(signature)?))
+    });
+    let tokens = tokens.collect::<Outcome<Vec<_>>>()?;
+    let (start, before) = (Instant::now(), cpu_nanos(std::process::id())?);
+    let mut checks = 0;
+    for (input, signature) in tokens.iter().cycle() {
+        key.verify_sig(input.as_bytes(), signature)?;
+        checks += 1;
+        if start.elapsed().as_secs_f64() >= seconds {
+            break;
+        }
     }
-    Ok(Spread::of(micros).median)
+    let nanos = vec![cpu_nanos(std::process::id())? - before];
+    Ok(Sample { checks, seconds: start.elapsed().as_secs_f64(), nanos, ..Sample::default() })
 }

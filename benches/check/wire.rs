@@ -2,11 +2,18 @@
 //! coding, ignored response headers. Anything unexpected is an error, never skipped.
 
 use super::Outcome;
-use std::io::{Read, Write};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// The name in the certificate of a server.
+pub(crate) const SERVER_NAME: &str = "modgud";
 
 /// Timeout for the server's next byte while responses are pending; beyond it the run fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +42,7 @@ struct Account {
 
 /// The sending half.
 pub(crate) struct Asking {
-    socket: TcpStream,
+    socket: Socket,
     out: Vec<u8>,
     calls: u32,
     first_block: Vec<u8>,
@@ -45,10 +52,55 @@ pub(crate) struct Asking {
 
 /// The receiving half.
 pub(crate) struct Listening {
-    socket: TcpStream,
+    socket: Socket,
     buffer: Vec<u8>,
     filled: usize,
+    reads: u64,
     account: Arc<Account>,
+}
+
+/// The bytes of a connection. With TLS, a half waits while the other one reads or writes.
+#[derive(Clone)]
+enum Socket {
+    Plaintext(Arc<TcpStream>),
+    Tls(Arc<Mutex<StreamOwned<ClientConnection, TcpStream>>>),
+}
+
+impl Socket {
+    /// Connects, by TLS if the server's certificate is known.
+    fn connect(address: SocketAddr, certificate: Option<&Path>) -> Outcome<Self> {
+        let socket = TcpStream::connect(address)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let Some(certificate) = certificate else { return Ok(Self::Plaintext(Arc::new(socket))) };
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(certificate)?)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let session = ClientConnection::new(Arc::new(config), ServerName::try_from(SERVER_NAME)?)?;
+        Ok(Self::Tls(Arc::new(Mutex::new(StreamOwned::new(session, socket)))))
+    }
+
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plaintext(socket) => socket.as_ref().write_all(bytes),
+            Self::Tls(stream) => {
+                let mut stream = stream.lock().map_err(|_| io::Error::other("the other half failed"))?;
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plaintext(socket) => socket.as_ref().read(buffer),
+            Self::Tls(stream) => stream.lock().map_err(|_| io::Error::other("the other half failed"))?.read(buffer),
+        }
+    }
 }
 
 /// An event of a call; calls count from 0.
@@ -60,10 +112,8 @@ pub(crate) enum Event<'a> {
 }
 
 /// Connects for calls of one method.
-pub(crate) fn connect(address: SocketAddr, method: &str) -> Outcome<(Asking, Listening)> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+pub(crate) fn connect(address: SocketAddr, certificate: Option<&Path>, method: &str) -> Outcome<(Asking, Listening)> {
+    let socket = Socket::connect(address, certificate)?;
     let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     frame(&mut hello, SETTINGS, 0, 0, 6);
     hello.extend_from_slice(&4_u16.to_be_bytes()); // SETTINGS_INITIAL_WINDOW_SIZE
@@ -75,27 +125,28 @@ pub(crate) fn connect(address: SocketAddr, method: &str) -> Outcome<(Asking, Lis
     let account = Arc::new(Account { window: AtomicI64::new(FIRST_WINDOW), in_flight: AtomicI64::new(0) });
     let (first_block, later_block) = header_blocks(method, &address.to_string());
     let listening = Listening {
-        socket: socket.try_clone()?,
+        socket: socket.clone(),
         buffer: vec![0; 256 * 1024],
         filled: 0,
+        reads: 0,
         account: Arc::clone(&account),
     };
     Ok((Asking { socket, out: Vec::new(), calls: 0, first_block, later_block, account }, listening))
 }
 
 /// Makes one call. Returns its response without the prefix.
-pub(crate) fn call(address: SocketAddr, method: &str, message: &[u8]) -> Outcome<Vec<u8>> {
-    let (mut asking, mut listening) = connect(address, method)?;
+pub(crate) fn call(address: SocketAddr, certificate: Option<&Path>, method: &str, message: &[u8]) -> Outcome<Vec<u8>> {
+    let (mut asking, mut listening) = connect(address, certificate, method)?;
     asking.ask(message);
     asking.flush()?;
-    let (mut answer, mut ended) = (Vec::new(), false);
+    let (mut response, mut ended) = (Vec::new(), false);
     while !ended {
         listening.listen(|event| match event {
-            Event::Message(bytes) => answer.extend_from_slice(bytes),
+            Event::Message(bytes) => response.extend_from_slice(bytes),
             Event::End(_) => ended = true,
         })?;
     }
-    Ok(answer.get(5..).ok_or("the server ended a call without an answer")?.to_vec())
+    Ok(response.get(5..).ok_or("the server ended a call without a response")?.to_vec())
 }
 
 impl Asking {
@@ -124,8 +175,10 @@ impl Asking {
 
     /// Sends the queued calls in one piece.
     pub(crate) fn flush(&mut self) -> Outcome<()> {
-        self.socket.write_all(&self.out)?;
-        self.out.clear();
+        if !self.out.is_empty() {
+            self.socket.write_all(&self.out)?;
+            self.out.clear();
+        }
         Ok(())
     }
 
@@ -136,6 +189,11 @@ impl Asking {
 }
 
 impl Listening {
+    /// Returns the number of reads so far.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads
+    }
+
     /// Waits for the server and processes everything received.
     pub(crate) fn listen(&mut self, mut on: impl FnMut(Event<'_>)) -> Outcome<()> {
         let read = self.socket.read(&mut self.buffer[self.filled..])?;
@@ -143,6 +201,7 @@ impl Listening {
             return Err("the server closed the connection".into());
         }
         self.filled += read;
+        self.reads += 1;
         let mut at = 0;
         while let Some(head) = self.buffer[at..self.filled].first_chunk::<FRAME_HEAD>() {
             let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));

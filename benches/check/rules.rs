@@ -1,18 +1,9 @@
-//! The cost of a decision with ten, a thousand and ten thousand rules: `cargo bench --bench rules`, the second half of
-//! `make bench`.
-//!
-//! It runs in one process without a network, to compare the rules alone. The same requests with the same known tokens
-//! are each decided by another rule. `docs/benchmarks.md` explains the figures.
+//! The cost of a decision with ten, a thousand and ten thousand rules, in this process: no network, no gRPC. The same
+//! requests with the same known token are each decided by another rule.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_precision_loss,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a tool that measures: it prints, reckons with floats, and may stop where its own figures make no sense"
-)]
-
-use mimalloc::MiMalloc;
+use super::Outcome;
+use super::series::Progress;
+use super::stats::Spread;
 use modgud::clock::Clock;
 use modgud::config::{Environment, Overrides, load};
 use modgud_core::decide::Verdict;
@@ -21,14 +12,9 @@ use modgud_core::http::request::{Field, Headers, Request};
 use modgud_core::jose::{Algorithm, SigningKey};
 use modgud_core::time::Timestamp;
 use serde_json::json;
-use std::error::Error;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-
-/// modgud's allocator.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The numbers of rules.
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
@@ -37,17 +23,24 @@ const ASKED: usize = 1_000;
 /// Number of service names, so that the rules form a tree rather than a list.
 const SERVICES: usize = 97;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    // Without `--bench`, `cargo test` runs this as a smoke test.
-    let full = std::env::args().any(|argument| argument == "--bench");
-    let (rounds, passes) = if full { (31, 40) } else { (3, 2) };
+/// The figures of one number of rules, in ns.
+pub(crate) struct Decision {
+    pub(crate) rules: usize,
+    pub(crate) whole: Spread,
+    /// The part of it that selects the rule.
+    pub(crate) selection: Spread,
+    /// As a multiple of the decision with the least rules.
+    pub(crate) ratio: Spread,
+}
+
+/// Measures some rounds, each with several passes over all requests.
+pub(crate) fn measure(rounds: usize, passes: usize, progress: &mut Progress) -> Outcome<Vec<Decision>> {
+    progress.part("decisions alone");
     let key = SigningKey::generate(Algorithm::Rs256)?;
     let now = Clock::System.now();
-    let token = token(&key, now)?;
-    let authorization = format!("JWT {token}");
+    let authorization = format!("JWT {}", token(&key, now)?);
     let public = key.public_pem()?;
-    let snapshots = SIZES.map(|size| snapshot(size, &public));
-    let snapshots = snapshots.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let snapshots = SIZES.map(|size| snapshot(size, &public)).into_iter().collect::<Outcome<Vec<_>>>()?;
     let targets: Vec<Vec<String>> = SIZES.iter().map(|size| targets(*size)).collect();
 
     let mut nanos = vec![Vec::new(); SIZES.len()];
@@ -57,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             // Each size is first, second and last equally often.
             let size = (at + round) % SIZES.len();
             let requests: Vec<Request<'_>> =
-                targets[size].iter().map(|target| request(target, &authorization)).collect::<Result<_, _>>()?;
+                targets[size].iter().map(|target| request(target, &authorization)).collect::<Outcome<_>>()?;
             let whole = time(&requests, passes, |request| {
                 let decision = decide(request, &snapshots[size], now);
                 matches!(decision.verdict, Verdict::Allow(_)) && decision.rule.is_some()
@@ -70,20 +63,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    println!("A decision on a known token, in this process, in ns: median of {rounds} rounds (least–most)\n");
-    println!(
-        "| rules | the decision | of it: which rule | the decision ÷ that with {} rules |\n|---|---|---|---|",
-        SIZES[0]
-    );
-    for (size, rules) in SIZES.iter().enumerate() {
-        let ratios: Vec<f64> = nanos[size].iter().zip(&nanos[0]).map(|(one, base)| one / base).collect();
-        println!("| {rules} | {} | {} | {} |", spread(&nanos[size], 0), spread(&found[size], 0), spread(&ratios, 2));
-    }
-    Ok(())
+    let decision = |(size, rules): (usize, usize)| Decision {
+        rules,
+        whole: Spread::of(nanos[size].iter().copied()),
+        selection: Spread::of(found[size].iter().copied()),
+        ratio: Spread::of(nanos[size].iter().zip(&nanos[0]).map(|(one, base)| one / base)),
+    };
+    Ok(SIZES.into_iter().enumerate().map(decision).collect())
 }
 
 /// Returns the time of one call in nanoseconds; every call must succeed.
-fn time(requests: &[Request<'_>], passes: usize, call: impl Fn(&Request<'_>) -> bool) -> Result<f64, &'static str> {
+fn time(requests: &[Request<'_>], passes: usize, call: impl Fn(&Request<'_>) -> bool) -> Outcome<f64> {
     let start = Instant::now();
     let mut good = true;
     for _ in 0..passes {
@@ -92,11 +82,11 @@ fn time(requests: &[Request<'_>], passes: usize, call: impl Fn(&Request<'_>) -> 
         }
     }
     let took = start.elapsed().as_secs_f64() * 1e9;
-    if good { Ok(took / (requests.len() * passes) as f64) } else { Err("a request is not let through by a rule") }
+    if good { Ok(took / (requests.len() * passes) as f64) } else { Err("a request is not allowed by a rule".into()) }
 }
 
 /// Builds a snapshot with `size` rules: one for each resource, requiring a scope.
-fn snapshot(size: usize, public: &str) -> Result<Snapshot, Box<dyn Error>> {
+fn snapshot(size: usize, public: &str) -> Outcome<Snapshot> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("modgud.yaml");
     let mut yaml = String::from("profile: bifrost\nrules:\n");
@@ -124,14 +114,14 @@ fn targets(size: usize) -> Vec<String> {
     (0..ASKED).map(|number| format!("{}/{number}?page=2", path(number * size / ASKED))).collect()
 }
 
-fn request<'a>(target: &'a str, authorization: &'a str) -> Result<Request<'a>, Box<dyn Error>> {
+fn request<'a>(target: &'a str, authorization: &'a str) -> Outcome<Request<'a>> {
     let fields = [("accept", "application/json"), ("x-forwarded-for", "203.0.113.7"), ("authorization", authorization)];
     let field = |(name, value): (&'static str, &'a str)| Field { name: name.as_bytes(), value: value.as_bytes() };
     let headers = Headers::new(fields.map(field).to_vec());
     Ok(Request::parse(b"GET", target.as_bytes(), b"api.example.com", headers)?)
 }
 
-fn token(key: &SigningKey, now: Timestamp) -> Result<String, Box<dyn Error>> {
+fn token(key: &SigningKey, now: Timestamp) -> Outcome<String> {
     let claims = [
         ("iss", json!("bifrost")),
         ("exp", json!(now.plus(Duration::from_secs(36_000)).as_secs())),
@@ -142,11 +132,4 @@ fn token(key: &SigningKey, now: Timestamp) -> Result<String, Box<dyn Error>> {
         ("username", json!("admin")),
     ];
     Ok(key.sign(&claims.map(|(name, value)| (name.to_owned(), value)))?)
-}
-
-fn spread(values: &[f64], digits: usize) -> String {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (least, middle, most) = (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
-    format!("{middle:.digits$} ({least:.digits$}–{most:.digits$})")
 }
