@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn wrapping_loses_no_word() {
-        let line = "✗ when           `a && b` is false: request.method = \"PUT\", claims.x is missing, and  more  of it";
+        let line =
+            "✗ when           `a && b` is false: request.method = \"PUT\", claims.x is missing, and  more  of it";
         for width in 40..=130 {
             let wrapped = wrap(line, width, 17);
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

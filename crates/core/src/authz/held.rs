@@ -69,9 +69,10 @@ impl TenantSource {
                 let (named, own) = (quoted(&(*named).into()), quoted(&own.into()));
                 Step::failed(WHAT, format!("`{self}` is {named}, and the caller's organization is {own}"))
             }
-            (Err(AuthzError::OrganizationUnnamed), _, Some(own)) => {
-                Step::failed(WHAT, format!("`{self}` has no value, or an ambiguous one; the caller's is {}", quoted(&own.into())))
-            }
+            (Err(AuthzError::OrganizationUnnamed), _, Some(own)) => Step::failed(
+                WHAT,
+                format!("`{self}` has no value, or an ambiguous one; the caller's is {}", quoted(&own.into())),
+            ),
             (outcome, ..) => Step::of(WHAT, outcome, format!("`{self}` is the caller's")),
         }
     }

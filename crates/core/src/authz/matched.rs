@@ -4,7 +4,7 @@
 use super::router::Layer;
 use super::rule::{Access, Enforcement, RouteReference, Rule, RuleName};
 use super::rules::{Fallback, RuleMatch, Rules};
-use super::{held, AuthzError, CallerPermit, ModuleConstraint, Permit, authorize};
+use super::{AuthzError, CallerPermit, ModuleConstraint, Permit, authorize, held};
 use crate::authn::Authentication;
 use crate::explain::{Observer, Step};
 use crate::http::request::{Context, Request};

@@ -130,10 +130,9 @@ impl Rules {
             return None;
         }
         let mut differences: Vec<Difference> = Vec::new();
-        differences.extend(host.map(|wanted| Difference::Host {
-            wanted: wanted.clone(),
-            found: request.host.name().map(Into::into),
-        }));
+        differences.extend(
+            host.map(|wanted| Difference::Host { wanted: wanted.clone(), found: request.host.name().map(Into::into) }),
+        );
         differences.extend(segments.iter().map(|(at, wanted, found)| Difference::Segment {
             at: *at,
             wanted: (*wanted).into(),
@@ -238,7 +237,8 @@ fn is_similar(one: &str, other: &str) -> bool {
     }
     let (long, short) = if one.len() < other.len() { (other, one) } else { (one, other) };
     let before = long.chars().zip(short.chars()).take_while(|(one, other)| one == other).count();
-    let (long, short): (Vec<char>, Vec<char>) = (long.chars().skip(before).collect(), short.chars().skip(before).collect());
+    let (long, short): (Vec<char>, Vec<char>) =
+        (long.chars().skip(before).collect(), short.chars().skip(before).collect());
     let after = long.iter().rev().zip(short.iter().rev()).take_while(|(one, other)| one == other).count();
     let begins = short.is_empty() && before >= MIN;
     begins || (before.saturating_add(after) >= MIN && long.len().saturating_sub(after) <= 2)

@@ -1,8 +1,8 @@
 //! The changes of a log, grouped, and the lines that could not be compared, counted. The memory is bounded, however long the log is.
 
 use super::outcome::Outcome;
-use crate::cli::explain::report::plain;
 use crate::cli::counted;
+use crate::cli::explain::report::plain;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -147,7 +147,8 @@ struct Summary<'c> {
 /// For people: the numbers, then each group with an example.
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (lines, undecided, skipped) = (counted(self.lines, "line", "lines"), self.undecided_count(), sum(&self.skipped));
+        let (lines, undecided, skipped) =
+            (counted(self.lines, "line", "lines"), self.undecided_count(), sum(&self.skipped));
         let (unchanged, changed) = (self.unchanged, self.changed);
         write!(f, "{lines}: {unchanged} unchanged, {changed} changed, {undecided} undecided, {skipped} skipped")?;
         let groups = self.sorted();

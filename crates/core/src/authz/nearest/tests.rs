@@ -116,15 +116,31 @@ fn nearest(all: &[&str], case: Case, request: &str) -> String {
 #[test]
 fn the_first_difference_is_named_with_both_values() {
     let table: &[(&[&str], &str, &str)] = &[
-        (&["GET,HEAD /reports/{id}"], "DELETE - /reports/7", "the rule is for `GET`, `HEAD`, and the method is `DELETE`"),
+        (
+            &["GET,HEAD /reports/{id}"],
+            "DELETE - /reports/7",
+            "the rule is for `GET`, `HEAD`, and the method is `DELETE`",
+        ),
         (&["* /crm/{id}"], "GET - /crm/a/b", "the pattern has 2 segments, and the path 3"),
         (&["* /crm/{id}"], "GET - /crm", "the pattern has 2 segments, and the path 1"),
         (&["* /a/{b}/{*rest}"], "GET - /a", "the pattern has at least 2 segments, and the path 1"),
         (&["* /api/users/{id}"], "GET - /api/user/1", "segment 2 of the pattern is `users`, and of the path `user`"),
-        (&["* /crm/{*rest}"], "GET - /CRM/x", "segment 1 of the pattern is `crm`, and of the path `CRM` (in another case)"),
-        (&["api.example.com * /a"], "GET b.example.com /a", "the rule is for the host `api.example.com`, and the request's is `b.example.com`"),
+        (
+            &["* /crm/{*rest}"],
+            "GET - /CRM/x",
+            "segment 1 of the pattern is `crm`, and of the path `CRM` (in another case)",
+        ),
+        (
+            &["api.example.com * /a"],
+            "GET b.example.com /a",
+            "the rule is for the host `api.example.com`, and the request's is `b.example.com`",
+        ),
         (&["*.example.com * /a"], "GET - /a", "the rule is for the host `*.example.com`, and the request has none"),
-        (&["PREFLIGHT /a"], "OPTIONS - /a", "the rule is for CORS preflights, and the request lacks one `Origin` and one `Access-Control-Request-Method`"),
+        (
+            &["PREFLIGHT /a"],
+            "OPTIONS - /a",
+            "the rule is for CORS preflights, and the request lacks one `Origin` and one `Access-Control-Request-Method`",
+        ),
         (&["PREFLIGHT /a"], "GET - /a", ""),
         // Too little in common.
         (&["* /oauth/{*rest}", "* /docs"], "GET - /crm/", ""),
@@ -142,7 +158,8 @@ fn the_first_difference_is_named_with_both_values() {
 
 #[test]
 fn the_rule_with_the_most_in_common_is_the_nearest() {
-    let all = ["GET /api/users/{id}", "* /api/orders/{id}", "* /api/users/{id}/keys", "host.example * /api/users/{*rest}"];
+    let all =
+        ["GET /api/users/{id}", "* /api/orders/{id}", "* /api/users/{id}/keys", "host.example * /api/users/{*rest}"];
     for (request, expected) in [
         ("POST - /api/users/1", "GET /api/users/{id}"),
         ("POST - /api/order/1", "* /api/orders/{id}"),
@@ -163,13 +180,18 @@ fn beside_a_rule_that_matches_only_one_that_would_take_precedence_is_near() {
         ("GET - /other", ""),
     ] {
         let text = nearest(&all, Case::Exact, request);
-        assert!(text.starts_with(&format!("`{expected}")) && text.is_empty() == expected.is_empty(), "{request}: {text}");
+        assert!(
+            text.starts_with(&format!("`{expected}")) && text.is_empty() == expected.is_empty(),
+            "{request}: {text}"
+        );
     }
 }
 
 #[test]
 fn a_slip_is_recognized() {
-    for (one, other) in [("crm", "CRM"), ("users", "user"), ("orders", "order"), ("contacts", "contcats"), ("report", "rebort")] {
+    for (one, other) in
+        [("crm", "CRM"), ("users", "user"), ("orders", "order"), ("contacts", "contcats"), ("report", "rebort")]
+    {
         assert!(is_similar(one, other) && is_similar(other, one), "{one} {other}");
     }
     for (one, other) in [("crm", "x"), ("a", "ab"), ("users", "orders"), ("", "a"), ("admin", "static")] {

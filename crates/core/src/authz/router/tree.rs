@@ -188,8 +188,9 @@ impl LeafEntries for Leaf {
     }
 
     fn preflights(&self) -> impl Iterator<Item = Entry<'_, ()>> {
-        let entry =
-            |(layer, slots): (_, &Slots)| Some(Entry { layer, index: slots.preflight?, methods: Vec::new(), variant: &() });
+        let entry = |(layer, slots): (_, &Slots)| {
+            Some(Entry { layer, index: slots.preflight?, methods: Vec::new(), variant: &() })
+        };
         self.layers().filter_map(entry)
     }
 
