@@ -17,6 +17,7 @@ mod openapi;
 mod proxy;
 mod serve;
 mod stdio;
+mod terminal;
 mod test;
 mod token;
 
@@ -38,7 +39,7 @@ pub enum Exit {
     Usage,
     /// 3: the check was denied (`call`).
     Denied,
-    /// 4: something could not be decided (`envoy lint`).
+    /// 4: something could not be decided (`envoy lint`, `explain --diff`).
     Undecided,
 }
 

@@ -3,7 +3,9 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod diff;
 mod log;
+mod terminal;
 
 use crate::cli::process::{KEY_VARIABLE, Output, run_with_input};
 use crate::support::{KEY, NOW, token};
@@ -31,6 +33,8 @@ struct Row {
     error: String,
     #[serde(default)]
     json: Map<String, Value>,
+    #[serde(default)]
+    steps: Vec<Value>,
 }
 
 impl Row {
@@ -64,7 +68,7 @@ async fn run(name: &str) {
     assert!(!rows.is_empty(), "{name} has no row");
     for row in rows {
         assert!(
-            row.says.is_some() || !row.json.is_empty() || !row.error.is_empty(),
+            row.says.is_some() || !row.json.is_empty() || !row.error.is_empty() || !row.steps.is_empty(),
             "{}: nothing is expected",
             row.what
         );
@@ -86,6 +90,9 @@ async fn run(name: &str) {
             assert_eq!(json["decision"], if row.code == 0 { "allowed" } else { "denied" }, "{}", row.what);
             for (key, expected) in &row.json {
                 assert_eq!(json.get(key), Some(expected), "{}: {key}", row.what);
+            }
+            for expected in &row.steps {
+                assert!(json["steps"].as_array().unwrap().contains(expected), "{}: {}", row.what, for_tools.out);
             }
         } else {
             assert_eq!(for_tools.out, "", "{}", row.what);
@@ -130,6 +137,7 @@ async fn a_request_can_be_in_a_file() {
         says: None,
         error: String::new(),
         json: Map::new(),
+        steps: Vec::new(),
     };
     let output = row.run(&[]).await;
     assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{}", output.out);

@@ -1,23 +1,24 @@
 //! `modgud explain`: one decision, step by step, observed in the server's own evaluation.
 
+mod diff;
 mod log;
+mod lookups;
 mod module;
 pub(super) mod report;
 
-use super::custom::CustomRuntime;
-use super::input::{ContextArg, HeaderArg, check_request, fetch_jwks};
-use super::{Exit, counted, input, print_error, print_line, runtime};
+use super::input::{ContextArg, HeaderArg, check_request};
+use super::terminal::Terminal;
+use super::{Exit, counted, input, print_error, print_line};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
 use crate::envoy::proto::CheckRequest;
-use crate::envoy::{Check, CheckJsonError, check_from_json, read};
+use crate::envoy::{CheckJsonError, check_from_json};
+use clap::ColorChoice;
 use log::{LineError, LogLine};
-use modgud_core::authn::{Authenticator, IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
-use modgud_core::credential::AuthenticatorId;
+use lookups::Lookups;
 use modgud_core::time::Timestamp;
 use report::Report;
 use serde::Serialize;
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -27,16 +28,24 @@ use std::time::UNIX_EPOCH;
 ///
 /// The evaluation is the server's own, with the configuration, the keys and the time given. The output shows claims and
 /// header values: don't share it. Exit code 0: allowed. 3: denied. 1: failed.
+///
+/// With --diff, two configurations decide. Exit code 0: no decision changes. 1: at least one changes, or modgud failed.
+/// 4: none changes, and at least one could not be decided.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  modgud explain --config modgud.yaml --path /crm/ --header \"Authorization: JWT $TOKEN\"\n  \
     modgud explain --request check.json --at 2026-01-31T12:00:00Z --json\n  \
-    grep token_expired modgud.log | modgud explain --config modgud.yaml --log - --header \"Authorization: JWT $TOKEN\""
+    grep token_expired modgud.log | modgud explain --config modgud.yaml --log - --header \"Authorization: JWT $TOKEN\"\n  \
+    modgud explain --diff modgud.yaml new.yaml --path /crm/\n  \
+    modgud explain --diff modgud.yaml new.yaml --log modgud.log --header \"Authorization: JWT $TOKEN\""
 )]
 pub(super) struct Args {
     /// The configuration file (YAML); without one, the profile alone
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Decides by two configuration files, and prints what changes: of one request, or with --log of every line
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "config")]
+    diff: Vec<PathBuf>,
     /// The profile, instead of the one that the file names
     #[arg(long, value_enum)]
     profile: Option<ProfileName>,
@@ -69,6 +78,9 @@ pub(super) struct Args {
     /// Print JSON, for tools
     #[arg(long)]
     json: bool,
+    /// Colors: on a terminal without `NO_COLOR`, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -104,28 +116,33 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
 
 pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     let overrides = Overrides { profile: args.profile, ..Overrides::default() };
-    let config = match load(args.config.as_deref(), &overrides, environment) {
-        Ok(loaded) => loaded.config,
-        Err(error) => return print_error(error),
-    };
-    let explained = match args.log.clone() {
-        Some(file) => explain_log(&file, args, &config),
-        None => explain_request(args, &config),
+    let load = |file: Option<&Path>| load(file, &overrides, environment).map(|loaded| loaded.config);
+    let terminal = Terminal::new(args.color, environment);
+    let explained = match args.diff.as_slice() {
+        [old, new] => match (load(Some(old)), load(Some(new))) {
+            (Ok(old), Ok(new)) => diff::run(args, [&old, &new], &terminal),
+            (Err(error), _) | (Ok(_), Err(error)) => return print_error(error),
+        },
+        _ => match (load(args.config.as_deref()), args.log.clone()) {
+            (Ok(config), Some(file)) => explain_log(&file, args, &config, &terminal),
+            (Ok(config), None) => explain_request(args, &config, &terminal),
+            (Err(error), _) => return print_error(error),
+        },
     };
     explained.unwrap_or_else(print_error)
 }
 
-fn explain_request(args: Args, config: &Config) -> Result<Exit, ExplainError> {
+fn explain_request(args: Args, config: &Config, terminal: &Terminal) -> Result<Exit, ExplainError> {
     let now = args.at.unwrap_or_else(|| Clock::System.now());
     let as_json = args.json;
     let check = request(args)?;
     let report = Lookups::default().decide(&check, config, now)?;
-    print_line(if as_json { report.json()? } else { report.to_string() });
+    print_line(if as_json { report.json()? } else { terminal.show(&report.to_string()) });
     Ok(report.exit())
 }
 
 /// Explains each decision line of a log. The exit code is that of a denial if the evaluation denies one of the requests.
-fn explain_log(file: &Path, args: Args, config: &Config) -> Result<Exit, ExplainError> {
+fn explain_log(file: &Path, args: Args, config: &Config, terminal: &Terminal) -> Result<Exit, ExplainError> {
     let Args { host, headers, context, at, json, .. } = args;
     let (name, text) = input::read(file);
     let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
@@ -149,7 +166,8 @@ fn explain_log(file: &Path, args: Args, config: &Config) -> Result<Exit, Explain
             print_line(serde_json::to_string_pretty(&Explained { line: &line, evaluated: report.as_ref() })?);
         } else {
             let evaluated = report.as_ref().map_or_else(|| "not evaluated".to_owned(), ToString::to_string);
-            print_line(format_args!("{}{line}{evaluated}", if explained { "\n" } else { "" }));
+            let text = format!("{}{line}{evaluated}", if explained { "\n" } else { "" });
+            print_line(terminal.show(&text));
         }
         explained = true;
         if report.is_some_and(|report| report.exit() == Exit::Denied) {
@@ -175,77 +193,6 @@ struct Explained<'a> {
     #[serde(flatten)]
     line: &'a LogLine,
     evaluated: Option<&'a Report>,
-}
-
-/// The lookups of one run: each JWKS is fetched once, and each token introspected once, however many lines a log has. Their failures are
-/// printed on standard error. Custom authenticators are called as a server calls them.
-#[derive(Default)]
-struct Lookups {
-    /// The outcome of the fetches; `None` before the first decision.
-    jwks: Option<JwksRefresh>,
-    /// The outcomes by authenticator and token.
-    introspected: HashMap<(usize, String), IntrospectionOutcome>,
-    custom: CustomRuntime,
-}
-
-impl Lookups {
-    /// Decides a check as of a time, with the lookups that it needs.
-    fn decide(&mut self, check: &CheckRequest, config: &Config, now: Timestamp) -> Result<Report, ExplainError> {
-        let outcome = self.jwks(config, now)?;
-        let report = Report::of(check, &config.snapshot, now, &LookupResult::Jwks(outcome));
-        let lookup = match report.pending {
-            Some(PendingLookup::Introspection(by) | PendingLookup::ServerUnavailable(by)) => {
-                Some(self.introspection(check, config, by)?)
-            }
-            Some(PendingLookup::Custom(by)) => Some(self.custom.call_for_check(check, &config.snapshot, by, now)?),
-            Some(PendingLookup::Jwks(_) | PendingLookup::JwksRefresh(_)) | None => None,
-        };
-        let report = match lookup {
-            Some(lookup) => Report::of(check, &config.snapshot, now, &lookup),
-            None => report,
-        };
-        Ok(report.with_module(check, &config.gateway))
-    }
-
-    /// Fetches the JWKS, or publishes those of the run again, so that they count as fetched at the time of the decision.
-    fn jwks(&mut self, config: &Config, now: Timestamp) -> io::Result<JwksRefresh> {
-        if let Some(outcome) = self.jwks {
-            config.key_sources.iter().for_each(|source| source.publish_as_of(now));
-            return Ok(outcome);
-        }
-        let outcome = if fetch_jwks(config, now)? { JwksRefresh::Refreshed } else { JwksRefresh::Failed };
-        self.jwks = Some(outcome);
-        Ok(outcome)
-    }
-
-    /// Introspects the token at the authorization server.
-    fn introspection(
-        &mut self,
-        check: &CheckRequest,
-        config: &Config,
-        by: AuthenticatorId,
-    ) -> io::Result<LookupResult> {
-        let Config { snapshot, introspection_sources, .. } = config;
-        // A pending lookup implies that the request can be read, and has a token.
-        let request = read(&mut Check::of(check), snapshot.scheme, snapshot.max_target).ok();
-        let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
-        let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
-        let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);
-        let (Some(credential), Some(source)) = (token, source) else { return Ok(LookupResult::Nothing) };
-        let token = (by.0, credential.token.as_str().to_owned());
-        if let Some(known) = self.introspected.get(&token) {
-            return Ok(LookupResult::Introspection(known.clone()));
-        }
-        let outcome = match runtime()?.block_on(source.introspect_once(&token.1)) {
-            Ok(response) => IntrospectionOutcome::Response(response),
-            Err(error) => {
-                print_error(format_args!("{}: {error}", source.url));
-                IntrospectionOutcome::Failed
-            }
-        };
-        self.introspected.insert(token, outcome.clone());
-        Ok(LookupResult::Introspection(outcome))
-    }
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {

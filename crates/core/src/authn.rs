@@ -11,7 +11,7 @@ mod introspection;
 mod jwks;
 mod jwt;
 mod lookup;
-mod mismatch;
+pub(crate) mod mismatch;
 mod mtls;
 mod revocation;
 mod sender_constraint;

@@ -2,9 +2,11 @@
 //! allowed request has passed it.
 
 pub mod condition;
+mod held;
 mod host;
 mod matched;
 mod module;
+mod nearest;
 mod pattern;
 mod reading;
 mod router;
@@ -26,7 +28,7 @@ pub use rules::{Fallback, RuleConflict, Rules};
 pub use syntax::{MAX_SEGMENTS, ModulePrefix, PatternError, PrefixError, Segment, literal as pattern_literal};
 
 use crate::authn::{Authentication, AuthnError};
-use crate::explain::{Observer, Step};
+use crate::explain::Observer;
 use crate::http::request::Request;
 use crate::principal::{AuthenticatorName, Principal};
 use crate::reason::Reason;
@@ -50,6 +52,15 @@ pub enum Caller {
     Known(Arc<Principal>),
     /// No known caller: the rule is public, or it is optional and the request has no credential.
     Anonymous,
+}
+
+impl Caller {
+    fn principal(&self) -> Option<&Principal> {
+        match self {
+            Self::Known(principal) => Some(principal),
+            Self::Anonymous => None,
+        }
+    }
 }
 
 impl Permit {
@@ -163,6 +174,35 @@ impl AuthzError {
     }
 }
 
+impl AuthzError {
+    /// Returns true if the matching rule, or the lack of one, is the reason.
+    pub(crate) const fn depends_on_rule(&self) -> bool {
+        match self {
+            Self::RuleDenied
+            | Self::NoRule
+            | Self::AuthenticatorNotAllowed(_)
+            | Self::RoleMissing(_)
+            | Self::NoneOfTheRoles
+            | Self::PermissionMissing(_)
+            | Self::ScopeMissing(_)
+            | Self::NoneOfThePermissions
+            | Self::NoOrganization
+            | Self::OrganizationUnnamed
+            | Self::OtherOrganization
+            | Self::ConditionFalse
+            | Self::ConditionError(_)
+            | Self::CredentialMissing => true,
+            Self::Credential(_)
+            | Self::Reading(_)
+            | Self::RuleUnknown(_)
+            | Self::ContextKey(_)
+            | Self::ContextValue(_)
+            | Self::Module(_)
+            | Self::ModuleAsks(_) => false,
+        }
+    }
+}
+
 /// Checks the outcome of authentication against a rule's requirements and the permissions that the Envoy route adds.
 ///
 /// A requirement or an access list of the module requires a caller. Otherwise a client could widen its access by omitting its
@@ -221,14 +261,11 @@ impl CallerPermit {
         else {
             return Ok(Permit(self.0));
         };
-        let principal = match &self.0 {
-            Caller::Known(principal) => Some(&**principal),
-            Caller::Anonymous => None,
-        };
+        let principal = self.0.principal();
         if let Some(tenancy) = same_organization {
             let principal = principal.ok_or(AuthzError::NoOrganization);
             let outcome = principal.and_then(|principal| tenancy.check(principal, request, pattern));
-            observer.step(|| Step::of("organization", &outcome, format!("`{tenancy}` is the caller's")));
+            observer.step(|| tenancy.describe(self.0.principal(), request, pattern, &outcome));
             outcome?;
         }
         if let Some(condition) = when {

@@ -95,6 +95,11 @@ pub fn decide_traced(
             (authorize_and_mutate(&selection, result, request, snapshot, now, observer), again)
         }
     };
+    if observer.keeps_steps()
+        && let Some(step) = nearest_rule(&decision, request, snapshot)
+    {
+        observer.step(|| step);
+    }
     let inputs = Inputs {
         request,
         pattern: None,
@@ -107,6 +112,19 @@ pub fn decide_traced(
         decision.shadow = Some(Box::new(evaluate_shadow(&shadow, result, request, snapshot, now, lookup, observer)));
     }
     decision
+}
+
+/// Describes a rule that nearly matches, if no rule decides, or if the one that matches denies the request.
+fn nearest_rule(decision: &Decision, request: &Request<'_>, snapshot: &Snapshot) -> Option<Step> {
+    match &decision.verdict {
+        Verdict::Deny(DecisionError::Authz(AuthzError::Credential(_))) | Verdict::Allow(_) => {
+            decision.rule.is_none().then(|| snapshot.rules.describe_nearest(request))?
+        }
+        Verdict::Deny(DecisionError::Authz(error)) if error.depends_on_rule() => {
+            snapshot.rules.describe_nearest(request)
+        }
+        Verdict::Deny(_) => None,
+    }
 }
 
 /// The outcome of authentication and the credential it came from.

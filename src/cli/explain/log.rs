@@ -41,7 +41,7 @@ const FIELDS: [&str; 28] = [
 ];
 
 /// Maximum size of a line, 64 KiB: the log cuts what clients choose to 256 bytes a field. A longer line is an error.
-const MAX_LINE_BYTES: usize = 64 * 1024;
+pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// The mark of a path that the log has cut.
 const CUT: char = '…';
@@ -57,6 +57,17 @@ pub(super) enum LineError {
     Form,
     #[error("it is not about a decision; give a line with `decision`, whose message is `check` or `shadow`")]
     NoDecision,
+}
+
+impl LineError {
+    /// Returns the error without the details of one line.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Long => "longer than 64 KiB",
+            Self::Json(_) | Self::Form => "neither JSON nor a text line of modgud's log",
+            Self::NoDecision => "not about a decision",
+        }
+    }
 }
 
 /// One decision line.
@@ -86,8 +97,13 @@ impl LogLine {
         if is_decision { Ok(Self { line, recorded, missing: Vec::new() }) } else { Err(LineError::NoDecision) }
     }
 
+    /// Returns the fact whose lack was found last.
+    pub(super) fn last_missing(&self) -> &'static str {
+        self.missing.last().copied().unwrap_or_default()
+    }
+
     /// Returns a recorded text.
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.recorded.get(name)?.as_str()
     }
 

@@ -12,7 +12,7 @@ use std::fmt::Display;
 const MAX_SHOWN: usize = 200;
 
 /// Returns a claim's value between backticks.
-pub(super) fn quoted(value: &Value) -> String {
+pub(crate) fn quoted(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let cut = text.char_indices().nth(MAX_SHOWN).and_then(|(at, _)| text.get(..at));
     cut.map_or_else(|| format!("`{text}`"), |head| format!("`{head}…`"))

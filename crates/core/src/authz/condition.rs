@@ -58,6 +58,18 @@ impl Condition {
         self.0.may_read_header(name)
     }
 
+    /// Returns true if it reads the query.
+    #[must_use]
+    pub const fn reads_query(&self) -> bool {
+        self.0.reads.query.is_something()
+    }
+
+    /// Returns true if it reads a request header.
+    #[must_use]
+    pub const fn reads_headers(&self) -> bool {
+        self.0.reads.headers.is_something()
+    }
+
     /// Returns true if it reads the context extensions of Envoy's route.
     #[must_use]
     pub const fn reads_context(&self) -> bool {

@@ -39,6 +39,16 @@ impl HostPattern {
     }
 }
 
+impl HostPattern {
+    /// Returns a host that matches.
+    pub(super) fn example(&self) -> String {
+        match &self.0 {
+            Kind::Name(name) => name.to_string(),
+            Kind::Below(suffix) => format!("x{suffix}"),
+        }
+    }
+}
+
 /// For people: the pattern in lower case.
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,6 +85,13 @@ impl<T> HostMap<T> {
     /// Returns all values, in no order.
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.names.values().chain(self.below.values()).chain([&self.any])
+    }
+
+    /// Returns all values with their patterns, in no order. `None` means every host.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = (Option<HostPattern>, &T)> {
+        let name = |(name, value)| (Some(HostPattern(Kind::Name(Box::clone(name)))), value);
+        let below = |(suffix, value)| (Some(HostPattern(Kind::Below(Box::clone(suffix)))), value);
+        self.names.iter().map(name).chain(self.below.iter().map(below)).chain([(None, &self.any)])
     }
 
     /// Returns all values for this host, the most specific first. It costs one lookup per label, regardless of the number of hosts.

@@ -4,11 +4,12 @@
 use super::router::Layer;
 use super::rule::{Access, Enforcement, RouteReference, Rule, RuleName};
 use super::rules::{Fallback, RuleMatch, Rules};
-use super::{AuthzError, CallerPermit, ModuleConstraint, Permit, authorize};
+use super::{AuthzError, CallerPermit, ModuleConstraint, Permit, authorize, held};
 use crate::authn::Authentication;
 use crate::explain::{Observer, Step};
 use crate::http::request::{Context, Request};
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// The policy that a request must meet.
 #[derive(Debug)]
@@ -180,10 +181,21 @@ impl<'r> MatchedPolicy<'r, '_> {
         observer: &mut impl Observer,
     ) -> Result<Permit, Denial> {
         let AuthzContext { module, request, now } = *context;
+        let caller = match &authentication {
+            Authentication::Authenticated(principal) if observer.keeps_steps() => Some(Arc::clone(principal)),
+            Authentication::Authenticated(_)
+            | Authentication::Missing
+            | Authentication::Failed(_)
+            | Authentication::NotRequired => None,
+        };
         let admitted = self.admit(module, authentication);
-        observer.step(|| {
-            let outcome = admitted.as_ref().map_err(|denial| &denial.error);
-            Step::of("access", &outcome, format!("`{}` allows the request", self.access().name()))
+        observer.step(|| match &admitted {
+            Ok(_) => Step::passed("access", format!("`{}` allows the request", self.access().name())),
+            Err(Denial { error, rule }) => {
+                let mut rules = self.also_required().into_iter().chain(self.found);
+                let require = rules.find(|one| rule.as_ref() == Some(&one.name)).map(|one| &one.require);
+                Step::failed("access", held::describe(error, require, caller.as_deref()))
+            }
         });
         let Admitted { found, named } = admitted?;
         let first = found.check_request(self.found, request, now, observer);

@@ -116,6 +116,30 @@ impl PathPattern {
         same && (self.rest.is_some() || segments.next().is_none())
     }
 
+    /// Returns the literals from the left, with `None` for each parameter.
+    pub(super) fn literal_texts(&self) -> impl Iterator<Item = Option<&str>> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => Some(&**text),
+            Segment::Parameter(_) => None,
+        })
+    }
+
+    /// Returns the literals that a path has other texts for, each with its index and that text, and whether the lengths fit.
+    pub(super) fn mismatches<'p>(&'p self, path: &'p CanonicalPath<'_>) -> (Vec<(usize, &'p str, &'p str)>, bool) {
+        let reading = self.readings.as_ref().map(|readings| readings.of(path, Breadth::Sure));
+        let same = |literal: &str, text: &str, at| {
+            reading.map_or_else(|| literal == text, |reading| reading.is(literal, text, at, self.case))
+        };
+        let pairs = self.segments.iter().zip(path.segments()).enumerate();
+        let other = pairs.filter_map(|(at, (segment, text))| match segment {
+            Segment::Literal(literal) => (!same(literal, text, at)).then_some((at, &**literal, text)),
+            Segment::Parameter(_) => None,
+        });
+        let found = path.segments().count();
+        let fits = found == self.segments.len() || (self.rest.is_some() && found > self.segments.len());
+        (other.collect(), fits)
+    }
+
     /// Returns the differences between a matching path and the pattern: a flag for the case of letters, and one for a cut suffix.
     pub(super) fn differences(&self, path: &CanonicalPath<'_>, readings: &PathReadings) -> (bool, bool) {
         let reading = readings.of(path, Breadth::Sure);

@@ -23,7 +23,7 @@ mod tree;
 mod tests;
 
 use super::pattern::PathPattern;
-use super::reading::{Breadth, PathReadings, folded};
+use super::reading::{Breadth, Case, PathReadings, folded};
 use crate::http::method::Method;
 use crate::http::path::CanonicalPath;
 use folded::{FoldedLeaf, PathLookup};
@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 pub use tree::{Layer, MethodMatcher, MethodQuery};
-use tree::{Leaf, Node};
+use tree::{Leaf, LeafEntries, Node};
 
 /// A router to entries of `T`, each for a path pattern and some methods.
 #[derive(Debug)]
@@ -183,6 +183,59 @@ impl<T> Router<T> {
             Some(Unreachable { entry: value(index)?, by: by.into_iter().filter_map(value).collect() })
         };
         found.into_iter().filter_map(named).collect()
+    }
+}
+
+/// An enforced entry, and the requests that it is for.
+pub(super) struct RouterEntry<'r, T> {
+    /// The value.
+    pub(super) value: &'r T,
+    /// The comparison of the pattern's literals.
+    pub(super) case: Case,
+    /// The methods.
+    pub(super) served: Served<'r>,
+}
+
+/// The methods of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Served<'r> {
+    /// Any method.
+    Any,
+    /// These methods, in alphabetical order.
+    Methods(Vec<&'r str>),
+    /// CORS preflights.
+    Preflights,
+}
+
+impl<T> Router<T> {
+    /// Returns the enforced entries, in no order.
+    pub(super) fn entries<'r>(&'r self) -> Vec<RouterEntry<'r, T>> {
+        let mut all = Vec::new();
+        let mut keep = |layer: Layer, index: usize, case: Case, served: Served<'r>| {
+            let value = self.values.get(index).filter(|_| layer == Layer::Enforced);
+            all.extend(value.map(|value| RouterEntry { value, case, served }));
+        };
+        match &self.tree {
+            Tree::AsSent(root) => root.leaves(&mut |leaf| {
+                leaf.entries().for_each(|one| keep(one.layer, one.index, Case::Exact, Served::of(one.methods)));
+                leaf.preflights().for_each(|one| keep(one.layer, one.index, Case::Exact, Served::Preflights));
+            }),
+            Tree::AsRead(root, _) => root.leaves(&mut |leaf| {
+                leaf.entries().for_each(|one| keep(one.layer, one.index, one.variant.case(), Served::of(one.methods)));
+                leaf.preflights().for_each(|one| keep(one.layer, one.index, one.variant.case(), Served::Preflights));
+            }),
+        }
+        all
+    }
+}
+
+impl<'r> Served<'r> {
+    fn of(methods: Vec<Option<&'r str>>) -> Self {
+        let named: Option<Vec<&str>> = methods.into_iter().collect();
+        named.map_or(Self::Any, |mut named| {
+            named.sort_unstable();
+            Self::Methods(named)
+        })
     }
 }
 

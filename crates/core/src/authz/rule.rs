@@ -11,7 +11,7 @@ use crate::http::request::Request;
 use crate::principal::{AuthenticatorName, IdentityRef, Principal};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -256,21 +256,24 @@ impl TenantSource {
     /// [`AuthzError::NoOrganization`], [`AuthzError::OrganizationUnnamed`] or [`AuthzError::OtherOrganization`].
     pub fn check(&self, principal: &Principal, request: &Request<'_>, pattern: &PathPattern) -> Result<(), AuthzError> {
         let own = principal.identity().organization().ok_or(AuthzError::NoOrganization)?;
-        let is_own = match self {
+        match self.named(request, pattern) {
+            Some(named) if named == own => Ok(()),
+            Some(_) => Err(AuthzError::OtherOrganization),
+            None => Err(AuthzError::OrganizationUnnamed),
+        }
+    }
+
+    /// Returns the organization that a request names; `None` if it names none, or names it ambiguously.
+    pub(super) fn named<'q>(&self, request: &'q Request<'_>, pattern: &'q PathPattern) -> Option<Cow<'q, str>> {
+        match self {
             Self::Path(name) => {
-                let value = pattern.parameters(&request.path).find(|(known, _)| *known == &**name);
-                value.map(|(_, value)| value == own)
+                pattern.parameters(&request.path).find(|(known, _)| *known == &**name).map(|(_, value)| value)
             }
             // An ambiguous parameter names no organization.
-            Self::Query(name) => Query::new(request.query).get(name).ok().flatten().map(|value| value == own),
+            Self::Query(name) => Query::new(request.query).get(name).ok().flatten().map(Cow::Owned),
             Self::Context(name) => {
-                request.context.iter().find(|(known, _)| *known == &**name).map(|(_, value)| value == own)
+                request.context.iter().find(|(known, _)| *known == &**name).map(|(_, value)| Cow::Borrowed(value))
             }
-        };
-        match is_own {
-            Some(true) => Ok(()),
-            Some(false) => Err(AuthzError::OtherOrganization),
-            None => Err(AuthzError::OrganizationUnnamed),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::host::{HostMap, HostPattern};
 use super::pattern::PathPattern;
 use super::reading::{Breadth, Case, PathReadings, ReadingError};
 use super::router::{Layer, MethodMatcher, MethodQuery, Router, Unreachable};
-use super::rule::{Access, Enforcement, Rule, RuleName};
+use super::rule::{Access, Enforcement, RequestConstraints, Rule, RuleName, TenantSource};
 use crate::explain::Step;
 use crate::http::method::Method;
 use crate::http::request::Request;
@@ -175,6 +175,25 @@ impl Rules {
         self.named.values().flatten().filter(reads).map(|rule| rule.name.as_str())
     }
 
+    /// Returns true if a rule of this name reads the query.
+    #[must_use]
+    pub fn reads_query(&self, name: &str) -> bool {
+        self.constraints_of(name).any(|constraints| {
+            let tenant = matches!(constraints.same_organization, Some(TenantSource::Query(_)));
+            tenant || constraints.when.as_deref().is_some_and(Condition::reads_query)
+        })
+    }
+
+    /// Returns true if a rule of this name reads a request header, apart from the credential.
+    #[must_use]
+    pub fn reads_headers(&self, name: &str) -> bool {
+        self.constraints_of(name).any(|constraints| constraints.when.as_deref().is_some_and(Condition::reads_headers))
+    }
+
+    fn constraints_of(&self, name: &str) -> impl Iterator<Item = &RequestConstraints> {
+        self.named.get(name).into_iter().flatten().filter_map(|rule| rule.constraints.as_ref())
+    }
+
     fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let constraints = self.named.values().flatten().filter_map(|rule| rule.constraints.as_ref());
         constraints.filter_map(|constraints| constraints.when.as_deref())
@@ -185,6 +204,11 @@ impl Rules {
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<&Rule> {
         self.look_up(request, Layer::Enforced).rule()
+    }
+
+    /// Returns the routers of all hosts.
+    pub(super) const fn hosts(&self) -> &HostMap<Router<Arc<Rule>>> {
+        &self.routers
     }
 
     /// Returns the path readings of modules; `None` means as sent.

@@ -73,15 +73,11 @@ impl LeafEntries for FoldedLeaf {
     type Variant = PathPattern;
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_, PathPattern>> {
-        self.0.iter().flat_map(|(pattern, leaf)| {
-            let of_leaf = leaf.entries();
-            of_leaf.map(move |Entry { layer, index, methods, variant: () }| Entry {
-                layer,
-                index,
-                methods,
-                variant: pattern,
-            })
-        })
+        self.0.iter().flat_map(|(pattern, leaf)| leaf.entries().map(|entry| entry.of(pattern)))
+    }
+
+    fn preflights(&self) -> impl Iterator<Item = Entry<'_, PathPattern>> {
+        self.0.iter().flat_map(|(pattern, leaf)| leaf.preflights().map(|entry| entry.of(pattern)))
     }
 
     fn always(&self, layer: Layer, method: Option<&str>, variant: &PathPattern) -> Option<usize> {

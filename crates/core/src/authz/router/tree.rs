@@ -75,6 +75,13 @@ impl<L: Default> Node<L> {
         }
         visit(&self.rest)
     }
+
+    /// Visits every leaf, in no order.
+    pub(super) fn leaves<'t>(&'t self, visit: &mut impl FnMut(&'t L)) {
+        visit(&self.end);
+        visit(&self.rest);
+        self.literals.values().chain(self.parameter.as_deref()).for_each(|node| node.leaves(visit));
+    }
 }
 
 impl Node<Leaf> {
@@ -121,6 +128,9 @@ pub(super) trait LeafEntries {
     /// Returns every entry with its methods, except those for preflights. `None` as a method means any.
     fn entries(&self) -> impl Iterator<Item = Entry<'_, Self::Variant>>;
 
+    /// Returns every entry for preflights, without methods.
+    fn preflights(&self) -> impl Iterator<Item = Entry<'_, Self::Variant>>;
+
     /// Returns the entry that decides every request of a method, or of any, where a pattern of this variant continues.
     fn always(&self, layer: Layer, method: Option<&str>, variant: &Self::Variant) -> Option<usize>;
 }
@@ -131,6 +141,14 @@ pub(super) struct Entry<'l, S> {
     pub(super) index: usize,
     pub(super) methods: Vec<Option<&'l str>>,
     pub(super) variant: &'l S,
+}
+
+impl<'l> Entry<'l, ()> {
+    /// Returns the entry as one of a pattern.
+    pub(super) fn of<S>(self, variant: &'l S) -> Entry<'l, S> {
+        let Self { layer, index, methods, variant: () } = self;
+        Entry { layer, index, methods, variant }
+    }
 }
 
 impl<L: LeafEntries> Node<L> {
@@ -163,11 +181,17 @@ impl LeafEntries for Leaf {
     type Variant = ();
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_, ()>> {
-        let layers = [(Layer::Enforced, Some(&self.enforced)), (Layer::Shadow, self.shadow.as_deref())];
-        layers.into_iter().filter_map(|(layer, slots)| Some((layer, slots?))).flat_map(|(layer, slots)| {
+        self.layers().flat_map(|(layer, slots)| {
             let of_slots = slots.entries().into_iter();
             of_slots.map(move |(index, methods)| Entry { layer, index, methods, variant: &() })
         })
+    }
+
+    fn preflights(&self) -> impl Iterator<Item = Entry<'_, ()>> {
+        let entry = |(layer, slots): (_, &Slots)| {
+            Some(Entry { layer, index: slots.preflight?, methods: Vec::new(), variant: &() })
+        };
+        self.layers().filter_map(entry)
     }
 
     fn always(&self, layer: Layer, method: Option<&str>, (): &()) -> Option<usize> {
@@ -215,6 +239,12 @@ impl Leaf {
         let read = if method == "HEAD" { named("GET") } else { None };
         let any = self.slot(layer, |slots| slots.any);
         preflight.into_iter().chain(own).chain(read.filter(|read| own != Some(*read))).chain(any)
+    }
+
+    /// Returns the layers that have entries.
+    fn layers(&self) -> impl Iterator<Item = (Layer, &Slots)> {
+        let shadow = self.shadow.as_deref().map(|slots| (Layer::Shadow, slots));
+        [(Layer::Enforced, &self.enforced)].into_iter().chain(shadow)
     }
 
     /// Returns the entries of one layer; `None` if it has none.
