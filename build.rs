@@ -19,6 +19,16 @@ const ENTRY: &str = "envoy/service/auth/v3/external_auth.proto";
 const ENCODED: (&str, &str) = ("CheckResponse", "dynamic_metadata");
 /// The package whose messages are those of `prost-types`, and so stay as they are.
 const WELL_KNOWN: &str = "google.protobuf";
+/// The messages whose texts are [`bytes::Bytes`]: all but [`ENCODED`], which is a buffer that is written and sent.
+const SHARED: [&str; 7] = [
+    ".envoy.config",
+    ".envoy.type",
+    ".google",
+    ".envoy.service.auth.v3.AttributeContext",
+    ".envoy.service.auth.v3.CheckRequest",
+    ".envoy.service.auth.v3.DeniedHttpResponse",
+    ".envoy.service.auth.v3.OkHttpResponse",
+];
 /// The original descriptor set, in `OUT_DIR`.
 const DESCRIPTOR_FILE: &str = "modgud_descriptor.bin";
 /// The generated modules, nested like their packages, in `OUT_DIR`.
@@ -36,8 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(&path, compiler.encode_file_descriptor_set())
         .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
 
-    tonic_prost_build::configure()
-        .bytes(".")
+    SHARED
+        .iter()
+        .fold(tonic_prost_build::configure(), |builder, path| builder.bytes(path))
         .skip_debug(SECRET_PACKAGES)
         .include_file(MODULES_FILE)
         .compile_fds(for_codegen(compiler.file_descriptor_set()))

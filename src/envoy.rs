@@ -3,13 +3,13 @@
 //! checks Envoy's configuration.
 
 pub mod bootstrap;
+mod check;
 pub mod lint;
 mod metadata;
 pub mod proto;
 mod request;
 mod response;
-mod size;
 
-pub use request::{CheckJsonError, check_from_json, read, read_headers};
+pub use check::{Check, NotACheck};
+pub use request::{CheckJsonError, check_from_json, read, unread_headers};
 pub use response::response;
-pub use size::{has_too_many_entries, memory};

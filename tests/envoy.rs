@@ -79,7 +79,7 @@ pub(crate) fn programs() -> Programs {
 }
 
 /// The version of the Envoy of this run, such as `1.40.0`.
-fn envoy_version() -> String {
+pub(crate) fn envoy_version() -> String {
     static VERSION: OnceLock<String> = OnceLock::new();
     let read = || {
         let output = std::process::Command::new(programs().envoy).arg("--version").output().unwrap();

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
+mod allocations;
 mod cached;
 mod identity;
 #[expect(

@@ -49,8 +49,12 @@ fn normal_dependencies(metadata: &Value, package: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_core_depends_on_no_runtime_protocol_or_tls() {
+    let version = Command::new(env!("CARGO")).arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    // Without a network, dependencies of other systems need not be there.
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", host])
         .current_dir(root())
         .output()
         .unwrap();

@@ -181,7 +181,7 @@ async fn call(args: Args) -> Result<CheckResponse, CallError> {
 /// Prints a response as Envoy would read it.
 fn show(response: CheckResponse) -> Result<Outcome, CallError> {
     let code = response.status.map_or(0, |status| status.code);
-    let facts = Struct::decode(response.dynamic_metadata).unwrap_or_default();
+    let facts = Struct::decode(response.dynamic_metadata.as_slice()).unwrap_or_default();
     match (code, response.http_response) {
         (0, Some(HttpResponse::OkResponse(ok))) => {
             let OkHttpResponse { headers, headers_to_remove, .. } = ok;

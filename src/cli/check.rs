@@ -1,12 +1,12 @@
 //! `modgud check`: validates a configuration with the code that runs at startup. Prints a summary and the warnings.
 
+mod gateway;
 mod listeners;
 
 use super::input::{Fetched, fetch_each};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
-use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module, Protocol, Retries, Service, ServiceTls};
 use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
 use aws_lc_rs::rand;
@@ -22,7 +22,6 @@ use modgud_core::upstream::{Forward, Mint};
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Checks a configuration, with the keys and files that it names, and prints a summary.
 ///
@@ -115,7 +114,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     let patterns = counted(snapshot.rules.patterns(), "path pattern has", "path patterns have");
     print_line(format_args!("  {patterns} a rule; all other requests: {fallback}"));
     open(&loaded.open);
-    gateway(&config.gateway);
+    gateway::print(&config.gateway);
     let identity = snapshot.upstream.identity.headers().iter().map(|header| header.name.as_str());
     let correlation = snapshot.correlation.iter().map(|correlation| correlation.header.as_str());
     let headers: Vec<&str> = identity.chain(correlation).collect();
@@ -168,45 +167,6 @@ fn minted(forward: &Forward) {
             }
         }
     }
-}
-
-fn gateway(gateway: &GatewayConfig) {
-    let GatewayConfig { modules, core: CoreService { upstream, service, reserved }, .. } = gateway;
-    for Module { name, prefix, keep_prefix, reading: _, upstream, service, has_access_list, openapi: _ } in modules {
-        let paths = if *keep_prefix { ", with the prefix" } else { "" };
-        let access = if *has_access_list { ", restricted by an access list" } else { "" };
-        let connection = connection(service, false);
-        print_line(format_args!("  module {name}: {prefix} to {upstream}{connection}{paths}{access}"));
-    }
-    if let Some(upstream) = upstream {
-        print_line(format_args!("  core: {} to {upstream}{}", reserved.join(", "), connection(service, true)));
-    }
-}
-
-/// Returns Envoy's connection to a service, where it is not the default: HTTP/1.1 in plaintext, and cookies as for this kind of service.
-fn connection(service: &Service, has_cookies: bool) -> String {
-    let Service { protocol, tls, has_websocket, timeout, idle_timeout, retries, keeps_cookies } = service;
-    let mut parts = Vec::new();
-    match protocol {
-        Protocol::Http1 => {}
-        Protocol::Http2 => parts.push("HTTP/2".to_owned()),
-    }
-    parts.extend(tls.as_ref().map(|ServiceTls { name, client, .. }| {
-        let kind = if client.is_some() { "mutual TLS" } else { "TLS" };
-        format!("{kind} with {name}")
-    }));
-    parts.extend(has_websocket.then(|| "WebSocket".to_owned()));
-    parts.extend(timeout.map(|timeout| match timeout {
-        Duration::ZERO => "no timeout".to_owned(),
-        timeout => format!("timeout {} s", timeout.as_secs_f64()),
-    }));
-    parts.extend(idle_timeout.map(|timeout| format!("idle timeout {} s", timeout.as_secs_f64())));
-    parts.extend(retries.as_ref().map(|Retries { attempts, .. }| format!("retries {attempts}")));
-    parts.extend((*keeps_cookies != has_cookies).then(|| {
-        let word = if *keeps_cookies { "with" } else { "without" };
-        format!("{word} cookies")
-    }));
-    parts.into_iter().flat_map(|part| [", ".to_owned(), part]).collect()
 }
 
 /// The responses of providers and authorization servers.

@@ -2,7 +2,7 @@
 
 use super::runtime;
 use crate::envoy::proto::CheckRequest;
-use crate::envoy::read;
+use crate::envoy::{Check, read};
 use crate::server::custom_calls::call_once;
 use modgud_core::authn::LookupResult;
 use modgud_core::credential::AuthenticatorId;
@@ -29,7 +29,7 @@ impl CustomRuntime {
         now: Timestamp,
     ) -> io::Result<LookupResult> {
         // A pending lookup implies that the request can be read.
-        match read(check, snapshot.scheme, snapshot.max_target) {
+        match read(&mut Check::of(check), snapshot.scheme, snapshot.max_target) {
             Ok(request) => self.call(&request, snapshot, by, now),
             Err(_) => Ok(LookupResult::Nothing),
         }

@@ -10,7 +10,7 @@ use super::{Exit, counted, input, print_error, print_line, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
 use crate::envoy::proto::CheckRequest;
-use crate::envoy::{CheckJsonError, check_from_json, read};
+use crate::envoy::{Check, CheckJsonError, check_from_json, read};
 use log::{LineError, LogLine};
 use modgud_core::authn::{Authenticator, IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 use modgud_core::credential::AuthenticatorId;
@@ -227,7 +227,7 @@ impl Lookups {
     ) -> io::Result<LookupResult> {
         let Config { snapshot, introspection_sources, .. } = config;
         // A pending lookup implies that the request can be read, and has a token.
-        let request = read(check, snapshot.scheme, snapshot.max_target).ok();
+        let request = read(&mut Check::of(check), snapshot.scheme, snapshot.max_target).ok();
         let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
         let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
         let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);

@@ -2,7 +2,6 @@
 //! its content. It is encoded directly, because every response has it and a `google.protobuf.Struct` would allocate a
 //! tree each time.
 
-use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, Verdict};
 use modgud_core::jose::JsonRef;
@@ -26,7 +25,7 @@ const ENTRY_VALUE: u8 = 2 << 3 | 2;
 const VALUE_STRING: u8 = 3 << 3 | 2;
 
 /// Encodes the metadata of a decision as a `google.protobuf.Struct`.
-pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
+pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Vec<u8> {
     let mut encoded = Encoded(Vec::with_capacity(USUAL_BYTES));
     let principal = decision.principal.as_deref();
     match &decision.verdict {
@@ -49,7 +48,7 @@ pub(super) fn of(decision: &Decision, metadata: &Metadata) -> Bytes {
             FieldValue::Json(value) => encoded.value(name, &of_json(value)),
         }
     }
-    Bytes::from(encoded.0)
+    encoded.0
 }
 
 /// The encoded members of a `Struct`.

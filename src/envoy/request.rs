@@ -1,56 +1,36 @@
-//! Conversion of Envoy's message to a [`Request`], in both encodings of headers.
+//! Conversion of Envoy's message to a [`Request`].
 
-use super::proto::{
-    self, AttributeContext, CheckRequest, ContextExtensionsEntry, FILE_DESCRIPTOR_SET, HttpRequest,
-    Request as RequestAttributes,
-};
+use super::check::{Check, Http};
+use super::proto::{CheckRequest, FILE_DESCRIPTOR_SET};
 use modgud_core::http::header::is_token_byte;
-use modgud_core::http::request::{Body, Context, Field, Headers, Peer, Request, RequestError, SchemeSource};
+use modgud_core::http::request::{Body, Context, Headers, Request, RequestError, SchemeSource};
 use prost::Message;
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage};
 
-/// Reads a check, with the scheme from this source, and a target of at most `max_target` bytes. The request borrows from the check: no header is copied.
+/// Reads a check, with the scheme from this source, and a target of at most `max_target` bytes. The request borrows from the message. It takes
+/// the headers out of the check; they stay there if it can't be read.
 ///
 /// # Errors
 /// [`RequestError`] if the check holds no well-formed HTTP request.
-pub fn read(check: &CheckRequest, scheme: SchemeSource, max_target: usize) -> Result<Request<'_>, RequestError> {
-    let CheckRequest { attributes } = check;
-    // A full destructuring, so that no new field is overlooked: each one ignored here is ignored on purpose.
-    let AttributeContext { source, destination: _, request, context_extensions, tls_session: _ } =
-        attributes.as_ref().ok_or(RequestError::NoHttpRequest)?;
-    let RequestAttributes { time: _, http } = request.as_ref().ok_or(RequestError::NoHttpRequest)?;
-    let http = http.as_ref().ok_or(RequestError::NoHttpRequest)?;
-    let HttpRequest {
-        id: _,
-        method,
-        headers: _,
-        path,
-        host,
-        scheme: _,   // the client's choice on HTTP/2 (RFC 9113 §8.3.1): read from `scheme` instead
-        query: _,    // always empty: the query is in `path`
-        fragment: _, // always empty: a path with a `#` is rejected
-        size: _,
-        protocol: _,
-        body: _,     // read below, with the header that reports if it is complete
-        raw_body: _, // like `body`
-        header_map: _,
-    } = http;
-    let mut request = Request::parse_within(method, (path, max_target), host, headers(http)?)?;
+pub fn read<'a>(check: &mut Check<'a>, scheme: SchemeSource, max_target: usize) -> Result<Request<'a>, RequestError> {
+    let Check { http, peer, context, .. } = check;
+    let Http { method, path, host, body, raw_body, headers } = http.as_mut().ok_or(RequestError::NoHttpRequest)?;
+    check_names(headers)?;
+    let context = self::context(context)?;
+    let mut request = Request::parse_within(method, (path, max_target), host, headers)?;
     request.scheme = scheme.of(&request.headers);
-    if let Some(proto::Peer { address: _, service: _, labels: _, principal, certificate }) = source {
-        request.peer = Peer { principal, certificate };
-    }
-    request.context = context(context_extensions)?;
-    request.body = body(http, &request.headers);
+    request.peer = *peer;
+    request.context = context;
+    request.body = self::body(body, raw_body, &request.headers);
     Ok(request)
 }
 
 /// Returns the body. Envoy sends it in one of two fields, and reports in a header if it is complete. A client can send
 /// that header too; any value but `false` means that the body may be cut.
-fn body<'a>(http: &'a HttpRequest, headers: &Headers<'_>) -> Body<'a> {
+fn body<'a>(text: &'a [u8], raw: &'a [u8], headers: &Headers<'_>) -> Body<'a> {
     const PARTIAL: &[u8] = b"x-envoy-auth-partial-body";
     let mut marks = headers.iter().filter(|field| field.name.eq_ignore_ascii_case(PARTIAL)).map(|field| field.value);
-    let body = match (&*http.body, &*http.raw_body) {
+    let body = match (text, raw) {
         ([], raw) => Body::Whole(raw),
         (text, []) => Body::Text(text),
         (_, _) => return Body::Partial,
@@ -63,21 +43,20 @@ fn body<'a>(http: &'a HttpRequest, headers: &Headers<'_>) -> Body<'a> {
     }
 }
 
-/// Returns the headers of a check that is no valid request, since the denial's form depends on them. `None` if they are
-/// invalid, too.
+/// Returns the headers of a check that could not be read, since the denial's form depends on them. `None` if they are invalid, too.
 #[must_use]
-pub fn read_headers(check: &CheckRequest) -> Option<Headers<'_>> {
-    headers(check.attributes.as_ref()?.request.as_ref()?.http.as_ref()?).ok()
+pub fn unread_headers<'c, 'a>(check: &'c Check<'a>) -> Option<&'c Headers<'a>> {
+    check.http.as_ref().map(|http| &http.headers).filter(|headers| check_names(headers).is_ok())
 }
 
 /// Reads the context extensions. Envoy's map has unique keys and text (protobuf's `string`): anything else is not from
 /// Envoy.
-fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestError> {
+fn context<'a>(entries: &[(&'a [u8], &'a [u8])]) -> Result<Context<'a>, RequestError> {
     if entries.len() > Context::MAX_ENTRIES {
         return Err(RequestError::Context);
     }
     let mut read = Vec::with_capacity(entries.len());
-    for ContextExtensionsEntry { key, value } in entries {
+    for (key, value) in entries {
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| RequestError::Context);
         let (key, value) = (text(key)?, text(value)?);
         if read.iter().any(|(earlier, _)| *earlier == key) {
@@ -88,34 +67,17 @@ fn context(entries: &[ContextExtensionsEntry]) -> Result<Context<'_>, RequestErr
     Ok(Context::new(read))
 }
 
-/// Returns the headers of both encodings, one after the other. Envoy fills one of them; a message with a header in both
-/// has it twice, and a lookup of a single header then fails.
-fn headers(http: &HttpRequest) -> Result<Headers<'_>, RequestError> {
-    let listed = http.header_map.as_ref().map(|map| map.headers.as_slice()).unwrap_or_default();
-    let count = http.headers.len().saturating_add(listed.len());
-    if count > Headers::MAX_HEADERS {
+/// Checks number and names of headers. A name is a token (RFC 9110 §5.1), or a pseudo-header of HTTP/2, which Envoy lists among the rest
+/// (RFC 9113 §8.3).
+fn check_names(headers: &Headers<'_>) -> Result<(), RequestError> {
+    let is_name = |name: &[u8]| {
+        let token = name.strip_prefix(b":").unwrap_or(name);
+        !token.is_empty() && token.iter().copied().all(is_token_byte)
+    };
+    if headers.iter().nth(Headers::MAX_HEADERS).is_some() {
         return Err(RequestError::TooManyHeaders);
     }
-    let mut fields = Vec::with_capacity(count);
-    for entry in &http.headers {
-        fields.push(field(&entry.key, &entry.value)?);
-    }
-    for header in listed {
-        // `raw_value` is what Envoy sends with `encode_raw_headers`; `value` is its older form (HeaderValue in base.proto).
-        let value = if header.raw_value.is_empty() { &header.value } else { &header.raw_value };
-        fields.push(field(&header.key, value)?);
-    }
-    Ok(Headers::new(fields))
-}
-
-/// Checks a header. Its name is a token (RFC 9110 §5.1), or a pseudo-header of HTTP/2, which Envoy lists among the rest
-/// (RFC 9113 §8.3).
-fn field<'a>(name: &'a [u8], value: &'a [u8]) -> Result<Field<'a>, RequestError> {
-    let token = name.strip_prefix(b":").unwrap_or(name);
-    if token.is_empty() || !token.iter().copied().all(is_token_byte) {
-        return Err(RequestError::HeaderName);
-    }
-    Ok(Field { name, value })
+    if headers.iter().all(|field| is_name(field.name)) { Ok(()) } else { Err(RequestError::HeaderName) }
 }
 
 /// An error of reading a check from JSON.

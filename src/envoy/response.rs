@@ -59,7 +59,7 @@ fn denial(error: &DecisionError, response: DenialResponse, undecided: OnError) -
 
 fn allow(mutations: Mutations) -> CheckResponse {
     let Mutations { set, remove, remove_query, dropped: _ } = mutations;
-    let headers = set.into_iter().map(|(name, value)| overwrite(name.bytes().clone(), value.bytes().clone())).collect();
+    let headers = set.into_iter().map(|(name, value)| overwrite(name.into_bytes(), value.into_bytes())).collect();
     let ok = OkHttpResponse {
         headers,
         headers_to_remove: remove,
@@ -71,7 +71,7 @@ fn allow(mutations: Mutations) -> CheckResponse {
 
 fn check_response(code: Code, http_response: HttpResponse) -> CheckResponse {
     let status = RpcStatus { code: code as i32, ..RpcStatus::default() };
-    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Bytes::new() }
+    CheckResponse { status: Some(status), http_response: Some(http_response), dynamic_metadata: Vec::new() }
 }
 
 /// Returns a header that replaces any existing one. Both forms are set, because Envoy versions differ in the one they

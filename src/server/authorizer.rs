@@ -2,8 +2,7 @@
 //! check that needs a lookup waits.
 
 use crate::clock::Clock;
-use crate::envoy::proto::CheckRequest;
-use crate::envoy::read;
+use crate::envoy::{Check, read};
 use crate::introspection::{Introspection, IntrospectionSource};
 use crate::jwks::{JwksRegistry, KeySource};
 use crate::server::custom_calls::CustomCalls;
@@ -95,7 +94,7 @@ impl Authorizer {
     /// wait. A check that has to wait needs a slot from `try_acquire`, and holds it meanwhile; without one it is denied as overload.
     pub async fn decide<'a, S>(
         &self,
-        check: &'a CheckRequest,
+        check: &mut Check<'a>,
         snapshot: &Snapshot,
         began: Instant,
         now: impl Fn() -> Timestamp,

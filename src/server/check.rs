@@ -2,11 +2,12 @@
 
 use super::comparison::{EnforcedOutcome, Queue};
 use super::decision_log::{RequestFields, log, log_dropped, log_shadow};
-use crate::envoy::proto::{CheckRequest, CheckResponse};
-use crate::envoy::{memory, read_headers, response};
+use crate::envoy::proto::CheckResponse;
+use crate::envoy::{Check, response, unread_headers};
 use crate::log_throttle::LogThrottle;
 use crate::server::authorizer::Authorizer;
 use crate::telemetry::metrics::Metrics;
+use bytes::Bytes;
 use modgud_core::decide::{Decision, DecisionError, LoggedDecisions, Snapshot, Verdict};
 use modgud_core::denial::ParsedRequest;
 use modgud_core::http::request::{Headers, Request, RequestError};
@@ -42,24 +43,26 @@ impl CheckHandler {
         let _ = self.shadow.set(queue);
     }
 
-    /// Decides a check whose message has arrived. One that waits for the network counts as under way meanwhile, and needs a slot from
+    /// Decides a check that was decoded from this message. One that waits for the network counts as under way meanwhile, and needs a slot from
     /// `try_acquire` for its bytes.
     pub(super) async fn check<S>(
         &self,
-        check: CheckRequest,
+        check: Check<'_>,
+        message: &Bytes,
         started: Instant,
         try_acquire: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
-        self.check_by(&snapshot, check, started, try_acquire, |_| None).await
+        self.check_by(&snapshot, check, || message.clone(), started, try_acquire, |_| None).await
     }
 
     /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
-    /// can't be carried out.
+    /// can't be carried out. `message` is called only for a shadow configuration.
     pub(super) async fn check_by<S>(
         &self,
         snapshot: &Snapshot,
-        check: CheckRequest,
+        mut check: Check<'_>,
+        message: impl FnOnce() -> Bytes,
         started: Instant,
         try_acquire: impl FnOnce(usize) -> Option<S>,
         objection: impl FnOnce(&Mutations) -> Option<RequestError>,
@@ -71,8 +74,9 @@ impl CheckHandler {
             at.store(now.as_millis(), Ordering::Relaxed);
             now
         };
+        let memory = check.memory();
         let (mut decision, request) =
-            self.authorizer.decide(&check, snapshot, started, now, || try_acquire(memory(&check))).await;
+            self.authorizer.decide(&mut check, snapshot, started, now, || try_acquire(memory)).await;
         let objection = match &decision.verdict {
             Verdict::Allow(mutations) => objection(mutations),
             Verdict::Deny(_) => None,
@@ -90,13 +94,13 @@ impl CheckHandler {
         if let Verdict::Allow(mutations) = &decision.verdict {
             self.metrics.headers_dropped(&mutations.dropped);
         }
-        let unread = if request.is_none() { read_headers(&check) } else { None };
-        self.log(&check, &decision, request.as_ref(), unread.as_ref(), snapshot);
+        let unread = if request.is_none() { unread_headers(&check) } else { None };
+        self.log(&check, &decision, request.as_ref(), unread, snapshot);
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
-        let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
+        let seen = ParsedRequest::of(request.as_ref(), unread);
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
         if let Some((queue, done)) = done {
-            queue.offer(check, done, Timestamp::from_millis(at.into_inner()));
+            queue.offer(message(), memory, done, Timestamp::from_millis(at.into_inner()));
         }
         response
     }
@@ -104,7 +108,7 @@ impl CheckHandler {
     /// Logs a decision, its shadow rule and its omitted headers, as far as the configuration asks for it.
     fn log(
         &self,
-        check: &CheckRequest,
+        check: &Check<'_>,
         decision: &Decision,
         request: Option<&Request<'_>>,
         unread: Option<&Headers<'_>>,

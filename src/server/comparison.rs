@@ -6,10 +6,10 @@ mod difference;
 pub use difference::{Difference, EnforcedOutcome, ShadowDecision};
 
 use super::decision_log::RequestFields;
-use crate::envoy::proto::CheckRequest;
-use crate::envoy::{memory, read};
+use crate::envoy::{Check, read};
 use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Counted, ShadowConfigMetrics};
+use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::http::request::SchemeSource;
 use modgud_core::reason::Reason;
@@ -30,8 +30,8 @@ const OVERHEAD: usize = 1_024;
 
 /// An answered check. Has no `Debug`, since it can hold a credential.
 pub struct CheckRecord {
-    /// The check.
-    pub check: CheckRequest,
+    /// The encoded check.
+    pub message: Bytes,
     /// The enforced outcome.
     pub done: EnforcedOutcome,
     /// The time of the decision.
@@ -68,14 +68,14 @@ pub fn queue(metrics: Arc<ShadowConfigMetrics>) -> (Queue, mpsc::Receiver<CheckR
 }
 
 impl Queue {
-    /// Queues a check if there is room; else counts it as dropped.
-    pub(super) fn offer(&self, check: CheckRequest, done: EnforcedOutcome, at: Timestamp) {
-        let bytes = memory(&check).saturating_add(OVERHEAD);
+    /// Queues a check that holds this much memory when it is decoded. If there is no room, counts it as dropped.
+    pub(super) fn offer(&self, message: Bytes, memory: usize, done: EnforcedOutcome, at: Timestamp) {
+        let bytes = memory.saturating_add(OVERHEAD);
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         // From here on released on drop, whatever happens to the check.
         let held = Held { bytes, of: Arc::clone(&self.bytes) };
         let room = before.saturating_add(bytes) <= MAX_QUEUED_BYTES;
-        if !room || self.sender.try_send(CheckRecord { check, done, at, _held: held }).is_err() {
+        if !room || self.sender.try_send(CheckRecord { message, done, at, _held: held }).is_err() {
             self.metrics.dropped();
         }
     }
@@ -113,7 +113,7 @@ where
                 Ok(Comparison { difference: None, .. }) => metrics.compared(),
                 Ok(Comparison { answered, difference: Some(difference) }) => {
                     metrics.compared();
-                    report(&difference, &answered.check, &metrics, &mut throttles);
+                    report(&difference, &answered.message, &metrics, &mut throttles);
                 }
                 Err(_) => metrics.failed(),
             },
@@ -127,7 +127,7 @@ type Kind = (Option<RuleName>, &'static str, &'static str);
 /// Counts a difference, and logs it unless its kind has just been logged.
 fn report(
     difference: &Difference,
-    check: &CheckRequest,
+    message: &[u8],
     metrics: &ShadowConfigMetrics,
     throttles: &mut HashMap<Kind, LogThrottle>,
 ) {
@@ -141,7 +141,8 @@ fn report(
     let Some(before) = throttles.entry(kind).or_default().tick() else { return };
     let (rule, shadow_rule) = (rule.as_ref().map(RuleName::as_str), shadow_rule.as_ref().map(RuleName::as_str));
     // The active configuration has accepted its length.
-    let request = read(check, SchemeSource::default(), usize::MAX).ok();
+    let mut check = Check::decode(message).unwrap_or_default();
+    let request = read(&mut check, SchemeSource::default(), usize::MAX).ok();
     let fields = request.as_ref().map(RequestFields::of_request).unwrap_or_default();
     let (request_id, method, path) = fields.shown();
     let detail = detail.as_deref();

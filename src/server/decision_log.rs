@@ -4,8 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::envoy::proto::address::Address;
-use crate::envoy::proto::{CheckRequest, HttpRequest};
+use crate::envoy::Check;
 use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, LogFields, ShadowOutcome, Snapshot, Verdict};
@@ -35,19 +34,18 @@ pub(super) struct RequestFields<'a> {
 impl<'a> RequestFields<'a> {
     /// Returns the fields of a check: those of its request, or else what can be read.
     pub(super) fn of(
-        check: &'a CheckRequest,
+        check: &Check<'a>,
         request: Option<&'a Request<'a>>,
         unread: Option<&Headers<'a>>,
         fields: LogFields,
     ) -> Self {
-        let client = address(check).map(|address| {
+        let client = check.client().and_then(|address| std::str::from_utf8(address).ok()).map(|address| {
             if fields.masks_client { Cow::Owned(network(address)) } else { readable(address.as_bytes()) }
         });
         if let Some(request) = request {
             return Self { client, ..Self::of_request(request) };
         }
-        let http = check.attributes.as_ref().and_then(|all| all.request.as_ref()?.http.as_ref());
-        let Some(HttpRequest { method, path, host, .. }) = http else { return Self { client, ..Self::default() } };
+        let Some((method, path, host)) = check.line() else { return Self { client, ..Self::default() } };
         let some = |bytes: &'a [u8]| Some(readable(bytes)).filter(|text| !text.is_empty());
         Self {
             request_id: unread.and_then(request_id),
@@ -238,15 +236,6 @@ fn path_of(target: &[u8]) -> &[u8] {
     }
     let end = (0..target.len().min(MAX_LOGGED_BYTES.saturating_add(1))).find(|at| is_end(*at));
     end.and_then(|end| target.get(..end)).unwrap_or(target)
-}
-
-/// Returns the address of the client's connection, as Envoy sends it; `None` if it sends none.
-fn address(check: &CheckRequest) -> Option<&str> {
-    let source = check.attributes.as_ref()?.source.as_ref()?;
-    match source.address.as_ref()?.address.as_ref()? {
-        Address::SocketAddress(socket) => std::str::from_utf8(&socket.address).ok(),
-        Address::Pipe(_) => None,
-    }
 }
 
 /// Returns the network of an address: the first 24 bits of IPv4, the first 48 of IPv6.

@@ -3,8 +3,8 @@
 
 use super::body::RequestBody;
 use super::limits::ConnectionState;
-use crate::envoy::has_too_many_entries;
-use crate::envoy::proto::{CheckRequest, CheckResponse};
+use crate::envoy::Check;
+use crate::envoy::proto::CheckResponse;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, Full};
@@ -30,26 +30,29 @@ pub const CHECK_PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// The gRPC status `RESOURCE_EXHAUSTED`, of a message for which there was no room. A response without a message has its status among the
 /// headers.
 const NO_ROOM: &str = "8";
-/// The gRPC status `OUT_OF_RANGE`, of a message that is not decoded. Its text is the size of a message that is too large, in bytes.
-const NOT_DECODED: &str = "11";
+/// The gRPC status `OUT_OF_RANGE`, of a message that is too large. Its text is the size in bytes.
+const TOO_LARGE: &str = "11";
 
 /// The service that Envoy calls on one connection.
 #[derive(Debug, Clone)]
 struct CheckService(Arc<ConnectionState>);
 
-impl UnaryService<CheckRequest> for CheckService {
+impl UnaryService<Bytes> for CheckService {
     type Response = CheckResponse;
     type Future = BoxFuture<tonic::Response<CheckResponse>, Status>;
 
-    /// Answers a check whose message was decoded. Only such a call counts as a check that the connection has carried.
-    fn call(&mut self, request: tonic::Request<CheckRequest>) -> Self::Future {
+    /// Answers a message that has arrived. Only one that is a check counts as a check that the connection has carried.
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let started = Instant::now();
-        let check = request.into_inner();
+        let message = request.into_inner();
         let state = Arc::clone(&self.0);
-        state.activity.record_check();
         Box::pin(async move {
+            let Ok(check) = Check::decode(&message) else {
+                return Ok(tonic::Response::new(state.checks.deny_with(DecisionError::Internal, started)));
+            };
+            state.activity.record_check();
             let try_acquire = |bytes| state.try_acquire(bytes);
-            Ok(tonic::Response::new(state.checks.check(check, started, try_acquire).await))
+            Ok(tonic::Response::new(state.checks.check(check, &message, started, try_acquire).await))
         })
     }
 }
@@ -91,11 +94,11 @@ impl CheckFuture {
                 None => return Poll::Ready(response),
                 Some(status) if status == "0" => return Poll::Ready(response),
                 Some(status) if status == NO_ROOM => DecisionError::Overload,
-                Some(status) if status == NOT_DECODED => {
+                Some(status) if status == TOO_LARGE => {
                     let text = response.headers().get("grpc-message").and_then(|text| text.to_str().ok());
                     match text.and_then(|text| text.parse().ok()) {
                         Some(found) => DecisionError::TooLarge { found, limit: state.max_message() },
-                        None => DecisionError::TooManyEntries,
+                        None => DecisionError::Internal,
                     }
                 }
                 Some(_) => DecisionError::Internal,
@@ -132,37 +135,32 @@ fn frame(message: &impl Message) -> http::Response<Body> {
     response
 }
 
-/// The codec of checks. It decodes no check that would be far larger in memory than on the wire.
+/// The codec of checks. A message stays encoded: the check borrows from it.
 struct CheckCodec;
 
 impl Codec for CheckCodec {
     type Encode = CheckResponse;
-    type Decode = CheckRequest;
+    type Decode = Bytes;
     type Encoder = ProstEncoder<CheckResponse>;
-    type Decoder = CheckDecoder;
+    type Decoder = MessageDecoder;
 
     fn encoder(&mut self) -> Self::Encoder {
         ProstEncoder::default()
     }
 
-    fn decoder(&mut self) -> CheckDecoder {
-        CheckDecoder
+    fn decoder(&mut self) -> MessageDecoder {
+        MessageDecoder
     }
 }
 
-/// The decoder of checks.
-struct CheckDecoder;
+/// The decoder of messages: it takes their bytes.
+struct MessageDecoder;
 
-impl Decoder for CheckDecoder {
-    type Item = CheckRequest;
+impl Decoder for MessageDecoder {
+    type Item = Bytes;
     type Error = Status;
 
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<CheckRequest>, Status> {
-        // A message is in one piece: it was gathered in one buffer.
-        let whole = buffer.chunk();
-        if whole.len() < buffer.remaining() || has_too_many_entries(whole) {
-            return Err(Status::out_of_range("the check has more headers or other entries than are decoded"));
-        }
-        CheckRequest::decode(buffer).map(Some).map_err(|error| Status::internal(error.to_string()))
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

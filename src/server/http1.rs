@@ -8,6 +8,7 @@ use super::accept::Listener;
 use super::check::CheckHandler;
 use super::connection::Connection;
 use super::limits::{ConnectionState, Limits};
+use crate::envoy::Check;
 use crate::envoy::proto::CheckResponse;
 use crate::forward_auth::{Proxy, check_request, governed_headers, not_expressible, response};
 use crate::log_throttle::LogThrottle;
@@ -22,6 +23,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use modgud_core::decide::DecisionError;
 use modgud_core::http::request::RequestError;
+use prost::Message;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -146,7 +148,8 @@ async fn answer(
             let objection = |mutations: &_| {
                 not_expressible(mutations, &request.headers, &governed, proxy).map(RequestError::Forwarded)
             };
-            let check = checks.check_by(&snapshot, check, started, try_acquire, objection);
+            let message = || check.encode_to_vec().into();
+            let check = checks.check_by(&snapshot, Check::of(&check), message, started, try_acquire, objection);
             fail_closed(check, checks, snapshot.deadline, started).await
         }
     };

@@ -3,6 +3,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, Loaded, ServerConfig};
+use crate::envoy::Check;
 use crate::server::CheckHandler;
 use crate::server::authorizer::Authorizer;
 use crate::server::comparison::{CheckRecord, Comparison, queue, run};
@@ -71,10 +72,12 @@ async fn compare(
     let decide = move |answered: CheckRecord| {
         let authorizer = Arc::clone(&authorizer);
         async move {
-            let CheckRecord { check, done, at, .. } = &answered;
+            let CheckRecord { message, done, at, .. } = &answered;
+            // It was decoded before: only checks are queued.
+            let mut check = Check::decode(message).unwrap_or_default();
             let snapshot = authorizer.snapshot();
             // As of the time of the answer: expiry since then makes no difference.
-            let (would, _) = authorizer.decide(check, &snapshot, Instant::now(), || *at, || Some(())).await;
+            let (would, _) = authorizer.decide(&mut check, &snapshot, Instant::now(), || *at, || Some(())).await;
             let difference = done.differs(would);
             Comparison { answered, difference }
         }

@@ -1,5 +1,6 @@
 //! The log: one line per event on standard output. A thread of its own writes it, so that a full disk or a slow reader never delays a
-//! check. Its queue is limited; lines beyond it are dropped and counted.
+//! check. Its queue is limited; lines beyond it are dropped and counted. Lines that follow each other closely are written together: a write
+//! for each would cost more than most denials.
 
 use crate::config::LogFormat;
 use std::fs::File;
@@ -7,6 +8,8 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 use tracing::Level;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
@@ -16,6 +19,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Maximum number of lines that wait to be written. Beyond it lines are dropped and counted.
 const QUEUED_LINES: usize = 16 * 1024;
+/// Time between two writes, and so the longest that a line waits in this process for a reader that keeps up.
+const WRITE_INTERVAL: Duration = Duration::from_millis(50);
+/// Bytes of lines that are written at once, whatever the time.
+const WRITE_BYTES: usize = 64 * 1024;
 
 /// The name of the thread that compares the shadow configuration: no response depends on it.
 pub const SHADOW_THREAD: &str = "shadow";
@@ -38,27 +45,57 @@ pub fn failed_lines() -> u64 {
     FAILED.load(Ordering::Relaxed)
 }
 
-/// Standard output without a buffer, and without the exception that Rust makes for a closed one: a line is written or counted as failed.
-/// `None` if it can't be opened.
-struct Output(Option<File>);
+/// Standard output without the exception that Rust makes for a closed one: a line is written or counted as failed.
+struct Output {
+    /// `None` if it can't be opened.
+    file: Option<File>,
+    /// Whole lines that are written together.
+    batch: Vec<u8>,
+    lines: u64,
+    /// The time of the last write; `None` before the first.
+    written: Option<Instant>,
+}
 
 impl Output {
     fn stdout() -> Self {
-        Self(io::stdout().as_fd().try_clone_to_owned().ok().map(File::from))
+        Self::new(io::stdout().as_fd().try_clone_to_owned().ok().map(File::from))
+    }
+
+    const fn new(file: Option<File>) -> Self {
+        Self { file, batch: Vec::new(), lines: 0, written: None }
+    }
+
+    fn send(&mut self) {
+        if !self.file.as_mut().is_some_and(|file| file.write_all(&self.batch).is_ok()) {
+            FAILED.fetch_add(self.lines, Ordering::Relaxed);
+        }
+        self.batch.clear();
+        self.lines = 0;
+        self.written = Some(Instant::now());
     }
 }
 
 impl Write for Output {
-    /// Writes one line, as the writer of the queue passes it.
+    /// Takes one line, as the writer of the queue passes it. The first one of a batch waits, and meanwhile the queue collects others.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let written = self.0.as_mut().is_some_and(|file| file.write_all(line).is_ok());
-        if !written {
-            FAILED.fetch_add(1, Ordering::Relaxed);
+        if self.batch.is_empty()
+            && let Some(written) = self.written
+        {
+            thread::sleep(WRITE_INTERVAL.saturating_sub(written.elapsed()));
+        }
+        self.batch.extend_from_slice(line);
+        self.lines = self.lines.saturating_add(1);
+        if self.batch.len() >= WRITE_BYTES {
+            self.send();
         }
         Ok(line.len())
     }
 
+    /// Writes the batch. Called when the queue is empty.
     fn flush(&mut self) -> io::Result<()> {
+        if !self.batch.is_empty() {
+            self.send();
+        }
         Ok(())
     }
 }
@@ -115,7 +152,7 @@ pub fn start(format: LogFormat) -> LogGuard {
     // Only the location of a panic is logged: its text could hold what a client sent.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        if std::thread::current().name() == Some(SHADOW_THREAD) {
+        if thread::current().name() == Some(SHADOW_THREAD) {
             tracing::error!(location, "internal error in the shadow configuration");
         } else {
             tracing::error!(location, "internal error; the check is denied");
@@ -126,21 +163,52 @@ pub fn start(format: LogFormat) -> LogGuard {
 
 #[cfg(test)]
 mod tests {
-    use super::{Output, failed_lines};
+    use super::{Output, WRITE_BYTES, WRITE_INTERVAL, failed_lines};
     use std::fs::File;
-    use std::io::{Write, pipe};
+    use std::io::{PipeReader, Read, Write, pipe};
     use std::os::fd::OwnedFd;
+    use std::time::Instant;
+
+    fn output() -> (PipeReader, Output) {
+        let (reader, writer) = pipe().unwrap();
+        (reader, Output::new(Some(File::from(OwnedFd::from(writer)))))
+    }
 
     #[test]
     fn lines_that_no_reader_takes_are_counted() {
-        let (reader, writer) = pipe().unwrap();
-        let mut output = Output(Some(File::from(OwnedFd::from(writer))));
+        let (reader, mut output) = output();
         let before = failed_lines();
         output.write_all(b"a line\n").unwrap();
+        output.flush().unwrap();
         assert_eq!(failed_lines(), before);
         drop(reader);
         output.write_all(b"a line\n").unwrap();
         output.write_all(b"another\n").unwrap();
+        output.flush().unwrap();
         assert_eq!(failed_lines(), before + 2);
+        output.flush().unwrap();
+        assert_eq!(failed_lines(), before + 2);
+    }
+
+    /// A pipe hands on what one `write` put there: a read never finds a part of it.
+    #[test]
+    fn lines_are_written_together_and_in_order() {
+        let (mut reader, mut output) = output();
+        let mut read = |buffer: &mut [u8]| reader.read(buffer).unwrap();
+        output.write_all(b"the first is not delayed\n").unwrap();
+        output.flush().unwrap();
+        let began = Instant::now();
+        let mut buffer = [0; WRITE_BYTES];
+        assert_eq!(read(&mut buffer), 25);
+        for line in ["one\n", "two\n", "three\n"] {
+            output.write_all(line.as_bytes()).unwrap();
+        }
+        assert!(began.elapsed() >= WRITE_INTERVAL / 2, "{:?}", began.elapsed());
+        output.flush().unwrap();
+        let length = read(&mut buffer);
+        assert_eq!(&buffer[..length], b"one\ntwo\nthree\n");
+        // A full batch needs no flush.
+        output.write_all(&[b'a'; WRITE_BYTES]).unwrap();
+        assert_eq!(read(&mut buffer), WRITE_BYTES);
     }
 }

@@ -153,7 +153,7 @@ impl Authorization for Obedient {
         Ok(Response::new(CheckResponse {
             status: Some(RpcStatus::default()),
             http_response: Some(HttpResponse::OkResponse(ok)),
-            dynamic_metadata: Bytes::new(),
+            dynamic_metadata: Vec::new(),
         }))
     }
 }

@@ -5,7 +5,7 @@ use super::server::AuthorizationServer;
 use crate::support::NOW;
 use modgud::clock::{Clock, ManualClock};
 use modgud::config::{Config, Environment, Overrides, load};
-use modgud::envoy::read;
+use modgud::envoy::{Check, read};
 use modgud::introspection::Introspection;
 use modgud_core::authn::{IntrospectionOutcome, IntrospectionResponse, LookupResult};
 use modgud_core::credential::AuthenticatorId;
@@ -32,7 +32,7 @@ fn followed(introspection: &Introspection, yaml: &str) -> Snapshot {
 /// Returns true if the token is active by this configuration.
 async fn is_active(introspection: &Introspection, snapshot: &Snapshot, token: &str) -> bool {
     let check = with(token);
-    let request = read(&check, SchemeSource::default(), MAX_TARGET_BYTES).unwrap();
+    let request = read(&mut Check::of(&check), SchemeSource::default(), MAX_TARGET_BYTES).unwrap();
     let supply = introspection.introspect(&request, snapshot, AuthenticatorId(0)).await;
     matches!(supply, LookupResult::Introspection(IntrospectionOutcome::Response(IntrospectionResponse::Active(_))))
 }

@@ -5,7 +5,7 @@ use super::holder::{HOST, Holder};
 use crate::support::{Encoding, KEY, NOW, STRANGER, check, claims};
 use modgud::config::{Environment, Overrides, load};
 use modgud::envoy::proto::CheckRequest;
-use modgud::envoy::read;
+use modgud::envoy::{Check, read};
 use modgud_core::decide::Verdict;
 use modgud_core::decide::{Snapshot, decide};
 use modgud_core::time::Timestamp;
@@ -46,8 +46,12 @@ fn snapshot(yaml: &str) -> Snapshot {
 
 /// Why a check is not let through; nothing if it is.
 fn fault(check: &CheckRequest, snapshot: &Snapshot, now: u64) -> Option<String> {
-    match decide(&read(check, snapshot.scheme, snapshot.max_target).unwrap(), snapshot, Timestamp::from_millis(now))
-        .verdict
+    match decide(
+        &read(&mut Check::of(check), snapshot.scheme, snapshot.max_target).unwrap(),
+        snapshot,
+        Timestamp::from_millis(now),
+    )
+    .verdict
     {
         Verdict::Allow(_) => None,
         Verdict::Deny(fault) => Some(fault.to_string()),

@@ -218,7 +218,7 @@ fn our_response(http_response: ours::HttpResponse) -> ours::CheckResponse {
     let detail = prost_types::Any { type_url: "type".into(), value: vec![0xfb] };
     ours::CheckResponse {
         status: Some(ours::RpcStatus { code: 16, message: text("message"), details: vec![detail] }),
-        dynamic_metadata: our_metadata("metadata").encode_to_vec().into(),
+        dynamic_metadata: our_metadata("metadata").encode_to_vec(),
         http_response: Some(http_response),
     }
 }

@@ -5,7 +5,7 @@ use super::super::Exit;
 use super::module::Receiver;
 use crate::envoy::bootstrap::GatewayConfig;
 use crate::envoy::proto::CheckRequest;
-use crate::envoy::{read, read_headers};
+use crate::envoy::{Check, read, unread_headers};
 use crate::yaml::is_format_char;
 use modgud_core::authn::{LookupResult, PendingLookup};
 use modgud_core::authz::RuleName;
@@ -130,7 +130,8 @@ impl Report {
     /// Decides a check at a time, with a lookup result, and records every step.
     pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, lookup: &LookupResult) -> Self {
         let mut steps = Steps::default();
-        let (decision, request) = match read(check, snapshot.scheme, snapshot.max_target) {
+        let mut check = Check::of(check);
+        let (decision, request) = match read(&mut check, snapshot.scheme, snapshot.max_target) {
             Ok(request) => (decide_traced(&request, snapshot, now, lookup, &mut steps), Some(request)),
             Err(error) => (Decision::denied(DecisionError::Request(error)), None),
         };
@@ -153,8 +154,8 @@ impl Report {
             }
             Verdict::Deny(error) => {
                 let rule = rule.as_ref().map(RuleName::as_str);
-                let unread = if request.is_none() { read_headers(check) } else { None };
-                let seen = ParsedRequest::of(request.as_ref(), unread.as_ref());
+                let unread = if request.is_none() { unread_headers(&check) } else { None };
+                let seen = ParsedRequest::of(request.as_ref(), unread);
                 let denied = DenialContext {
                     reason: error.reason(),
                     rule,

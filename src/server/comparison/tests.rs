@@ -2,10 +2,10 @@
 
 use super::{CheckRecord, Difference, EnforcedOutcome, MAX_QUEUED, MAX_QUEUED_BYTES, Queue, ShadowDecision, queue};
 use super::{Comparison, run};
-use crate::envoy::proto::{AttributeContext, CheckRequest, HttpRequest, Request};
 use crate::telemetry::metrics::ShadowConfigMetrics;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, DecisionError, Verdict};
 use modgud_core::http::header::{HeaderName, HeaderText};
@@ -18,14 +18,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::task::{LocalSet, yield_now};
 
-fn check(path: &str) -> CheckRequest {
-    let http = HttpRequest { path: path.to_owned().into(), ..HttpRequest::default() };
-    let request = Some(Request { time: None, http: Some(http) });
-    CheckRequest { attributes: Some(AttributeContext { request, ..AttributeContext::default() }) }
-}
-
 fn offer(queue: &Queue, path: &str) {
-    queue.offer(check(path), EnforcedOutcome::of(&Decision::denied(DecisionError::Internal)), Timestamp::EPOCH);
+    let message = Bytes::copy_from_slice(path.as_bytes());
+    let memory = message.len();
+    queue.offer(message, memory, EnforcedOutcome::of(&Decision::denied(DecisionError::Internal)), Timestamp::EPOCH);
 }
 
 #[test]
@@ -61,8 +57,7 @@ async fn one_that_panics_or_hangs_keeps_no_other_from_being_compared() {
     let decide = move |answered: CheckRecord| {
         let hanging = Rc::clone(&counted);
         async move {
-            let http = answered.check.attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap();
-            match &*http.path {
+            match &*answered.message {
                 b"/panics" => panic!("as it is to"),
                 b"/hangs" => {
                     hanging.set(hanging.get() + 1);

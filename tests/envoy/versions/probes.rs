@@ -96,7 +96,7 @@ impl Authorization for Script {
         Ok(Response::new(CheckResponse {
             status: Some(RpcStatus { code, ..RpcStatus::default() }),
             http_response: Some(http_response),
-            dynamic_metadata: prost_types::Struct { fields: [reason].into() }.encode_to_vec().into(),
+            dynamic_metadata: prost_types::Struct { fields: [reason].into() }.encode_to_vec(),
         }))
     }
 }

@@ -90,9 +90,6 @@ pub enum DecisionError {
         /// The limit.
         limit: usize,
     },
-    /// The check has more headers and other entries than are decoded.
-    #[error("the check has more headers, labels and context extensions than are decoded")]
-    TooManyEntries,
     /// The check can't be read, or modgud failed internally.
     #[error("the check can't be read, or modgud failed internally")]
     Internal,
@@ -143,7 +140,7 @@ impl DecisionError {
             Self::Correlation(error) => error.reason(),
             Self::Deadline => Reason::DeadlineExceeded,
             Self::Overload => Reason::Overloaded,
-            Self::TooLarge { .. } | Self::TooManyEntries => Reason::RequestTooLarge,
+            Self::TooLarge { .. } => Reason::RequestTooLarge,
             Self::Internal => Reason::Internal,
         }
     }
@@ -163,7 +160,6 @@ impl DecisionError {
             | Self::Minted(_)
             | Self::Overload
             | Self::TooLarge { .. }
-            | Self::TooManyEntries
             | Self::Internal => None,
         }
     }
@@ -186,7 +182,6 @@ impl DecisionError {
             | Self::Minted(_)
             | Self::Overload
             | Self::TooLarge { .. }
-            | Self::TooManyEntries
             | Self::Internal => false,
         }
     }
@@ -249,7 +244,6 @@ mod tests {
             (DecisionError::Deadline, false),
             (DecisionError::Overload, false),
             (DecisionError::TooLarge { found: 2, limit: 1 }, false),
-            (DecisionError::TooManyEntries, false),
             (DecisionError::Internal, false),
         ] {
             assert_eq!(error.honours_failure_mode_allow(), left, "{error:?}");

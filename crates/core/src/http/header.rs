@@ -52,6 +52,12 @@ impl HeaderName {
     pub const fn bytes(&self) -> &Bytes {
         &self.0
     }
+
+    /// Returns the name as bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
 }
 
 /// Headers of HTTP's own framing and routing, and those that Envoy writes. modgud changes none of them, under no spelling, and Envoy's rules
@@ -180,6 +186,12 @@ impl HeaderText {
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// Returns the value as bytes. Unlike a clone, it needs no counter of references.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
     }
 }
 
