@@ -1,8 +1,8 @@
 //! Caches with a limit, and the digests that they use as keys. An entry that was used since it was added outlasts those that were not.
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
-use quick_cache::sync::Cache;
-use quick_cache::{OptionsBuilder, UnitWeighter, Weighter};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, Weighter};
 use std::hash::Hash;
 use std::thread::available_parallelism;
 
@@ -101,7 +101,7 @@ fn with_limit<Key: Eq + Hash, Entry: Clone, By: Weighter<Key, Entry> + Clone>(
         .build();
     #[expect(clippy::expect_used, reason = "it fails only without a capacity")]
     let options = options.expect("both capacities are set");
-    Cache::with_options(options, weighter, Default::default(), Default::default())
+    Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
 }
 
 #[cfg(test)]

@@ -26,15 +26,17 @@ fn use_each<By: Weighter<u64, Entry> + Clone>(
     keys: impl Iterator<Item = u64>,
     entry: Entry,
 ) -> u64 {
-    let (mut hits, mut all) = (0, 0);
-    for key in keys {
-        all += 1;
-        match cache.get(&key) {
-            Some(_) => hits += 1,
-            None => cache.insert(key, entry),
-        }
-    }
-    hits * 100 / all
+    let found: Vec<bool> = keys
+        .map(|key| {
+            let found = cache.get(&key).is_some();
+            if !found {
+                cache.insert(key, entry);
+            }
+            found
+        })
+        .collect();
+    let [hits, all] = [found.iter().filter(|found| **found).count(), found.len()];
+    u64::try_from(hits.saturating_mul(100).checked_div(all).unwrap()).unwrap()
 }
 
 /// Asserts that a working set is held from the third round on.

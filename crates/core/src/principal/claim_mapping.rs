@@ -235,6 +235,7 @@ mod tests {
 
     /// Compared one by one, the permissions of this token would take minutes.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "measures the time that the work takes, and decides nothing by it")]
     fn a_repeated_role_costs_no_more_than_one() {
         let granted: Vec<String> = (0..1_000).map(|number| format!("permission-{number}")).collect();
         let granted = granted.iter().map(String::as_str).collect();
