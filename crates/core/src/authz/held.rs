@@ -6,7 +6,7 @@ use super::rule::{Entitlements, Requirement, TenantSource};
 use crate::authn::mismatch::quoted;
 use crate::explain::Step;
 use crate::http::request::Request;
-use crate::principal::Principal;
+use crate::principal::{AuthenticatorName, Principal};
 
 /// Describes the denial of a caller by a rule with this requirement.
 pub(super) fn describe(error: &AuthzError, require: Option<&Requirement>, caller: Option<&Principal>) -> String {
@@ -17,7 +17,7 @@ pub(super) fn describe(error: &AuthzError, require: Option<&Requirement>, caller
     let any = require.map(|require| &require.any);
     match error {
         AuthzError::AuthenticatorNotAllowed(_) => {
-            let accepted = require.map(|require| list(require.authenticators.iter().map(|name| name.as_str())));
+            let accepted = require.map(|require| list(require.authenticators.iter().map(AuthenticatorName::as_str)));
             format!("{error}; it accepts {}", accepted.unwrap_or_default())
         }
         AuthzError::RoleMissing(_) => format!("{error}; the caller's {}", roles()),

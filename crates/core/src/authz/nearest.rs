@@ -149,9 +149,8 @@ impl Rules {
         let mut method = request.method.as_str().to_owned();
         if !finds(MethodQuery::Method(request.method)) {
             let query = match served {
-                Served::Any => return None,
                 Served::Methods(methods) => {
-                    method = (*methods.first()?).to_owned();
+                    (*methods.first()?).clone_into(&mut method);
                     let wanted = methods.into_iter().map(Into::into).collect();
                     differences.push(Difference::Method { wanted, found: request.method.as_str().into() });
                     MethodQuery::Method(Method::parse(&method).ok()?)
@@ -161,7 +160,7 @@ impl Rules {
                     differences.push(Difference::Preflight);
                     MethodQuery::Preflight
                 }
-                Served::Preflights => return None,
+                Served::Any | Served::Preflights => return None,
             };
             if !finds(query) {
                 return None;

@@ -173,3 +173,21 @@ impl fmt::Display for Comparison {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Comparison, Example, MAX_GROUPS};
+    use crate::cli::explain::diff::outcome::Outcome;
+
+    /// However many changes a log has, the memory is bounded, and each is counted.
+    #[test]
+    fn changes_beyond_the_limit_of_groups_are_counted() {
+        let example = || Example { line: 1, method: String::new(), host: String::new(), path: String::new() };
+        let mut compared = Comparison::default();
+        for number in (0..MAX_GROUPS + 50).chain(0..10) {
+            compared.add(Outcome::allowed(&format!("old-{number}")), Outcome::allowed("new"), example);
+        }
+        assert_eq!((compared.groups.len(), compared.other, compared.changed), (MAX_GROUPS, 50, MAX_GROUPS + 60));
+        assert!(compared.to_string().ends_with("        50  other, beyond 1000 groups"), "{compared}");
+    }
+}

@@ -106,6 +106,11 @@ impl Outcome {
         Self { rule: rule.clone(), decision, reason: *reason }
     }
 
+    #[cfg(test)]
+    pub(super) fn allowed(rule: &str) -> Self {
+        Self { rule: Some(rule.to_owned()), decision: Verb::Allowed, reason: None }
+    }
+
     /// Returns true if only a credential could decide.
     pub(super) const fn depends_on_credential(&self) -> bool {
         matches!(self.decision, Verb::DependsOnCredential)

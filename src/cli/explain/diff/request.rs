@@ -67,7 +67,6 @@ fn merged(old: &[&str], new: &[&str]) -> Vec<String> {
     loop {
         let (next_i, next_j) = (i.saturating_add(1), j.saturating_add(1));
         match (old.get(i), new.get(j)) {
-            (None, None) => return merged,
             (Some(one), Some(other)) if one == other => {
                 merged.push(format!("  {one}"));
                 (i, j) = (next_i, next_j);
@@ -80,7 +79,7 @@ fn merged(old: &[&str], new: &[&str]) -> Vec<String> {
                 merged.push(format!("+ {other}"));
                 j = next_j;
             }
-            (Some(_), None) => return merged,
+            (_, None) => return merged,
         }
     }
 }

@@ -12,11 +12,11 @@ use proptest::sample::{select, subsequence};
 
 /// A rule of these tests: `[HOST ]METHODS PATTERN`, with `*` for any method, and `PREFLIGHT` for preflights. It is named by its text.
 fn add(rules: &mut Rules, text: &str, case: Case) -> bool {
-    let parts: Vec<&str> = text.split(' ').collect();
-    let (host, methods, pattern) = match parts.as_slice() {
-        [host, methods, pattern] => (Some(HostPattern::parse(host).unwrap()), *methods, *pattern),
-        [methods, pattern] => (None, *methods, *pattern),
-        _ => panic!("{text}"),
+    let (served, path) = text.split_once(" /").unwrap();
+    let pattern = format!("/{path}");
+    let (host, methods) = match served.split_once(' ') {
+        Some((host, methods)) => (Some(HostPattern::parse(host).unwrap()), methods),
+        None => (None, served),
     };
     let access = if methods == "PREFLIGHT" { Access::Preflight } else { Access::Denied };
     let methods: Vec<Method<'_>> = match methods {
@@ -28,11 +28,11 @@ fn add(rules: &mut Rules, text: &str, case: Case) -> bool {
         access,
         require: Requirement::default(),
         constraints: None,
-        pattern: pattern.into(),
+        pattern: pattern.as_str().into(),
         enforcement: Enforcement::Enforced,
         by_name: RouteReference::Require,
     };
-    let pattern = PathPattern::parse(pattern).unwrap().read(case, rules.readings().cloned());
+    let pattern = PathPattern::parse(&pattern).unwrap().read(case, rules.readings().cloned());
     rules.add(rule, host.as_ref(), &methods, &pattern).is_ok()
 }
 
@@ -180,10 +180,8 @@ fn beside_a_rule_that_matches_only_one_that_would_take_precedence_is_near() {
         ("GET - /other", ""),
     ] {
         let text = nearest(&all, Case::Exact, request);
-        assert!(
-            text.starts_with(&format!("`{expected}")) && text.is_empty() == expected.is_empty(),
-            "{request}: {text}"
-        );
+        let name = text.split('`').nth(1).unwrap_or_default();
+        assert_eq!(name, expected, "{request}: {text}");
     }
 }
 
@@ -246,7 +244,8 @@ fn rules_of(rules: &Rules, name: &str) -> Rules {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    // Requests without a near rule are rejected, and too many of them would fail the test: a report is checked 2,000 times.
+    #![proptest_config(ProptestConfig { max_global_rejects: 20_000, ..ProptestConfig::with_cases(2_000) })]
 
     /// With every reported part changed the rule matches, and without one of the changes it does not.
     #[test]
@@ -261,6 +260,7 @@ proptest! {
             let nearest = rules.nearest(request, matched)?;
             Some((nearest.rule.name.as_str().to_owned(), nearest.rule.pattern.clone(), nearest.differences))
         });
+        prop_assume!(found.is_some());
         if let Some((name, pattern, differences)) = found {
             prop_assert!(!differences.is_empty());
             prop_assert!(!matches(&rules, &name, &sent), "{} matches {:?}", name, sent);
