@@ -10,6 +10,7 @@ mod identify;
 mod introspection;
 mod jwks;
 mod jwt;
+mod last_use;
 mod lookup;
 mod mismatch;
 mod mtls;
@@ -19,7 +20,7 @@ mod sender_constraint;
 pub use api_key::{
     ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestError, ApiKeyEntry, ApiKeyEntryError, ApiKeyError, ApiKeys,
 };
-pub use authenticators::{Authenticator, Authenticators};
+pub use authenticators::{Authenticated, Authenticator, Authenticators};
 pub use claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy, ValidityPeriod};
 pub use custom::{
     AsyncCustomAuthenticator, CorrelationValues, CredentialDigest, CustomAnswer, CustomAuthenticator,
@@ -34,6 +35,7 @@ pub use introspection::{
 };
 pub use jwks::{ActiveKeys, IssuerKeys, JwksSnapshot, KeyCoverage, RemoteJwks};
 pub use jwt::{CacheStats, JwtAuthenticator, TokenCache, TokenDigest, VerifiedJwt};
+pub use last_use::LastUse;
 pub use lookup::{IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 pub use mtls::{CertificateError, MtlsAuthenticator, PrincipalPattern, PrincipalPatternError};
 pub use revocation::{RevocationError, RevocationList, Revocations, Revoked};
