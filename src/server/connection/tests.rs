@@ -1,7 +1,6 @@
 use super::super::connection_slots::ConnectionSlots;
 use super::{Connection, ReadDeadline, WRITE_BUFFER_BYTES};
 use crate::telemetry::metrics::ConnectionCounters;
-use prometheus_client::metrics::gauge::Gauge;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};

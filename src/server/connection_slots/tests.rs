@@ -1,6 +1,5 @@
 use super::super::limits::{Limits, Reported};
 use super::{ConnectionCounters, ConnectionSlots, IDLE_TIMEOUT, Slot, UNREAD_GRACE};
-use prometheus_client::metrics::gauge::Gauge;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -31,13 +30,13 @@ async fn evicted(held: &mut [Slot]) -> Vec<usize> {
 
 #[tokio::test]
 async fn a_place_is_taken_for_as_long_as_it_is_held() {
-    let open = Gauge::default();
-    let mut slots = ConnectionSlots::new(1, open.clone(), ConnectionCounters::default());
+    let counters = ConnectionCounters::default();
+    let mut slots = ConnectionSlots::new(1, counters.clone());
     let slot = slots.take().await;
-    assert_eq!(open.get(), 1);
+    assert_eq!(counters.open(), 1);
     assert!(slots.try_take().is_none());
     drop(slot);
-    assert_eq!(open.get(), 0);
+    assert_eq!(counters.open(), 0);
     assert!(slots.try_take().is_some());
 }
 

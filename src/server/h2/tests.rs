@@ -22,7 +22,6 @@ use hyper::rt::Executor as _;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use prometheus_client::metrics::gauge::Gauge;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::pin::pin;

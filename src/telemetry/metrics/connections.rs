@@ -160,6 +160,12 @@ impl ConnectionCounters {
         self.0.open.dec();
     }
 
+    /// Returns how many connections are open.
+    #[cfg(test)]
+    pub(crate) fn open(&self) -> i64 {
+        self.0.open.get()
+    }
+
     /// Counts streams that clients opened.
     pub fn streams(&self, opened: u64) {
         self.0.streams.inc_by(opened);

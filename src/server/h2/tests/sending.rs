@@ -13,7 +13,6 @@ use crate::server::limits::Limits;
 use crate::telemetry::metrics::{ConnectionCounters, Metrics};
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
-use prometheus_client::metrics::gauge::Gauge;
 use prost::Message;
 use std::future::poll_fn;
 use std::io;
