@@ -1,8 +1,8 @@
 //! A Prometheus that scrapes one sidecar several times a second.
 
 use crate::support::program;
-use modgud_testbed::http::Exchange;
 use modgud_testbed::Process;
+use modgud_testbed::http::Exchange;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::fs;
