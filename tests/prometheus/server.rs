@@ -78,12 +78,6 @@ impl Prometheus {
         }
     }
 
-    /// The value of a query that returns one series.
-    pub(super) async fn value(&self, query: &str) -> f64 {
-        let found = self.until(query, |found| found.len() == 1).await;
-        number(&found[0])
-    }
-
     pub(super) async fn stop(self) {
         self.process.end().await;
     }

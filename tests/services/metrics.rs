@@ -5,11 +5,15 @@ use crate::decisions::counters::Counters;
 use crate::support::{Encoding, KEY, STRANGER, check, claims};
 use modgud::envoy::proto::AuthorizationClient;
 use modgud::server::app::Shutdown;
+use modgud_core::authn::ApiKeyDigest;
+use modgud_core::jose::{Algorithm, SigningKey};
 use modgud_core::reason::Reason;
 use modgud_testbed::http::Exchange;
+use rcgen::generate_simple_self_signed;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -124,7 +128,24 @@ async fn metrics_are_those_of_the_table() {
     let opaque = r#"{ name: opaque, from: [{ header: x-opaque }], introspection: { url: "http://127.0.0.1:1/", client_id: modgud, client_secret: { value: a-secret } } }"#;
     // A rule whose condition can fail, and a shadow rule.
     let rules = r#"{ name: told, match: { paths: [/told] }, access: public, when: "query.a == '1'" }, { name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }, { name: tried, match: { paths: ["/docs/{*rest}"] }, shadow: true }"#;
-    let yaml = format!("profile: bifrost\nauthenticators: [{published}, {fixed}, {opaque}]\nrules: [{rules}]");
+    // A certificate, an API key that ends, and a signing key.
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("keys.yaml");
+    let digest = ApiKeyDigest::of("a-key");
+    fs::write(&table, format!("- {{ id: acme, sha256: {digest}, expires: 2033-01-01T00:00:00Z }}\n")).unwrap();
+    let partners = format!("{{ name: partners, from: [{{ header: x-api-key }}], api_key: {{ file: {table:?} }} }}");
+    let certificate = generate_simple_self_signed(["api.example.com".to_owned()]).unwrap().cert.pem();
+    let certified = format!(
+        "{{ name: certified, from: [{{ header: x-certified }}], jwt: {{ issuer: certified, algorithms: [ES256], keys: [{{ pem: {{ value: {certificate:?} }} }}] }} }}"
+    );
+    let private = SigningKey::generate(Algorithm::EdDsa).unwrap().private_text().unwrap();
+    let mint = format!(
+        "{{ name: internal, algorithm: EdDSA, key: {{ value: {:?} }}, issuer: modgud, audience: modules }}",
+        private.expose_secret()
+    );
+    let yaml = format!(
+        "profile: bifrost\nauthenticators: [{published}, {fixed}, {opaque}, {partners}, {certified}]\nrules: [{rules}]\nmint: [{mint}]\nupstream: {{ credential: {{ mint: internal }} }}"
+    );
     let running = Running::start_with_files(&yaml, Some("profile: none\n")).await;
     let mut client = AuthorizationClient::new(running.channel().await);
     for path in ["/told?a=1", "/told", "/docs/", "/crm/"] {
