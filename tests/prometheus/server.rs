@@ -28,9 +28,9 @@ impl Prometheus {
     pub(super) async fn start(admin: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let configuration = folder.path().join("prometheus.yml");
-        let alerts = super::path("alerts.yaml");
+        let alerts = super::path("alerts.yaml").display().to_string();
         let text = format!(
-            "global: {{ scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 1s }}\nrule_files: [{alerts:?}]\nscrape_configs: [{{ job_name: modgud, static_configs: [{{ targets: [\"{admin}\"] }}] }}]\n"
+            "global: {{ scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 1s }}\nrule_files: [\"{alerts}\"]\nscrape_configs: [{{ job_name: modgud, static_configs: [{{ targets: [\"{admin}\"] }}] }}]\n"
         );
         fs::write(&configuration, text).unwrap();
         let mut command = Command::new(program("MODGUD_TEST_PROMETHEUS"));
@@ -72,10 +72,10 @@ impl Prometheus {
                 }
             }
         };
-        match timeout(PATIENCE, found).await {
-            Ok(found) => found,
-            Err(_) => panic!("{query} returns {:?}", self.query(query).await),
+        if let Ok(found) = timeout(PATIENCE, found).await {
+            return found;
         }
+        panic!("{query} returns {:?}", self.query(query).await)
     }
 
     pub(super) async fn stop(self) {

@@ -171,7 +171,7 @@ async fn metrics_are_those_of_the_table() {
     let families = parse(std::str::from_utf8(&answer.body).unwrap());
 
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/metrics.yaml");
-    let expected: Vec<Family> = serde_saphyr::from_str(&std::fs::read_to_string(table).unwrap()).unwrap();
+    let expected: Vec<Family> = serde_saphyr::from_str(&fs::read_to_string(table).unwrap()).unwrap();
     assert_eq!(families.iter().map(|(family, _)| family).collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
 
     let samples = |name: &str| &families.iter().find(|(family, _)| family.name == name).unwrap().1;
