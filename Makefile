@@ -27,8 +27,9 @@ SCHEMAS := $(TOOLS)/kubernetes-schemas
 EGCTL ?= $(shell command -v egctl)
 SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
-# nginx, Caddy and HAProxy, or links to those of this machine.
+# nginx, Caddy and HAProxy, or links to those of this machine; Prometheus and promtool.
 PROXIES := $(TOOLS)/proxies
+PROMETHEUS := $(TOOLS)/prometheus
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEMO := $(TARGET)/quick/modgud-demo
 ATTACK_SECONDS ?= 60
@@ -37,7 +38,7 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proxies deploy-check image kube-test docs-page docs-browser-test test-envoys attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
+.PHONY: help demo test proxies prometheus deploy-check image kube-test docs-page docs-browser-test test-envoys attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -66,9 +67,17 @@ for name in nginx caddy haproxy; do \
 done
 endef
 
-test: $(VENV)/.installed | cargo grpcurl deploy-tools proxies ## all tests, those against a real Envoy too
+# For the shell, after DEPLOY_ENVIRONMENT: Prometheus and promtool for the tests in tests/prometheus, which are in `left_out` without them.
+define PROMETHEUS_ENVIRONMENT
+if [ -x '$(PROMETHEUS)/bin/prometheus' ] && [ -x '$(PROMETHEUS)/bin/promtool' ]; then \
+  export MODGUD_TEST_PROMETHEUS='$(CURDIR)/$(PROMETHEUS)/bin/prometheus' MODGUD_TEST_PROMTOOL='$(CURDIR)/$(PROMETHEUS)/bin/promtool'; \
+else left_out="$$left_out --skip prometheus::"; fi
+endef
+
+test: $(VENV)/.installed | cargo grpcurl deploy-tools proxies prometheus ## all tests, those against a real Envoy too
 	@$(DEPLOY_ENVIRONMENT); \
 	$(PROXY_ENVIRONMENT); \
+	$(PROMETHEUS_ENVIRONMENT); \
 	export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
 	if [ -n '$(CHROMIUM)' ] && [ -e '$(SWAGGER_UI)/.installed' ]; then \
@@ -106,7 +115,13 @@ docs-browser-test: $(VENV)/.installed $(SWAGGER_UI)/.installed | cargo ## that p
 proxies: ## nginx, Caddy and HAProxy for the tests: those of the PATH, or Debian's packages in .tools
 	@command -v '$(PYTHON)' >/dev/null || { \
 	  echo 'modgud: $(PYTHON) is not on the PATH; install Python 3.9 or later and run make again' >&2; exit 1; }
-	@'$(PYTHON)' tools/proxies.py '$(PROXIES)'
+	@'$(PYTHON)' tools/debian_programs.py '$(PROXIES)' nginx caddy haproxy
+
+# As above. Its package has both programs.
+prometheus: ## Prometheus and promtool for the tests: those of the PATH, or of Debian's package in .tools
+	@command -v '$(PYTHON)' >/dev/null || { \
+	  echo 'modgud: $(PYTHON) is not on the PATH; install Python 3.9 or later and run make again' >&2; exit 1; }
+	@'$(PYTHON)' tools/debian_programs.py '$(PROMETHEUS)' prometheus promtool
 
 attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
 	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture

@@ -37,6 +37,7 @@ use crate::net::listen_addr::ListenAddr;
 use crate::net::socket_access::SocketAccess;
 use crate::net::tls::Tls;
 use modgud_core::decide::Snapshot;
+use modgud_core::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -56,6 +57,17 @@ pub struct Config {
     pub key_sources: Vec<KeySource>,
     /// The authorization servers that introspect tokens for the snapshot's authenticators.
     pub introspection_sources: Vec<IntrospectionSource>,
+    /// What the metrics show of it.
+    pub shown: ShownConfig,
+}
+
+/// What the metrics show of a configuration.
+#[derive(Debug, Default)]
+pub struct ShownConfig {
+    /// A hash of its effective values without secrets, of 48 bits: a gauge holds it exactly.
+    pub hash: u64,
+    /// The end of each certificate, with its path in the configuration.
+    pub certificates: Vec<(String, Timestamp)>,
 }
 
 /// The settings that only a restart changes.

@@ -138,6 +138,11 @@ impl<T> Located<T> {
         Diagnostic::new(self.location.clone(), self.path.clone(), issue)
     }
 
+    /// Returns the path of the value in its document.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Returns the value or finding.
     pub(crate) const fn what(&self) -> &T {
         &self.what

@@ -2,7 +2,7 @@
 
 mod accept;
 pub mod activation;
-pub mod admin;
+mod admin;
 pub mod app;
 pub mod authorizer;
 mod background;
@@ -13,6 +13,7 @@ mod connection;
 mod connection_slots;
 pub(crate) mod custom_calls;
 mod decision_log;
+mod exposition;
 mod fail_closed;
 mod file_reads;
 mod frames;

@@ -21,6 +21,7 @@ mod minting;
 mod numbers;
 mod openapi;
 mod policy;
+mod prometheus;
 mod properties;
 mod proxies;
 mod readme;

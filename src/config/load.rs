@@ -11,9 +11,9 @@ use super::placeholder;
 use super::profile::{NONE, Profiles};
 use super::raw::{Document, ProfileName, is_choice};
 use super::secret_source::{Keys, SecretLoader};
-use super::summary::{KeyMetadata, OpenRule, key_metadata, open_rules};
+use super::summary::{KeyMetadata, OpenRule, certificates, key_metadata, open_rules};
 use super::watcher::FileWatcher;
-use super::{Config, render, validate};
+use super::{Config, ShownConfig, render, validate};
 use crate::diagnostic::{Diagnostic, Issue, Located};
 use crate::net::listen_addr::ListenAddr;
 use crate::yaml::{Location, Member, Node, Value};
@@ -347,6 +347,11 @@ fn check(
             let (profile, _) = de::read::<Document>(&mut base);
             let warnings = lint::find(&document, &root, &profile.unwrap_or_default(), &config, loader);
             let keys = key_metadata(&document, &root, loader);
+            let mut config = config;
+            config.shown = ShownConfig {
+                hash: render::hash(&root),
+                certificates: certificates((&document, &root), config.tls.as_ref(), &keys, loader),
+            };
             let open = open_rules(&document, &root);
             return Ok(ValidConfig { config, warnings, keys, open });
         }

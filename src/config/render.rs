@@ -3,6 +3,7 @@
 
 use crate::yaml::scalar;
 use crate::yaml::{Element, Member, Node, Value};
+use aws_lc_rs::digest::{SHA256, digest};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
@@ -14,13 +15,24 @@ const COMMENT_COLUMN: usize = 64;
 
 /// Renders the tree as YAML.
 pub(super) fn yaml(root: &Node) -> Result<String, fmt::Error> {
-    let mut printer = Printer { text: String::new() };
+    let mut printer = Printer { text: String::new(), has_origins: true };
     printer.node(root, 0, "")?;
     Ok(printer.text)
 }
 
+/// Returns a hash of what [`yaml`] renders, without the origins: 48 bits, which a 64-bit float holds exactly.
+pub(super) fn hash(root: &Node) -> u64 {
+    let mut printer = Printer { text: String::new(), has_origins: false };
+    // Writing to a string does not fail.
+    let _ = printer.node(root, 0, "");
+    let digest = digest(&SHA256, printer.text.as_bytes());
+    digest.as_ref().iter().take(6).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
+}
+
 struct Printer {
     text: String,
+    /// True if each value is followed by its origin.
+    has_origins: bool,
 }
 
 impl Printer {
@@ -66,6 +78,9 @@ impl Printer {
 
     fn line(&mut self, lead: &str, value: &str, node: &Node) -> fmt::Result {
         let line = format!("{lead}{value}");
+        if !self.has_origins {
+            return writeln!(self.text, "{line}");
+        }
         writeln!(self.text, "{line:COMMENT_COLUMN$}  # {}", node.place)
     }
 }

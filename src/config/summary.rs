@@ -5,6 +5,7 @@ use super::profile::admits_without_credential;
 use super::raw::{Document, Key, Rule};
 use super::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Located};
+use crate::net::tls::Tls;
 use crate::yaml::Node;
 use modgud_core::jose::{Fingerprint, OutsideValidity, Validity, VerificationKey};
 use modgud_core::time::Timestamp;
@@ -134,4 +135,25 @@ pub(super) fn key_metadata(document: &Document, root: &Node, loader: &SecretLoad
         }
     }
     facts
+}
+
+/// Returns the end of each certificate of a validated document, with its path: that of TLS, those of authenticators' keys, and those that
+/// `mint` publishes.
+pub(super) fn certificates(
+    (document, root): (&Document, &Node),
+    tls: Option<&Tls>,
+    keys: &[Located<KeyMetadata>],
+    loader: &SecretLoader,
+) -> Vec<(String, Timestamp)> {
+    let own = tls.map(|tls| ("server.tls.cert".to_owned(), tls.validity().until));
+    let of_keys = keys.iter().filter_map(|key| Some((key.path().to_owned(), key.what().validity?.until)));
+    let published = document.mint.iter().enumerate().flat_map(|(number, mint)| {
+        let at = Path::root("mint").position(number).key("also_published");
+        let sources = mint.also_published.iter().enumerate().filter(|_| !loader.replaces_keys());
+        sources.filter_map(move |(number, source)| {
+            let validity = Validity::of_pem(&loader.read_pem(source).ok()?.0)?;
+            Some((at.position(number).shown(root).to_string(), validity.until))
+        })
+    });
+    own.into_iter().chain(of_keys).chain(published).collect()
 }

@@ -17,8 +17,8 @@ mod upstream;
 pub(super) use authenticators::api_key_ids;
 pub(super) use principal::claim_path;
 
-use super::Config;
 use super::revocations::RevocationsError;
+use super::{Config, ShownConfig};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, Document, ProfileName};
@@ -26,7 +26,7 @@ use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticators, Revocations};
 use modgud_core::credential::Scheme;
-use modgud_core::decide::{LogFields, LoggedDecisions, Snapshot};
+use modgud_core::decide::{CounterSlots, LogFields, LoggedDecisions, Snapshot};
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
@@ -111,9 +111,10 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         deadline,
         logged,
         fields,
+        slots: CounterSlots::default(),
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
-    Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources })
+    Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources, shown: ShownConfig::default() })
 }
 
 /// Returns the decisions that are logged, and the personal data in their lines.

@@ -22,7 +22,16 @@ pub fn response(
     metadata: &Metadata,
 ) -> CheckResponse {
     let dynamic_metadata = metadata::of(&decision, metadata);
-    let Decision { verdict, rule, authenticator: _, principal: _, computed: _, insufficient, shadow: _ } = decision;
+    let Decision {
+        verdict,
+        rule,
+        authenticator: _,
+        principal: _,
+        computed: _,
+        insufficient,
+        shadow: _,
+        credential_for: _,
+    } = decision;
     let response = match verdict {
         Verdict::Allow(mutations) => allow(mutations),
         Verdict::Deny(error) => {

@@ -84,14 +84,14 @@ pub(super) struct PendingConnection {
 impl Listener {
     pub(super) fn new(socket: Socket, name: ListenerName, bounds: ListenerLimits, metrics: &Metrics) -> Self {
         let protocols = match name {
-            ListenerName::Grpc => Some(ProtocolReports::new(metrics.closed(name))),
+            ListenerName::Grpc => Some(ProtocolReports::new(metrics.connections(name))),
             ListenerName::Http | ListenerName::Admin => None,
         };
         Self {
             socket,
             name,
             bounds,
-            slots: ConnectionSlots::new(bounds.open, metrics.connections(name), metrics.closed(name)),
+            slots: ConnectionSlots::new(bounds.open, metrics.connections(name)),
             waiting: None,
             next_eviction: None,
             pause: None,

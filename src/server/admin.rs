@@ -2,14 +2,16 @@
 //! from requests or credentials.
 
 use super::accept::{Listener, ListenerLimits};
+use super::exposition::Exposition;
+use super::limits::Limits;
 use super::readiness::Readiness;
 use super::socket::Socket;
 use super::{CheckHandler, metrics};
 use crate::telemetry::metrics::ListenerName;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::registry::Registry;
@@ -28,14 +30,15 @@ struct Admin {
 ///
 /// # Errors
 /// `io::Error` if the listener fails.
-pub async fn serve(
+pub(super) async fn serve(
     socket: Socket,
     checks: Arc<CheckHandler>,
+    limits: Arc<Limits>,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = Listener::new(socket, ListenerName::Admin, ListenerLimits::ADMIN, &checks.metrics);
-    let registry = Arc::new(metrics::registry(&checks));
+    let registry = Arc::new(metrics::registry(&checks, limits));
     let routes = Router::new()
         .route("/livez", get(async || "live\n"))
         .route("/readyz", get(readyz))
@@ -61,12 +64,11 @@ async fn jwks(State(admin): State<Admin>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], document)
 }
 
-async fn scrape(State(admin): State<Admin>) -> impl IntoResponse {
-    match metrics::text(&admin.registry, &admin.checks) {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            Ok(([(CONTENT_TYPE, kind)], text))
-        }
+/// Responds with all metrics, in the format that `Accept` prefers.
+async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
+    let format = Exposition::preferred(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes));
+    match metrics::text(&admin.registry, &admin.checks, format) {
+        Ok(text) => Ok(([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], text)),
         Err(std::fmt::Error) => Err(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

@@ -14,7 +14,7 @@ use crate::server::limits::Limits;
 use crate::server::readiness::{BlockReady, DRAINING, KeyReadiness, Readiness};
 use crate::server::revocation_watcher::{self, ListReload};
 use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin, http1};
-use crate::telemetry::metrics::ListenerName;
+use crate::telemetry::metrics::{ListenerName, Metrics};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl App {
     /// [`AppError::Bind`] if an address can't be bound, [`AppError::Activation`] if a listener is not the configured one.
     pub async fn bind_or_take(config: Config, clock: Clock, activated: ActivatedSockets) -> Result<Self, AppError> {
         // Only `modgud envoy` uses the gateway's settings.
-        let Config { server, tls, snapshot, gateway: _, key_sources, introspection_sources } = config;
+        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, shown } = config;
         let readiness = Readiness::default();
         let starting = readiness.register("starting");
         let ActivatedSockets { grpc, http, admin } = activated;
@@ -138,9 +138,12 @@ impl App {
             tracing::warn!(wanted, files, max_connections, "server.max_connections reduced: open file limit too low");
         }
         let now = clock.now();
+        let metrics = Metrics::default();
+        metrics.assign_counters(&mut snapshot);
+        metrics.config_active(shown.hash, shown.certificates);
+        metrics.config_loaded(now);
         let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
-        let checks = Arc::new(CheckHandler::new(authorizer));
-        checks.metrics.config_loaded(now);
+        let checks = Arc::new(CheckHandler::new(authorizer, metrics));
         let addresses = Addresses {
             grpc: grpc_bound.map_or(server.grpc, ListenAddr::Tcp),
             http: http_bound,
@@ -211,10 +214,11 @@ impl App {
         let http = http.map(|(socket, proxy)| {
             let listener =
                 Listener::new(socket, ListenerName::Http, ListenerLimits::http(max_connections), &checks.metrics);
+            let limits = Arc::clone(&limits);
             let server = http1::Server { checks: Arc::clone(&checks), limits, proxy, draining: is_draining.clone() };
             Box::pin(server.serve(listener, closed()))
         });
-        let admin = admin::serve(admin, Arc::clone(&checks), readiness.clone(), closed());
+        let admin = admin::serve(admin, Arc::clone(&checks), limits, readiness.clone(), closed());
         let servers = async {
             // One server that fails ends all: half of modgud must not look like the whole.
             let grpc = async { grpc.await.map_err(AppError::from) };

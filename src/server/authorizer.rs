@@ -83,6 +83,7 @@ impl Authorizer {
         self.keys.replace(sources, &mut snapshot.authenticators);
         self.introspection.replace(servers, &mut snapshot.authenticators);
         snapshot.authenticators.inherit_tokens(&before.authenticators);
+        snapshot.inherit_last_use(&before);
         drop(before);
         let before = self.snapshot.swap(Arc::new(snapshot));
         // Wakes those that wait for keys: they may not need them any more.

@@ -32,10 +32,10 @@ pub struct CheckHandler {
 }
 
 impl CheckHandler {
-    /// Creates a handler with this authorizer and empty metrics.
+    /// Creates a handler with this authorizer. The metrics have assigned the counters of its snapshot.
     #[must_use]
-    pub fn new(authorizer: Authorizer) -> Self {
-        Self { authorizer, metrics: Metrics::default(), overload: Mutex::default(), shadow: OnceLock::new() }
+    pub fn new(authorizer: Authorizer, metrics: Metrics) -> Self {
+        Self { authorizer, metrics, overload: Mutex::default(), shadow: OnceLock::new() }
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
@@ -86,11 +86,7 @@ impl CheckHandler {
         if let Some(error) = objection {
             decision.verdict = Verdict::Deny(DecisionError::Request(error));
         }
-        let reason = decision.reason();
-        self.metrics.record(reason, started.elapsed());
-        if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
-            self.metrics.condition_error(rule.as_str());
-        }
+        self.metrics.record(&decision, &snapshot.slots, started.elapsed());
         if let Verdict::Allow(mutations) = &decision.verdict {
             self.metrics.headers_dropped(&mutations.dropped);
         }
@@ -142,8 +138,8 @@ impl CheckHandler {
     /// Denies a check that could not be decided, and records it.
     pub(super) fn deny_with(&self, error: DecisionError, started: Instant) -> CheckResponse {
         let decision = Decision::denied(error);
-        self.metrics.record(decision.reason(), started.elapsed());
         let snapshot = self.authorizer.snapshot();
+        self.metrics.record(&decision, &snapshot.slots, started.elapsed());
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::None, _) => {}
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {

@@ -63,6 +63,8 @@ struct Counts {
     was_refused: AtomicBool,
     /// Bytes that were read.
     read: AtomicUsize,
+    /// Calls that were opened.
+    streams: AtomicUsize,
     /// Calls that were reset.
     resets: AtomicUsize,
     /// `SETTINGS` frames that were read.
@@ -85,6 +87,7 @@ impl Default for ReadBudget {
             calls: AtomicUsize::new(usize::MAX),
             was_refused: AtomicBool::new(false),
             read: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
             resets: AtomicUsize::new(0),
             settings: AtomicUsize::new(0),
             trailer_bytes: AtomicUsize::new(0),
@@ -111,6 +114,11 @@ impl ReadBudget {
     /// Returns how many bytes were read.
     pub(super) fn read_bytes(&self) -> usize {
         self.0.read.load(Relaxed)
+    }
+
+    /// Returns how many calls were opened since this was last called.
+    pub(super) fn take_streams(&self) -> usize {
+        take(&self.0.streams)
     }
 
     /// Returns how many calls were reset since this was last called.
@@ -156,6 +164,7 @@ impl ReadBudget {
         let Counted { headers, resets, settings, trailer_bytes } = counted;
         if headers > 0 {
             less(&self.0.calls, headers);
+            self.0.streams.store(self.0.streams.load(Relaxed).saturating_add(headers), Relaxed);
         }
         let rare = [(&self.0.resets, resets), (&self.0.settings, settings), (&self.0.trailer_bytes, trailer_bytes)];
         for (cell, more) in rare {

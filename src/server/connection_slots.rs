@@ -5,8 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::telemetry::metrics::{Closed, Closing};
-use prometheus_client::metrics::gauge::Gauge;
+use crate::telemetry::metrics::{Closing, ConnectionCounters};
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -30,8 +29,7 @@ pub(super) struct ConnectionSlots {
     taken: Taken,
     /// The number of the next connection.
     next: u64,
-    open: Gauge,
-    closed: Closed,
+    counters: ConnectionCounters,
 }
 
 /// The connections that hold a slot, by number: the oldest first.
@@ -46,9 +44,9 @@ struct SlotHolder {
 }
 
 impl ConnectionSlots {
-    /// Creates `most` slots. `open` shows how many are taken, `closed` counts the connections that modgud closes.
-    pub(super) fn new(limit: usize, open: Gauge, closed: Closed) -> Self {
-        Self { free: Arc::new(Semaphore::new(limit)), taken: Taken::default(), next: 0, open, closed }
+    /// Creates `limit` slots. `counters` count the connections that take one, and those that modgud closes.
+    pub(super) fn new(limit: usize, counters: ConnectionCounters) -> Self {
+        Self { free: Arc::new(Semaphore::new(limit)), taken: Taken::default(), next: 0, counters }
     }
 
     /// Takes a slot; `None` if none is free.
@@ -80,7 +78,7 @@ impl ConnectionSlots {
             }
         };
         if let Some(evict) = holder.and_then(|holder| holder.evict.take()) {
-            self.closed.count(Closing::Room);
+            self.counters.count(Closing::Room);
             // Fails if the connection is closed already: a slot is free then.
             let _ = evict.send(());
         }
@@ -97,14 +95,13 @@ impl ConnectionSlots {
         let number = self.next;
         self.next = self.next.saturating_add(1);
         lock(&self.taken).insert(number, SlotHolder { activity: activity.clone(), evict: Some(evict) });
-        self.open.inc();
+        self.counters.opened();
         Slot {
             number,
             taken: Arc::clone(&self.taken),
             activity,
             evicted: Some(evicted),
-            open: self.open.clone(),
-            closed: self.closed.clone(),
+            counters: self.counters.clone(),
             _permit: permit,
         }
     }
@@ -129,8 +126,7 @@ pub(super) struct Slot {
     activity: ConnectionActivity,
     /// `None` once the eviction was seen.
     evicted: Option<oneshot::Receiver<()>>,
-    open: Gauge,
-    closed: Closed,
+    counters: ConnectionCounters,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -142,7 +138,7 @@ impl Slot {
 
     /// Returns all connections of its listener.
     pub(super) fn peers(&self) -> ListenerConnections {
-        ListenerConnections { taken: Arc::clone(&self.taken), closed: self.closed.clone() }
+        ListenerConnections { taken: Arc::clone(&self.taken), counters: self.counters.clone() }
     }
 
     /// Returns `Ready` from the eviction of the connection on.
@@ -160,7 +156,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         lock(&self.taken).remove(&self.number);
-        self.open.dec();
+        self.counters.ended();
     }
 }
 
@@ -168,7 +164,7 @@ impl Drop for Slot {
 #[derive(Debug, Clone)]
 pub(super) struct ListenerConnections {
     taken: Taken,
-    closed: Closed,
+    counters: ConnectionCounters,
 }
 
 impl ListenerConnections {
@@ -185,7 +181,7 @@ impl ListenerConnections {
         if let Some(evict) = holder.evict.take() {
             // Its bytes are as good as free: the next report must not close another connection for them.
             forget(&holder.activity);
-            self.closed.count(Closing::UnreadResponses);
+            self.counters.count(Closing::UnreadResponses);
             // Fails if the connection is closed already.
             let _ = evict.send(());
         }
@@ -193,7 +189,18 @@ impl ListenerConnections {
 
     /// Counts a connection that is closed, or asked to end.
     pub(super) fn count(&self, why: Closing) {
-        self.closed.count(why);
+        self.counters.count(why);
+    }
+
+    /// Counts streams that the client opened, and streams that it reset.
+    pub(super) fn count_streams(&self, opened: usize, resets: usize) {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        if opened > 0 {
+            self.counters.streams(count(opened));
+        }
+        if resets > 0 {
+            self.counters.resets(count(resets));
+        }
     }
 }
 

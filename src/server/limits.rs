@@ -70,6 +70,11 @@ impl Limits {
         }
     }
 
+    /// Returns how many checks wait for the network, and how many may.
+    pub(super) fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight.load(Relaxed), self.max_in_flight)
+    }
+
     /// Returns how many unprocessed calls a connection may have at present.
     pub(super) fn queued_calls(&self) -> usize {
         if self.arrived.load(Relaxed) > MAX_QUEUED_CALLS_IN_ALL { FEW_QUEUED_CALLS } else { MAX_QUEUED_CALLS }

@@ -1,9 +1,13 @@
 //! The metrics that are read at each scrape: those of the active snapshot, and of the providers and authorization servers that it uses.
 
+mod key_use;
+
 use super::CheckHandler;
+use super::exposition::Exposition;
+use super::limits::Limits;
 use crate::introspection::{IntrospectionCounts, ServerStatus};
 use crate::jwks::FetchCounts;
-use crate::telemetry::metrics::encode;
+use crate::telemetry::metrics::{encode, register_process};
 use modgud_core::authn::{Authenticator, CacheStats, CachedResponses};
 use modgud_core::decide::Snapshot;
 use modgud_core::upstream::OnEncodeError;
@@ -15,29 +19,43 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Creates the registry of all metrics of a process.
-pub(super) fn registry(checks: &Arc<CheckHandler>) -> Registry {
-    let mut registry = Registry::with_prefix("modgud");
-    checks.metrics.register(&mut registry);
+pub(super) fn registry(checks: &Arc<CheckHandler>, limits: Arc<Limits>) -> Registry {
+    let mut all = Registry::default();
+    let registry = all.sub_registry_with_prefix("modgud");
+    checks.metrics.register(registry);
     let help = "Time until a response of an authorization server or a failure";
     let durations = checks.authorizer.introspection().durations().clone();
     registry.register("introspection_duration_seconds", help, durations);
     registry.register_collector(Box::new(SnapshotMetrics(Arc::clone(checks))));
-    registry
+    registry.register_collector(Box::new(LimitMetrics(limits)));
+    register_process(&mut all);
+    all
 }
 
 /// Encodes all metrics as text.
 ///
 /// # Errors
 /// `fmt::Error` never occurs: writing to a string does not fail.
-pub(super) fn text(registry: &Registry, checks: &CheckHandler) -> Result<String, fmt::Error> {
+pub(super) fn text(registry: &Registry, checks: &CheckHandler, format: Exposition) -> Result<String, fmt::Error> {
     // Counts of headers that were never dropped: so the first one is visible as a change.
     let snapshot = checks.authorizer.snapshot();
     let headers = snapshot.upstream.identity.headers().iter();
     let may_be_dropped = headers.filter(|header| header.on_error == OnEncodeError::Drop);
     checks.metrics.headers_may_be_dropped(may_be_dropped.map(|header| &header.name));
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, registry)?;
-    Ok(text)
+    format.encode(registry)
+}
+
+/// The collector of what uses the limits that all connections share.
+#[derive(Debug)]
+struct LimitMetrics(Arc<Limits>);
+
+impl Collector for LimitMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (now, limit) = self.0.in_flight();
+        let help = "Checks that wait for the network, and hold one of the slots of server.max_in_flight";
+        encode(&mut encoder, "checks_in_flight", help, Gauge, [([], size(now))])?;
+        encode(&mut encoder, "checks_in_flight_limit", "server.max_in_flight", Gauge, [([], size(limit))])
+    }
 }
 
 /// The collector of the metrics of the active snapshot.
@@ -59,6 +77,7 @@ impl Collector for SnapshotMetrics {
             encode(&mut encoder, name, help, kind, [([], value)])?;
         }
         self.keys(&snapshot, &mut encoder)?;
+        key_use::encode_keys(&snapshot, &mut encoder)?;
         self.introspection(&snapshot, &mut encoder)
     }
 }

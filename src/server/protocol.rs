@@ -2,7 +2,7 @@
 //! or the reverse. Such a client is closed, and the log names the setting that is wrong.
 
 use crate::log_throttle::LogThrottle;
-use crate::telemetry::metrics::{Closed, Closing};
+use crate::telemetry::metrics::{Closing, ConnectionCounters};
 use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_rustls::rustls::{self, InvalidMessage};
@@ -48,7 +48,7 @@ pub(super) struct ProtocolReports(Arc<Reports>);
 
 #[derive(Debug)]
 struct Reports {
-    closed: Closed,
+    closed: ConnectionCounters,
     http1: Mutex<LogThrottle>,
     tls: Mutex<LogThrottle>,
     plaintext: Mutex<LogThrottle>,
@@ -57,7 +57,7 @@ struct Reports {
 
 impl ProtocolReports {
     /// Creates reports that count in `closed`.
-    pub(super) fn new(closed: Closed) -> Self {
+    pub(super) fn new(closed: ConnectionCounters) -> Self {
         let [http1, tls, plaintext, unknown] = std::array::from_fn(|_| Mutex::default());
         Self(Arc::new(Reports { closed, http1, tls, plaintext, unknown }))
     }
@@ -152,7 +152,7 @@ mod tests {
     /// The reasons that were counted for a client that sends these pieces, and whether its preface was complete.
     fn counted(pieces: &[&[u8]]) -> (Vec<String>, bool) {
         let metrics = Metrics::default();
-        let mut check = PrefaceCheck::new(ProtocolReports::new(metrics.closed(ListenerName::Grpc)));
+        let mut check = PrefaceCheck::new(ProtocolReports::new(metrics.connections(ListenerName::Grpc)));
         let failed = pieces.iter().any(|piece| !check.is_complete() && check.check(piece).is_err());
         let mut registry = Registry::default();
         metrics.register(&mut registry);

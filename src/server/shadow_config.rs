@@ -56,7 +56,7 @@ async fn compare(
     warn(&loaded, &clock);
     let Loaded { config, origin, .. } = loaded;
     // The active configuration supplies the listeners, their TLS settings, and the texts for clients.
-    let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources } = config;
+    let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources, shown: _ } = config;
     metrics.loaded(clock.now());
     let authorizer = Arc::new(Authorizer::new(snapshot, key_sources, introspection_sources, clock.clone()));
     tracing::info!(config = origin, "shadow configuration loaded");
@@ -104,7 +104,7 @@ impl ReloadTarget for Shadow {
     fn replace(&self, loaded: Loaded, _: &ServerConfig) -> bool {
         warn(&loaded, &self.clock);
         let Loaded { config, origin, .. } = loaded;
-        let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources } = config;
+        let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources, shown: _ } = config;
         self.authorizer.replace(snapshot, key_sources, introspection_sources);
         self.metrics.loaded(self.clock.now());
         tracing::info!(config = origin, "shadow configuration reloaded");

@@ -1,12 +1,21 @@
 //! Counters for `/metrics`, in Prometheus' text format (OpenMetrics 1.0). Recording costs a few atomic additions. A registry holds them for the
 //! life of the process; what is not counted here is read at each scrape, by a `Collector`.
 
+mod checks;
+mod connections;
 mod histogram;
+mod process;
 mod shadow;
+mod slots;
 
+pub use connections::{Closing, ConnectionCounters, ListenerName};
 pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
+pub use slots::OTHER;
 
-use histogram::Histogram;
+use checks::{CheckCounters, CheckDurations};
+use connections::ConnectionMetrics;
+use modgud_core::authz::RuleName;
+use modgud_core::decide::{CounterSlots, Decision, Snapshot};
 use modgud_core::http::header::HeaderName;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
@@ -20,105 +29,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The labels of a check's outcome. `reason` is empty if the request was allowed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    decision: &'static str,
-    reason: &'static str,
-}
-
-/// A listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListenerName {
-    /// For checks.
-    Grpc,
-    /// For checks over HTTP.
-    Http,
-    /// For probes and metrics.
-    Admin,
-}
-
-impl ListenerName {
-    /// Returns its name in the configuration, in metrics and in the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Grpc => "grpc",
-            Self::Http => "http",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-/// The reason for closing a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closing {
-    /// Another connection needed its slot.
-    Room,
-    /// Its client did not read responses.
-    UnreadResponses,
-    /// Its client reset too many calls.
-    Resets,
-    /// Its client sent frames that no gRPC client sends.
-    Frames,
-    /// Its client spoke HTTP/1.1.
-    Http1,
-    /// Its client spoke TLS, and the listener does not.
-    Tls,
-    /// Its client did not speak TLS, and the listener does.
-    Plaintext,
-    /// Its client spoke another protocol.
-    UnknownProtocol,
-    /// Its client sent a message that is not HTTP/1.1, or too large a head.
-    Malformed,
-}
-
-impl Closing {
-    const ALL: [Self; 9] = [
-        Self::Room,
-        Self::UnreadResponses,
-        Self::Resets,
-        Self::Frames,
-        Self::Http1,
-        Self::Tls,
-        Self::Plaintext,
-        Self::UnknownProtocol,
-        Self::Malformed,
-    ];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Room => "room",
-            Self::UnreadResponses => "unread_responses",
-            Self::Resets => "resets",
-            Self::Frames => "frames",
-            Self::Http1 => "http1",
-            Self::Tls => "tls",
-            Self::Plaintext => "plaintext",
-            Self::UnknownProtocol => "unknown_protocol",
-            Self::Malformed => "malformed",
-        }
-    }
-}
-
-/// The label of a number of connections.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OnListener {
-    listener: &'static str,
-}
-
-/// The labels of a count of closed connections.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClosedOnListener {
-    listener: &'static str,
-    reason: &'static str,
-}
 
 /// The label of a count of headers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -133,13 +48,12 @@ struct OfRule {
 }
 
 /// All metrics that are counted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Metrics {
-    checks: Family<Outcome, Counter>,
-    allowed: Counter,
-    denied: Vec<Counter>,
+    checks: Arc<CheckCounters>,
+    durations: CheckDurations,
     condition_errors: Family<OfRule, Counter>,
-    seconds: Histogram,
+    active: Arc<Mutex<ActiveConfig>>,
     loaded: Gauge,
     reloads: Counter,
     reload_failures: Counter,
@@ -147,8 +61,7 @@ pub struct Metrics {
     revocations_failures: Counter,
     warnings: Gauge,
     last_reload: Gauge,
-    connections: Family<OnListener, Gauge>,
-    closed: Family<ClosedOnListener, Counter>,
+    connections: ConnectionMetrics,
     headers_dropped: Family<OfHeader, Counter>,
     /// The outcomes of shadow rules.
     pub shadow_rules: Arc<ShadowRuleMetrics>,
@@ -156,49 +69,37 @@ pub struct Metrics {
     pub shadow_config: Arc<ShadowConfigMetrics>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        let checks = Family::<Outcome, Counter>::default();
-        let counter = |decision, reason| checks.get_or_create_owned(&Outcome { decision, reason });
-        let denied = |reason: &Reason| counter(reason.class().decision(), reason.code());
-        Self {
-            allowed: counter("allowed", ""),
-            denied: Reason::ALL.iter().map(denied).collect(),
-            condition_errors: Family::default(),
-            seconds: Histogram::default(),
-            loaded: Gauge::default(),
-            reloads: Counter::default(),
-            reload_failures: Counter::default(),
-            revocations_loaded: Gauge::default(),
-            revocations_failures: Counter::default(),
-            warnings: Gauge::default(),
-            last_reload: Gauge::default(),
-            connections: Family::default(),
-            closed: Family::default(),
-            headers_dropped: Family::default(),
-            shadow_rules: Arc::default(),
-            shadow_config: Arc::default(),
-            checks,
-        }
-    }
+/// What is shown of the active configuration.
+#[derive(Debug, Default)]
+struct ActiveConfig {
+    hash: u64,
+    /// The ends of certificates, each with its path in the configuration.
+    certificates: Vec<(String, Timestamp)>,
 }
 
 impl Metrics {
-    /// Counts one check: the reason of its denial (`None` if allowed), and its duration.
-    pub fn record(&self, outcome: Option<Reason>, took: Duration) {
-        let counter = match outcome {
-            None => Some(&self.allowed),
-            Some(reason) => self.denied.get(reason as usize),
-        };
-        if let Some(counter) = counter {
-            counter.inc();
-        }
-        self.seconds.observe(took);
+    /// Assigns the counters of a snapshot that becomes active. Rules and authenticators that are known keep theirs.
+    pub fn assign_counters(&self, snapshot: &mut Snapshot) {
+        let authenticators = snapshot.authenticators.list().iter().map(|one| one.name().as_str());
+        let rules = snapshot.rules.names().into_iter().map(RuleName::as_str);
+        snapshot.slots = self.checks.assign(rules, authenticators);
     }
 
-    /// Counts a condition that could not be evaluated, by rule: a mistake in the rule, or in the tokens.
-    pub fn condition_error(&self, rule: &str) {
-        self.condition_errors.get_or_create_owned(&OfRule { rule: rule.to_owned() }).inc();
+    /// Counts one check, and its duration. `slots` are those of the snapshot that decided.
+    pub fn record(&self, decision: &Decision, slots: &CounterSlots, took: Duration) {
+        let reason = decision.reason();
+        self.checks.count(decision, reason, slots);
+        self.durations.observe(reason, took);
+        if let (Some(Reason::ConditionError), Some(rule)) = (reason, &decision.rule) {
+            // A mistake in the rule, or in the tokens.
+            let rule = self.checks.rule_label(rule, slots);
+            self.condition_errors.get_or_create_owned(&OfRule { rule }).inc();
+        }
+    }
+
+    /// Records the hash of the active configuration, and the ends of its certificates.
+    pub fn config_active(&self, hash: u64, certificates: Vec<(String, Timestamp)>) {
+        *self.active.lock().unwrap_or_else(PoisonError::into_inner) = ActiveConfig { hash, certificates };
     }
 
     /// Records when the active configuration was loaded.
@@ -250,36 +151,27 @@ impl Metrics {
         self.headers_dropped.get_or_create_owned(&OfHeader { header: header.as_str().to_owned() })
     }
 
-    /// Returns the gauge of open connections on a listener.
+    /// Returns the metrics of a listener's connections.
     #[must_use]
-    pub fn connections(&self, listener: ListenerName) -> Gauge {
-        self.connections.get_or_create_owned(&OnListener { listener: listener.as_str() })
-    }
-
-    /// Returns the counts of connections on a listener that modgud closed.
-    #[must_use]
-    pub fn closed(&self, listener: ListenerName) -> Closed {
-        let counter = |reason: Closing| {
-            self.closed.get_or_create_owned(&ClosedOnListener { listener: listener.as_str(), reason: reason.as_str() })
-        };
-        Closed(Arc::new(Closing::ALL.map(counter)))
+    pub fn connections(&self, listener: ListenerName) -> ConnectionCounters {
+        self.connections.of(listener)
     }
 
     /// Returns how many checks have been answered.
     #[must_use]
     pub fn checks(&self) -> u64 {
-        self.seconds.count()
+        self.durations.count()
     }
 
     /// Registers all metrics. Each is read when it is encoded, in this order. So a reader who sees a reload counted also sees its warnings.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("checks", "Checks answered, by outcome and reason", self.checks.clone());
+        registry.register_collector(Box::new(Arc::clone(&self.checks)));
         let help = "Checks denied because a condition could not be evaluated, by rule";
         registry.register("condition_errors", help, self.condition_errors.clone());
         registry.register(
             "check_duration_seconds",
-            "Time from a check's message to its response",
-            self.seconds.clone(),
+            "Time from a check's message to its response, by decision",
+            self.durations.clone(),
         );
         let help = "Time at which the active configuration was loaded, in seconds since 1970";
         registry.register("config_loaded_timestamp_seconds", help, self.loaded.clone());
@@ -293,27 +185,43 @@ impl Metrics {
         registry.register("revocations_loaded_timestamp_seconds", help, self.revocations_loaded.clone());
         let help = "Changed revocation lists that were rejected; the active one stays";
         registry.register("revocations_reload_failures", help, self.revocations_failures.clone());
-        registry.register("connections", "Open connections, by listener", self.connections.clone());
-        registry.register("connections_closed", "Connections that modgud closed, by reason", self.closed.clone());
+        self.connections.register(registry);
         let help = "Identity headers removed because the value of an optional claim can't be written";
         registry.register("headers_dropped", help, self.headers_dropped.clone());
         registry.register("build", "Version of this build", Info::new([("version", VERSION)]));
         self.shadow_config.register(registry);
         registry.register_collector(Box::new(Arc::clone(&self.shadow_rules)));
         registry.register_collector(Box::new(LogMetrics));
+        registry.register_collector(Box::new(ConfigMetrics(Arc::clone(&self.active))));
     }
 }
 
-/// The counts of closed connections of one listener.
-#[derive(Debug, Clone, Default)]
-pub struct Closed(Arc<[Counter; 9]>);
+/// Registers the metrics of the process, which have no prefix.
+pub fn register_process(registry: &mut Registry) {
+    registry.register_collector(Box::new(process::ProcessMetrics));
+}
 
-impl Closed {
-    /// Counts one connection.
-    pub fn count(&self, reason: Closing) {
-        if let Some(counter) = self.0.get(reason as usize) {
-            counter.inc();
-        }
+/// The collector of what is shown of the active configuration.
+#[derive(Debug)]
+struct ConfigMetrics(Arc<Mutex<ActiveConfig>>);
+
+impl ConfigMetrics {
+    /// Maximum number of certificates with a series of their own; the earliest end of the others is `other`.
+    const MAX_CERTIFICATES: usize = 200;
+}
+
+impl Collector for ConfigMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let active = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let help = "Hash of the active configuration without secrets: equal in all processes that have the same one";
+        encode(&mut encoder, "config_hash", help, MetricType::Gauge, [([], active.hash)])?;
+        let (named, others) =
+            active.certificates.split_at_checked(Self::MAX_CERTIFICATES).unwrap_or((&active.certificates, &[]));
+        let others = others.iter().map(|(_, until)| (OTHER, *until)).min_by_key(|(_, until)| *until);
+        let named = named.iter().map(|(path, until)| (path.as_str(), *until));
+        let values = named.chain(others).map(|(path, until)| ([("path", path)], until.as_secs()));
+        let help = "End of each certificate in the configuration, in seconds since 1970";
+        encode(&mut encoder, "certificate_expiry_timestamp_seconds", help, MetricType::Gauge, values)
     }
 }
 
@@ -362,39 +270,4 @@ pub fn encode<'l, const N: usize>(
 /// Returns a time as the value of a gauge.
 fn seconds(time: Timestamp) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Metrics, Reason};
-    use prometheus_client::encoding::text::encode;
-    use prometheus_client::registry::Registry;
-    use std::time::Duration;
-
-    #[test]
-    fn checks_are_counted_by_outcome() {
-        let metrics = Metrics::default();
-        let mut registry = Registry::with_prefix("modgud");
-        metrics.register(&mut registry);
-        metrics.record(None, Duration::from_micros(4));
-        metrics.record(Some(Reason::TokenExpired), Duration::from_micros(40));
-        metrics.record(Some(Reason::Internal), Duration::from_secs(3));
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        for line in [
-            "modgud_checks_total{decision=\"allowed\",reason=\"\"} 1",
-            "modgud_checks_total{decision=\"denied\",reason=\"token_expired\"} 1",
-            "modgud_checks_total{decision=\"unavailable\",reason=\"internal\"} 1",
-            "modgud_checks_total{decision=\"denied\",reason=\"no_rule\"} 0",
-            "modgud_check_duration_seconds_bucket{le=\"0.000005\"} 1",
-            "modgud_check_duration_seconds_bucket{le=\"0.00005\"} 2",
-            "modgud_check_duration_seconds_bucket{le=\"+Inf\"} 3",
-            "modgud_check_duration_seconds_count 3",
-            "modgud_log_lines_dropped_total 0",
-            "# TYPE modgud_log_lines_failed counter",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
-        }
-        assert_eq!(metrics.checks(), 3);
-    }
 }

@@ -29,9 +29,17 @@ impl Counters {
         Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect())
     }
 
-    /// One of them.
+    /// One of them; or the sum of all that have these labels first, and others.
     pub(crate) fn get(&self, name: &str) -> u64 {
-        *self.0.get(name).unwrap_or_else(|| panic!("there is no metric {name}: {self:?}"))
+        let start = name.strip_suffix('}').map_or_else(|| format!("{name}{{"), |labels| format!("{labels},"));
+        let found: Vec<u64> = self
+            .0
+            .iter()
+            .filter(|(line, _)| *line == name || line.starts_with(&start))
+            .map(|(_, count)| *count)
+            .collect();
+        assert!(!found.is_empty(), "there is no metric {name}: {self:?}");
+        found.iter().sum()
     }
 
     /// The reason of each check that was counted since; it is empty when the check was let through.
@@ -39,7 +47,7 @@ impl Counters {
         let mut reasons = Vec::new();
         for (name, count) in self.0.iter().filter(|(name, _)| name.starts_with(CHECKS)) {
             let reason = name.split_once("reason=\"").and_then(|(_, rest)| rest.split_once('"')).unwrap().0;
-            for _ in before.get(name)..*count {
+            for _ in before.0.get(name).copied().unwrap_or_default()..*count {
                 reasons.push(reason.to_owned());
             }
         }

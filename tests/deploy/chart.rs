@@ -44,6 +44,13 @@ fn the_version_is_that_of_modgud() {
     assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
 }
 
+/// Helm reads no file outside of the chart.
+#[test]
+fn the_alerts_are_those_of_the_observability_folder() {
+    let alerts = fs::read_to_string(super::root().join("deploy/observability/alerts.yaml")).unwrap();
+    assert_eq!(read("alerts.yaml"), alerts, "copy deploy/observability/alerts.yaml to deploy/helm/modgud");
+}
+
 #[test]
 fn the_configuration_in_the_schema_is_modguds() {
     let text = fs::read_to_string(super::root().join("deploy/modgud.schema.json")).unwrap();

@@ -9,6 +9,7 @@ use modgud::config::{Environment, Overrides};
 use modgud::server::authorizer::Authorizer;
 use modgud::server::reload::{ConfigSource, Reloader};
 use modgud::server::{CheckHandler, SharedState};
+use modgud::telemetry::metrics::Metrics;
 use modgud_core::time::Timestamp;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -109,7 +110,7 @@ async fn what_is_being_written_is_not_loaded() {
         config.introspection_sources,
         Clock::Manual(ManualClock::new(Timestamp::from_secs(NOW))),
     );
-    let checks = Arc::new(CheckHandler::new(authorizer));
+    let checks = Arc::new(CheckHandler::new(authorizer, Metrics::default()));
     let (_asking, asked) = mpsc::channel(1);
     tokio::spawn(reloader.run(SharedState::new(Arc::clone(&checks), None), asked));
     // This is not the time of the machine: it goes on when everybody waits.

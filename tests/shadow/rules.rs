@@ -115,7 +115,7 @@ async fn what_is_tried_out_no_more_is_counted_no_more() {
     ask(&mut client, check(Encoding::Raw, "GET", "/same", &[])).await;
     let after = Counters::read(&sidecar).await;
     assert_eq!(after.tried_since(&before), Vec::<[String; 3]>::new());
-    assert!(!format!("{after:?}").contains("rule=\\\"same"), "{after:?}");
+    assert!(!format!("{after:?}").contains("modgud_shadow_checks_total{rule=\\\"same"), "{after:?}");
 }
 
 /// The events about what is tried out, for `telemetry.decisions`.

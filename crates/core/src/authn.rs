@@ -10,6 +10,7 @@ mod identify;
 mod introspection;
 mod jwks;
 mod jwt;
+mod last_use;
 mod lookup;
 pub(crate) mod mismatch;
 mod mtls;
@@ -20,7 +21,7 @@ mod token_cache;
 pub use api_key::{
     ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyDigestError, ApiKeyEntry, ApiKeyEntryError, ApiKeyError, ApiKeys,
 };
-pub use authenticators::{Authenticator, Authenticators};
+pub use authenticators::{Authenticated, Authenticator, Authenticators};
 pub use claims_policy::{AudiencePolicy, ClaimError, ClaimsPolicy, ValidityPeriod};
 pub use custom::{
     AsyncCustomAuthenticator, CorrelationValues, CredentialDigest, CustomAnswer, CustomAuthenticator,
@@ -35,6 +36,7 @@ pub use introspection::{
 };
 pub use jwks::{ActiveKeys, IssuerKeys, JwksSnapshot, KeyCoverage, RemoteJwks};
 pub use jwt::{JwtAuthenticator, VerifiedJwt};
+pub use last_use::LastUse;
 pub use lookup::{IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
 pub use mtls::{CertificateError, MtlsAuthenticator, PrincipalPattern, PrincipalPatternError};
 pub use revocation::{RevocationError, RevocationList, Revocations, Revoked};

@@ -5,12 +5,12 @@ mod decision;
 
 pub use decision::{Decision, DecisionError, LogFields, LoggedDecisions, ShadowOutcome, Verdict};
 
-use crate::authn::{Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
+use crate::authn::{Authenticated, Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
 use crate::authz::condition::Inputs;
 use crate::authz::{
     Access, AuthzContext, AuthzError, Caller, Denial, MatchedPolicy, Modules, Permit, RuleName, Rules, ShadowMatch,
 };
-use crate::credential::{Credential, CredentialExtractor, PresentedCredential};
+use crate::credential::{AuthenticatorId, Credential, CredentialExtractor, PresentedCredential};
 use crate::denial::{DenialResponses, Insufficient};
 use crate::explain::{NoopObserver, Observer, Step};
 use crate::http::request::{Request, SchemeSource};
@@ -50,6 +50,17 @@ pub struct Snapshot {
     pub logged: LoggedDecisions,
     /// The personal data in their log lines.
     pub fields: LogFields,
+    /// The slots in which the checks are counted.
+    pub slots: CounterSlots,
+}
+
+/// The slots in which checks are counted, by the number of a rule, and by the index of an authenticator. The calling code assigns them.
+#[derive(Debug, Default)]
+pub struct CounterSlots {
+    /// The slot of each rule.
+    pub rules: Box<[u8]>,
+    /// The slot of each authenticator.
+    pub authenticators: Box<[u8]>,
 }
 
 /// Decides one request.
@@ -131,11 +142,21 @@ fn nearest_rule(decision: &Decision, request: &Request<'_>, snapshot: &Snapshot)
 #[derive(Debug, Clone)]
 struct AuthnResult<'a, 's> {
     authentication: Authentication,
+    /// The authenticator that the credential is for.
+    by: Option<AuthenticatorId>,
     credential: Option<Credential<'a, 's>>,
 }
 
+impl Snapshot {
+    /// Inherits the last use of each key of the replaced snapshot that stays.
+    pub fn inherit_last_use(&mut self, before: &Self) {
+        self.authenticators.inherit_last_use(&before.authenticators);
+        self.upstream.forward.inherit_last_use(&before.upstream.forward);
+    }
+}
+
 impl AuthnResult<'_, '_> {
-    const NOT_REQUIRED: Self = Self { authentication: Authentication::NotRequired, credential: None };
+    const NOT_REQUIRED: Self = Self { authentication: Authentication::NotRequired, by: None, credential: None };
 }
 
 /// Authorizes the caller and computes the changes to the request.
@@ -147,8 +168,9 @@ fn authorize_and_mutate(
     now: Timestamp,
     observer: &mut impl Observer,
 ) -> Decision {
-    let AuthnResult { authentication, credential } = result;
+    let AuthnResult { authentication, by, credential } = result;
     let mut decision = Decision::denied(DecisionError::Internal);
+    decision.credential_for = by;
     decision.rule = selection.rule().cloned();
 
     let access = selection.access();
@@ -271,29 +293,30 @@ fn authenticate<'a, 's>(
         Access::Authenticated | Access::Optional => {}
     }
     observer.step(|| Step::noted("locations", format!("searched: {}", snapshot.extractor)));
-    let (authentication, credential) = match snapshot.extractor.find(request) {
+    let (authenticated, credential) = match snapshot.extractor.find(request) {
         Err(error) => {
             observer.step(|| Step::failed("credential", error.to_string()));
-            (Authentication::Failed(AuthnError::Credential(error)), None)
+            (Some(Authenticated { by: None, outcome: Err(AuthnError::Credential(error)) }), None)
         }
         Ok(None) => {
             observer.step(|| Step::noted("credential", "the request has none"));
             // The certificate belongs to the connection, not to the request, so it is used only without another credential.
-            match snapshot.authenticators.authenticate_peer(request.peer, observer) {
-                None => (Authentication::Missing, None),
-                Some(Ok(principal)) => (Authentication::Authenticated(principal), None),
-                Some(Err(error)) => (Authentication::Failed(error), None),
-            }
+            (snapshot.authenticators.authenticate_peer(request.peer, observer), None)
         }
         Ok(Some(credential)) => {
             observer.step(|| Step::passed("credential", format!("found in {}", credential.location)));
-            match snapshot.authenticators.authenticate(&credential, request, now, lookup, replay_mode, observer) {
-                Ok(principal) => (Authentication::Authenticated(principal), Some(credential)),
-                Err(error) => (Authentication::Failed(error), None),
-            }
+            let authenticated =
+                snapshot.authenticators.authenticate(&credential, request, now, lookup, replay_mode, observer);
+            let credential = authenticated.outcome.is_ok().then_some(credential);
+            (Some(authenticated), credential)
         }
     };
-    AuthnResult { authentication, credential }
+    let (authentication, by) = match authenticated {
+        None => (Authentication::Missing, None),
+        Some(Authenticated { by, outcome: Ok(principal) }) => (Authentication::Authenticated(principal), by),
+        Some(Authenticated { by, outcome: Err(error) }) => (Authentication::Failed(error), by),
+    };
+    AuthnResult { authentication, by, credential }
 }
 
 /// Computes the changes to the request; a denial if a value can't be written.

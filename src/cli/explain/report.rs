@@ -136,7 +136,8 @@ impl Report {
             Err(error) => (Decision::denied(DecisionError::Request(error)), None),
         };
         let (reason, pending) = (decision.reason(), decision.pending_lookup());
-        let Decision { verdict, rule, authenticator, principal, computed, insufficient, shadow } = decision;
+        let Decision { verdict, rule, authenticator, principal, computed, insufficient, shadow, credential_for: _ } =
+            decision;
         let metadata = snapshot.upstream.metadata.entries(principal.as_deref(), &computed);
         let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_json())).collect();
         let (word, detail, upstream, answer) = match verdict {

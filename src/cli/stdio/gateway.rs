@@ -110,7 +110,8 @@ impl Gateway {
         self.snapshot = None;
         let environment = self.environment.with(KEY, key);
         let loaded = load(self.file.as_deref(), &self.overrides, &environment).map_err(InitError::Invalid)?;
-        let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources } = loaded.config;
+        let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources, shown: _ } =
+            loaded.config;
         // This protocol has no identity headers: a name that no header can hold is no reason to deny the request.
         snapshot.upstream.identity = IdentityHeaders::default();
         let authorizer = match &self.authorizer {
@@ -265,7 +266,7 @@ impl Decider {
         let credential = credential.ok_or(AuthzError::CredentialMissing)?;
         let authenticate = |lookup: &LookupResult| {
             let (now, mode) = (authorizer.now(), ReplayMode::Record);
-            snapshot.authenticators.authenticate(&credential, request, now, lookup, mode, &mut NoopObserver)
+            snapshot.authenticators.authenticate(&credential, request, now, lookup, mode, &mut NoopObserver).outcome
         };
         let found = match authenticate(&LookupResult::Nothing) {
             Err(AuthnError::LookupRequired(pending)) => {

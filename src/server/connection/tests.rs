@@ -1,7 +1,6 @@
 use super::super::connection_slots::ConnectionSlots;
 use super::{Connection, ReadDeadline, WRITE_BUFFER_BYTES};
-use crate::telemetry::metrics::Closed;
-use prometheus_client::metrics::gauge::Gauge;
+use crate::telemetry::metrics::ConnectionCounters;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -12,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Creates a connection that holds the only slot, its other end, and the slots.
 fn connection(due: ReadDeadline) -> (Connection, DuplexStream, ConnectionSlots) {
     let (near, far) = duplex(8);
-    let mut slots = ConnectionSlots::new(1, Gauge::default(), Closed::default());
+    let mut slots = ConnectionSlots::new(1, ConnectionCounters::default());
     let slot = slots.try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
     (Connection::new(Box::new(near), slot, due, at, None), far, slots)
@@ -84,7 +83,7 @@ async fn what_is_written_is_sent_together() {
 /// Creates a connection whose other end holds this many bytes.
 fn roomy(bytes: usize) -> (Connection, DuplexStream) {
     let (near, far) = duplex(bytes);
-    let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+    let slot = ConnectionSlots::new(1, ConnectionCounters::default()).try_take().unwrap();
     let at = Instant::now().checked_add(PATIENCE).unwrap();
     (Connection::new(Box::new(near), slot, ReadDeadline::Bytes(1), at, None), far)
 }

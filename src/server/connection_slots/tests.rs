@@ -1,6 +1,5 @@
 use super::super::limits::{Limits, Reported};
-use super::{Closed, ConnectionSlots, IDLE_TIMEOUT, Slot, UNREAD_GRACE};
-use prometheus_client::metrics::gauge::Gauge;
+use super::{ConnectionCounters, ConnectionSlots, IDLE_TIMEOUT, Slot, UNREAD_GRACE};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -12,7 +11,7 @@ const MIB: usize = 1024 * 1024;
 
 /// Creates slots, all of them taken.
 fn full() -> (ConnectionSlots, Vec<Slot>) {
-    let mut slots = ConnectionSlots::new(MAX_CONNECTIONS, Gauge::default(), Closed::default());
+    let mut slots = ConnectionSlots::new(MAX_CONNECTIONS, ConnectionCounters::default());
     let held = (0..MAX_CONNECTIONS).map(|_| slots.try_take().unwrap()).collect();
     assert!(slots.try_take().is_none());
     (slots, held)
@@ -31,13 +30,13 @@ async fn evicted(held: &mut [Slot]) -> Vec<usize> {
 
 #[tokio::test]
 async fn a_place_is_taken_for_as_long_as_it_is_held() {
-    let open = Gauge::default();
-    let mut slots = ConnectionSlots::new(1, open.clone(), Closed::default());
+    let counters = ConnectionCounters::default();
+    let mut slots = ConnectionSlots::new(1, counters.clone());
     let slot = slots.take().await;
-    assert_eq!(open.get(), 1);
+    assert_eq!(counters.open(), 1);
     assert!(slots.try_take().is_none());
     drop(slot);
-    assert_eq!(open.get(), 0);
+    assert_eq!(counters.open(), 0);
     assert!(slots.try_take().is_some());
 }
 

@@ -109,6 +109,7 @@ impl Backpressure {
     /// Checks what was read and written since [`set_budget`](Self::set_budget).
     pub(super) fn check(&mut self, queue: &mut RunQueue, context: &mut Context<'_>) -> Action {
         let resets = self.budget.take_resets();
+        self.peers.count_streams(self.budget.take_streams(), resets);
         if resets > 0 {
             queue.record_reset();
             match self.count(resets) {

@@ -14,7 +14,7 @@ use crate::server::connection::{Connection, ReadDeadline};
 use crate::server::connection_slots::ConnectionActivity;
 use crate::server::limits::tests::checks;
 use crate::server::limits::{FEW_QUEUED_CALLS, MAX_QUEUED_CALLS, MAX_QUEUED_CALLS_IN_ALL, Reported};
-use crate::telemetry::metrics::Closed;
+use crate::telemetry::metrics::ConnectionCounters;
 use bytes::Bytes;
 use http::{Response, Uri};
 use http_body_util::Full;
@@ -22,7 +22,6 @@ use hyper::rt::Executor as _;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use prometheus_client::metrics::gauge::Gauge;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -205,7 +204,7 @@ async fn no_more_calls_arrive_than_may_wait_on_a_connection() {
         peers.update(others, 0, 0);
         let (near, mut far) = duplex(1 << 20);
         far.write_all(&calls_that_are_reset(SENT)).await.unwrap();
-        let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+        let slot = ConnectionSlots::new(1, ConnectionCounters::default()).try_take().unwrap();
         let due = tokio::time::Instant::now() + Duration::from_secs(600);
         let connection = Connection::new(Box::new(near), slot, ReadDeadline::Bytes(0), due, None);
         let state = Arc::new(ConnectionState::new(checks(), limits, connection.activity(), Waker::noop().clone()));
@@ -290,7 +289,7 @@ async fn a_header_block_has_to_end_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_ends_when_a_response_stays_unread_however_small() {
-    let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+    let slot = ConnectionSlots::new(1, ConnectionCounters::default()).try_take().unwrap();
     let limits = Arc::new(Limits::new(1, 1 << 20));
     let state = Arc::new(ConnectionState::new(checks(), limits, slot.activity(), Waker::noop().clone()));
     let mut backpressure = Backpressure::new(ReadBudget::default(), Arc::clone(&state), slot.peers());

@@ -7,6 +7,7 @@ use super::{
 use crate::clock::{Clock, ManualClock};
 use crate::config::{Environment, Overrides, load};
 use crate::server::authorizer::Authorizer;
+use crate::telemetry::metrics::Metrics;
 use modgud_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ pub(crate) fn checks() -> Arc<CheckHandler> {
     let overrides = Overrides { profile: Some(crate::config::ProfileName::None), ..Overrides::default() };
     let config = load(None, &overrides, &Environment::fixed([("", "")])).unwrap().config;
     let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(1)));
-    Arc::new(CheckHandler::new(Authorizer::new(config.snapshot, Vec::new(), Vec::new(), clock)))
+    Arc::new(CheckHandler::new(Authorizer::new(config.snapshot, Vec::new(), Vec::new(), clock), Metrics::default()))
 }
 
 /// Creates connections under these limits.

@@ -1,6 +1,6 @@
 //! API keys: long random texts, of which modgud knows only the SHA-256. `config` loads the table; a command generates the keys.
 
-use super::AuthnError;
+use super::{AuthnError, LastUse};
 use crate::cache::{Digest, sha256};
 use crate::credential::RawToken;
 use crate::explain::{Observer, Step};
@@ -37,6 +37,10 @@ pub struct ApiKey {
     pub principal: Arc<Principal>,
     /// The time from which the key is rejected; [`Timestamp::NEVER`] for a key without an end.
     pub expires: Timestamp,
+    /// The time at which a client last presented the key before its end.
+    pub last_use: LastUse,
+    /// The position of the key in its table.
+    number: usize,
 }
 
 /// The claim that holds a key's `id`. Revocations identify a token by it (RFC 7519 §4.1.7).
@@ -107,7 +111,7 @@ impl ApiKey {
         let null_strings = Arc::clone(&mapping.null_strings);
         let principal = Principal::new(authenticator.clone(), claims, identity, null_strings, AuthMethod::ApiKey);
         let principal = principal.until(expires);
-        Ok(Self { id: id.into(), principal: Arc::new(principal), expires })
+        Ok(Self { id: id.into(), principal: Arc::new(principal), expires, last_use: LastUse::default(), number: 0 })
     }
 }
 
@@ -194,12 +198,31 @@ pub enum ApiKeyError {
 impl ApiKeys {
     /// Adds a key. Returns the replaced key with the same digest, `None` if there was none.
     pub fn add(&mut self, digest: ApiKeyDigest, key: ApiKey) -> Option<ApiKey> {
-        self.0.insert(digest, key)
+        let number = self.0.len();
+        self.0.insert(digest, ApiKey { number, ..key })
     }
 
     /// Returns the keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &ApiKey> {
         self.0.values()
+    }
+
+    /// Returns the keys, in the order in which they were added.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&ApiKey> {
+        let mut keys: Vec<&ApiKey> = self.iter().collect();
+        keys.sort_unstable_by_key(|key| key.number);
+        keys
+    }
+
+    /// Inherits the last use of each key whose `id` is among the replaced keys.
+    pub(super) fn inherit_last_use(&mut self, before: &Self) {
+        let known: HashMap<&str, &LastUse> = before.iter().map(|key| (&*key.id, &key.last_use)).collect();
+        for key in self.0.values_mut() {
+            if let Some(last_use) = known.get(&*key.id) {
+                key.last_use = (*last_use).clone();
+            }
+        }
     }
 }
 
@@ -224,12 +247,13 @@ impl ApiKeyAuthenticator {
             let id = known.as_ref().map(|key| &*key.id).unwrap_or_default();
             Step::of("api key", &known, format!("`{id}` of the authenticator `{}`", self.name.as_str()))
         });
-        let ApiKey { id, principal, expires } = known?;
+        let ApiKey { id, principal, expires, last_use, number: _ } = known?;
         if now >= *expires {
             let error = ApiKeyError::Expired { id: id.clone(), expired: *expires, now };
             observer.step(|| Step::failed("expires", error.to_string()));
             return Err(error.into());
         }
+        last_use.record(now);
         Ok(Arc::clone(principal))
     }
 }

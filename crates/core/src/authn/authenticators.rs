@@ -1,17 +1,19 @@
 //! One authenticator of any kind, and all authenticators of a configuration: selects the one for a credential, and authenticates it.
 
+mod inherit;
+
 use super::api_key::ApiKeyAuthenticator;
 use super::claims_policy::ClaimsPolicy;
 use super::custom::RegisteredAuthenticator;
 use super::dpop::{PopContext, ReplayCache, ReplayMode};
-use super::introspection::{IntrospectionAuthenticator, IntrospectionCache};
+use super::introspection::IntrospectionAuthenticator;
 use super::jwt::{JwtAuthenticator, VerifiedJwt};
 use super::mtls::MtlsAuthenticator;
 use super::revocation::Revocations;
 use super::sender_constraint::SenderConstraint;
 use super::token_cache::{TokenCache, TokenDigest};
-use super::{AuthnError, LookupResult, RemoteJwks, mismatch};
-use crate::credential::{AuthenticatorId, Credential};
+use super::{AuthnError, LookupResult, mismatch};
+use crate::credential::{AuthenticatorId, Credential, RawToken};
 use crate::explain::{Observer, Step};
 use crate::http::request::{Peer, Request};
 use crate::jose::{DEFAULT_MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
@@ -74,6 +76,15 @@ impl Authenticator {
         }
     }
 
+    /// Returns the authenticator of API keys; `None` if this is another kind.
+    #[must_use]
+    pub const fn as_api_key(&self) -> Option<&ApiKeyAuthenticator> {
+        match self {
+            Self::ApiKey(authenticator) => Some(authenticator),
+            Self::Jwt(_) | Self::Introspection(_) | Self::Mtls(_) | Self::Custom(_) => None,
+        }
+    }
+
     /// Returns the custom authenticator; `None` if this is another kind.
     #[must_use]
     pub const fn as_custom(&self) -> Option<&RegisteredAuthenticator> {
@@ -92,6 +103,15 @@ impl Authenticator {
             Self::ApiKey(_) | Self::Mtls(_) | Self::Custom(_) => None,
         }
     }
+}
+
+/// The outcome of the authentication of one credential.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// The authenticator that the credential is for; `None` if it is for none, or too damaged to tell.
+    pub by: Option<AuthenticatorId>,
+    /// The caller, or the reason why the credential yields none.
+    pub outcome: Result<Arc<Principal>, AuthnError>,
 }
 
 /// All authenticators of a configuration, and the cache of the tokens that they have verified.
@@ -133,26 +153,9 @@ impl Authenticators {
         self
     }
 
-    /// Inherits the tokens that the replaced authenticators have verified, if these would verify the same ones and see the same caller in
-    /// each: with equal keys and checks, and an equal mapping of claims. Whatever is checked on each use may differ. It must follow
-    /// [`attach_jwks`](Self::attach_jwks), since another JWKS is another source of keys.
-    pub fn inherit_tokens(&mut self, before: &Self) {
-        let jwt = Authenticator::as_jwt;
-        let same = self.list.iter().map(jwt).eq(before.list.iter().map(jwt));
-        if same && self.verified.limit() == before.verified.limit() {
-            self.verified = before.verified.clone();
-        }
-    }
-
     /// Returns the longest token that is read, in bytes.
     pub(super) const fn max_token(&self) -> usize {
         self.max_token
-    }
-
-    /// Inherits the replay cache of the replaced authenticators, so that a reload makes no proof acceptable again.
-    pub fn inherit_replay_cache(&mut self, before: &Self) {
-        self.replay_cache = before.replay_cache.clone();
-        self.remember_proofs();
     }
 
     /// Rejects DPoP proofs that were made before this time or in its second: a previous process may have verified them.
@@ -192,40 +195,8 @@ impl Authenticators {
         self.list.iter().find(|one| one.name() == principal.authenticator())?.as_custom()
     }
 
-    /// Replaces `own` by `shared` in every authenticator that reads it.
-    pub fn attach_jwks(&mut self, own: &RemoteJwks, shared: &RemoteJwks) {
-        for authenticator in &mut self.list {
-            match authenticator {
-                Authenticator::Jwt(jwt) => {
-                    jwt.keys.remote.iter_mut().filter(|keys| keys.ptr_eq(own)).for_each(|keys| *keys = shared.clone());
-                }
-                Authenticator::Introspection(_)
-                | Authenticator::ApiKey(_)
-                | Authenticator::Mtls(_)
-                | Authenticator::Custom(_) => {}
-            }
-        }
-    }
-
-    /// Replaces the introspection cache of the authenticator of this name.
-    pub fn attach_cache(&mut self, name: &AuthenticatorName, answers: &IntrospectionCache) {
-        for authenticator in &mut self.list {
-            match authenticator {
-                Authenticator::Introspection(one) if one.name == *name => one.known = answers.clone(),
-                Authenticator::Introspection(_)
-                | Authenticator::Jwt(_)
-                | Authenticator::ApiKey(_)
-                | Authenticator::Mtls(_)
-                | Authenticator::Custom(_) => {}
-            }
-        }
-    }
-
     /// Authenticates a credential. `lookup` holds the results of remote lookups; DPoP proofs are recorded as used when `replay_mode` is
     /// `Record`.
-    ///
-    /// # Errors
-    /// `AuthnError` with the reason why the credential yields no principal.
     pub fn authenticate(
         &self,
         credential: &Credential<'_, '_>,
@@ -234,29 +205,50 @@ impl Authenticators {
         lookup: &LookupResult,
         replay_mode: ReplayMode,
         observer: &mut impl Observer,
-    ) -> Result<Arc<Principal>, AuthnError> {
+    ) -> Authenticated {
         let (found, limit) = (credential.token.as_str().len(), self.max_token);
         if found > limit {
             // Before it is hashed: an oversized token costs nothing more.
             let error = AuthnError::Token(TokenError::TooLarge { found, limit });
             observer.step(|| Step::failed("token", error.to_string()));
-            return Err(error);
+            return Authenticated { by: None, outcome: Err(error) };
         }
-        let principal = match self.select_opaque(credential) {
+        let Authenticated { by, outcome } = match self.select_opaque(credential) {
             None => self.jwt(credential, now, lookup, observer),
-            Some((by, Authenticator::Introspection(server))) => {
-                server.authenticate(credential.token, by, now, lookup, observer)
+            Some((by, authenticator)) => {
+                let outcome = match authenticator {
+                    Authenticator::Introspection(server) => {
+                        server.authenticate(credential.token, by, now, lookup, observer)
+                    }
+                    Authenticator::ApiKey(keys) => keys.authenticate(credential.token, now, observer),
+                    Authenticator::Custom(one) => {
+                        one.authenticate(credential.token, by, request, now, lookup, observer)
+                    }
+                    // Unreachable: `select_opaque` selects neither.
+                    Authenticator::Jwt(_) | Authenticator::Mtls(_) => Err(AuthnError::IssuerUnknown),
+                };
+                Authenticated { by: Some(by), outcome }
             }
-            Some((_, Authenticator::ApiKey(keys))) => keys.authenticate(credential.token, now, observer),
-            Some((by, Authenticator::Custom(one))) => {
-                one.authenticate(credential.token, by, request, now, lookup, observer)
-            }
-            // Unreachable: `select_opaque` selects neither.
-            Some((_, Authenticator::Jwt(_) | Authenticator::Mtls(_))) => Err(AuthnError::IssuerUnknown),
-        }?;
+        };
+        let outcome = outcome.and_then(|principal| {
+            let token = credential.token;
+            self.admit(principal, token, request, (now, replay_mode), observer)
+        });
+        Authenticated { by, outcome }
+    }
+
+    /// Checks what holds at the time of a use: the revocation list, and the token's sender.
+    fn admit(
+        &self,
+        principal: Arc<Principal>,
+        token: RawToken<'_>,
+        request: &Request<'_>,
+        (now, replay_mode): (Timestamp, ReplayMode),
+        observer: &mut impl Observer,
+    ) -> Result<Arc<Principal>, AuthnError> {
         self.ensure_not_revoked(&principal, observer)?;
         if let Some(constraint) = self.constraint(&principal) {
-            let (token, replay_cache) = (credential.token, &self.replay_cache);
+            let replay_cache = &self.replay_cache;
             let context = PopContext { request, token, principal: &principal, now, replay_cache, replay_mode };
             let proven = constraint.check(&context);
             observer.step(|| match &proven {
@@ -269,23 +261,17 @@ impl Authenticators {
     }
 
     /// Authenticates the caller by the certificate of its connection. `None` if no authenticator uses certificates, or the peer has none.
-    ///
-    /// # Errors
-    /// `AuthnError` with the reason why the certificate yields no principal.
-    pub fn authenticate_peer(
-        &self,
-        peer: Peer<'_>,
-        observer: &mut impl Observer,
-    ) -> Option<Result<Arc<Principal>, AuthnError>> {
-        let mtls = self.list.iter().find_map(|one| match one {
-            Authenticator::Mtls(mtls) => Some(mtls),
+    pub fn authenticate_peer(&self, peer: Peer<'_>, observer: &mut impl Observer) -> Option<Authenticated> {
+        let (by, mtls) = self.list.iter().enumerate().find_map(|(index, one)| match one {
+            Authenticator::Mtls(mtls) => Some((AuthenticatorId(index), mtls)),
             Authenticator::Jwt(_)
             | Authenticator::Introspection(_)
             | Authenticator::ApiKey(_)
             | Authenticator::Custom(_) => None,
         })?;
         let principal = mtls.authenticate(peer, observer)?;
-        Some(principal.and_then(|principal| self.ensure_not_revoked(&principal, observer).map(|()| principal)))
+        let outcome = principal.and_then(|principal| self.ensure_not_revoked(&principal, observer).map(|()| principal));
+        Some(Authenticated { by: Some(by), outcome })
     }
 
     /// Checks the revocation list, also for a cached token: it may have been revoked since it was verified.
@@ -322,7 +308,7 @@ impl Authenticators {
         now: Timestamp,
         lookup: &LookupResult,
         observer: &mut impl Observer,
-    ) -> Result<Arc<Principal>, AuthnError> {
+    ) -> Authenticated {
         let digest = TokenDigest::of(credential.token);
         let is_usable =
             |known: &VerifiedJwt| credential.authenticators.contains(&known.by()) && self.is_key_active(known, now);
@@ -330,14 +316,18 @@ impl Authenticators {
             observer.step(|| Step::passed("token", "cached, and verified with a key that is still the issuer's"));
             let valid = known.period().check(now);
             observer.step(|| Step::of("time", &valid, known.period().to_string()));
-            return valid.map(|()| known.into_principal()).map_err(AuthnError::from);
+            let by = Some(known.by());
+            return Authenticated { by, outcome: valid.map(|()| known.into_principal()).map_err(AuthnError::from) };
         }
-        let verified = self.verify(credential, now, lookup, observer)?;
-        let valid = verified.period().check(now);
-        observer.step(|| Step::of("time", &valid, verified.period().to_string()));
-        valid?;
-        self.verified.put(digest, verified.clone());
-        Ok(verified.into_principal())
+        let mut by = None;
+        let outcome = self.verify(credential, &mut by, now, lookup, observer).and_then(|verified| {
+            let valid = verified.period().check(now);
+            observer.step(|| Step::of("time", &valid, verified.period().to_string()));
+            valid?;
+            self.verified.put(digest, verified.clone());
+            Ok(verified.into_principal())
+        });
+        Authenticated { by, outcome }
     }
 
     /// Returns true if the key that verified a token is still active.
@@ -346,9 +336,11 @@ impl Authenticators {
         authenticator.is_some_and(|authenticator| authenticator.keys.contains(known.key(), now))
     }
 
+    /// Verifies a token. `by` becomes the authenticator of its issuer, also if the token is invalid.
     fn verify(
         &self,
         credential: &Credential<'_, '_>,
+        by: &mut Option<AuthenticatorId>,
         now: Timestamp,
         lookup: &LookupResult,
         observer: &mut impl Observer,
@@ -369,6 +361,7 @@ impl Authenticators {
             Step::failed("issuer", mismatch::issuer(&token, there))
         });
         let (index, authenticator) = authenticator?;
+        *by = Some(index);
         authenticator.verify(token, index, now, lookup, observer)
     }
 

@@ -13,17 +13,67 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::borrow::{Borrow, Cow};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-name! {
-    /// The name of a rule.
-    RuleName
+/// The name of a rule, shared by its clones. Equal texts are equal names.
+#[derive(Debug, Clone)]
+pub struct RuleName(Arc<NumberedName>);
+
+#[derive(Debug)]
+struct NumberedName {
+    text: Box<str>,
+    number: usize,
+}
+
+impl RuleName {
+    /// Creates a name; the configuration has checked that it is not empty and unique.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self::numbered(name, usize::MAX)
+    }
+
+    pub(super) fn numbered(name: &str, number: usize) -> Self {
+        Self(Arc::new(NumberedName { text: name.into(), number }))
+    }
+
+    /// Returns the name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Returns the position of the rule in its configuration, in the order of the file; `usize::MAX` for a name outside of one.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.0.number
+    }
+}
+
+impl PartialEq for RuleName {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for RuleName {}
+
+impl Hash for RuleName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Display for RuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Allows lookups of a name by its text.
 impl Borrow<str> for RuleName {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 

@@ -148,11 +148,23 @@ impl Rules {
     }
 
     /// Adds a rule that only its name leads to.
-    pub fn add_named(&mut self, rule: Rule) -> Arc<Rule> {
+    pub fn add_named(&mut self, mut rule: Rule) -> Arc<Rule> {
         self.shadows |= rule.enforcement == Enforcement::Shadow;
+        rule.name = match self.named.get_key_value(&rule.name) {
+            Some((known, _)) => known.clone(),
+            None => RuleName::numbered(rule.name.as_str(), self.named.len()),
+        };
         let rule = Arc::new(rule);
         self.named.entry(rule.name.clone()).or_default().push(Arc::clone(&rule));
         rule
+    }
+
+    /// Returns the names of all rules, in the order in which they were added. The number of each is its position here.
+    #[must_use]
+    pub fn names(&self) -> Vec<&RuleName> {
+        let mut names: Vec<&RuleName> = self.named.keys().collect();
+        names.sort_unstable_by_key(|name| name.number());
+        names
     }
 
     /// Returns the names of the request headers that conditions read.

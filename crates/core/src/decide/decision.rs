@@ -2,6 +2,7 @@
 
 use crate::authn::{AuthnError, PendingLookup};
 use crate::authz::{AuthzError, RuleName};
+use crate::credential::AuthenticatorId;
 use crate::denial::Insufficient;
 use crate::http::request::RequestError;
 use crate::principal::{AuthenticatorName, Principal};
@@ -22,6 +23,8 @@ pub struct Decision {
     pub rule: Option<RuleName>,
     /// The authenticator of the allowed caller; `None` if the request was denied or has no caller.
     pub authenticator: Option<AuthenticatorName>,
+    /// The authenticator that the credential is for, also of a denied request; `None` if none was examined.
+    pub credential_for: Option<AuthenticatorId>,
     /// The authenticated caller, also of a denied request; `None` if unauthenticated.
     pub principal: Option<Arc<Principal>>,
     /// The computed values for Envoy's dynamic metadata.
@@ -195,6 +198,7 @@ impl Decision {
             verdict: Verdict::Deny(error),
             rule: None,
             authenticator: None,
+            credential_for: None,
             principal: None,
             computed: Computed::NOTHING,
             insufficient: None,

@@ -37,6 +37,22 @@ pub enum Forward {
 }
 
 impl Forward {
+    /// Returns the minter; `None` if no token is minted.
+    #[must_use]
+    pub const fn minter(&self) -> Option<&Minter> {
+        match self {
+            Self::Mint { minter, .. } => Some(minter),
+            Self::Keep | Self::Remove | Self::As { .. } => None,
+        }
+    }
+
+    /// Inherits the last use of the replaced signing key, if this is the same one.
+    pub(crate) fn inherit_last_use(&mut self, before: &Self) {
+        if let (Self::Mint { minter, .. }, Some(before)) = (self, before.minter()) {
+            minter.inherit_last_use(before);
+        }
+    }
+
     /// Adds the mutations for a caller with a credential.
     ///
     /// # Errors

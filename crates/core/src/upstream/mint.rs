@@ -3,6 +3,7 @@
 
 use super::header_encoding::{EncodeError, FieldValue};
 use super::value::ValueSource;
+use crate::authn::LastUse;
 use crate::cache::{ByteCache, Digest, Weigh, byte_cache, sha256};
 use crate::credential::Scheme;
 use crate::http::header::HeaderText;
@@ -98,19 +99,34 @@ impl MintedClaimError {
 pub struct Minter {
     mint: Mint,
     minted: MintedTokens,
+    last_use: LastUse,
 }
 
 impl Minter {
     /// Builds a minter with an empty cache: a token of another key or configuration is never reused.
     #[must_use]
     pub fn new(mint: Mint) -> Self {
-        Self { mint, minted: MintedTokens::default() }
+        Self { mint, minted: MintedTokens::default(), last_use: LastUse::default() }
     }
 
     /// Returns the settings of its tokens.
     #[must_use]
     pub const fn mint(&self) -> &Mint {
         &self.mint
+    }
+
+    /// Returns the time at which a token of this key was last passed on.
+    #[must_use]
+    pub const fn last_use(&self) -> &LastUse {
+        &self.last_use
+    }
+
+    /// Inherits the last use of the minter that this one replaces, if that one had the same name and the same key.
+    pub(super) fn inherit_last_use(&mut self, before: &Self) {
+        let is_same_key = self.mint.verification.same_key_material(&before.mint.verification);
+        if self.mint.name == before.mint.name && is_same_key {
+            self.last_use = before.last_use.clone();
+        }
     }
 
     /// Returns true if the caller's token is one of these: its issuer and its keys are those of this mint.
@@ -123,6 +139,7 @@ impl Minter {
     /// # Errors
     /// [`MintedClaimError`] for a claim that can't be copied unchanged; [`SigningError::Library`] if the library returns no signature.
     pub(super) fn authorization(&self, principal: &Principal, now: Timestamp) -> Result<HeaderText, MintError> {
+        self.last_use.record(now);
         let claims = self.mint.claims_of(principal)?;
         let text = Value::Object(claims.clone()).to_string();
         let until = now.plus(self.mint.lifetime).min(principal.valid_until()).min(end_of_credential(principal));

@@ -117,7 +117,7 @@ or render something else than anyone asked for, such as no pods. Each template b
   "replicaCount" "minReadySeconds" "revisionHistoryLimit" "preStopSleepSeconds"
   "autoscaling" "autoscaling.minReplicas" "autoscaling.maxReplicas" "autoscaling.targetCPUUtilizationPercentage"
   "podDisruptionBudget" "topologySpread" "startupProbe" "livenessProbe" "readinessProbe"
-  "serviceAccount" "service" "metrics" "metrics.service" "metrics.podMonitor" "networkPolicy"
+  "serviceAccount" "service" "metrics" "metrics.service" "metrics.podMonitor" "metrics.prometheusRule" "networkPolicy"
   "test" "test.method" "test.path" "test.expect" -}}
 {{- $value := $.Values -}}
 {{- range splitList "." . -}}{{- $value = index $value . -}}{{- end -}}

@@ -10,10 +10,9 @@ use crate::server::connection::{Connection, ReadDeadline, WRITE_BUFFER_BYTES};
 use crate::server::connection_slots::ConnectionSlots;
 use crate::server::h2::{CHECK_PATH, Services, serve};
 use crate::server::limits::Limits;
-use crate::telemetry::metrics::Closed;
+use crate::telemetry::metrics::{ConnectionCounters, Metrics};
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
-use prometheus_client::metrics::gauge::Gauge;
 use prost::Message;
 use std::future::poll_fn;
 use std::io;
@@ -66,7 +65,7 @@ fn checks_with_header(bytes: usize) -> Arc<CheckHandler> {
     .unwrap();
     let config = load(Some(file.path()), &Overrides::default(), &Environment::fixed([("", "")])).unwrap().config;
     let clock = Clock::Manual(ManualClock::new(Timestamp::from_secs(1)));
-    Arc::new(CheckHandler::new(Authorizer::new(config.snapshot, Vec::new(), Vec::new(), clock)))
+    Arc::new(CheckHandler::new(Authorizer::new(config.snapshot, Vec::new(), Vec::new(), clock), Metrics::default()))
 }
 
 /// Builds a check on a stream, as Envoy sends it: headers (RFC 7541, appendix A), and a message of gRPC.
@@ -111,7 +110,7 @@ async fn responses_are_sent_together_however_large() {
     for header in [10, 300, 1_000] {
         let (near, mut far) = duplex(1 << 20);
         let sends = Arc::new(AtomicUsize::new(0));
-        let slot = ConnectionSlots::new(1, Gauge::default(), Closed::default()).try_take().unwrap();
+        let slot = ConnectionSlots::new(1, ConnectionCounters::default()).try_take().unwrap();
         let due = tokio::time::Instant::now() + Duration::from_secs(600);
         let stream = CountedSends(near, Arc::clone(&sends));
         let connection = Connection::new(Box::new(stream), slot, ReadDeadline::Bytes(0), due, None);

@@ -1,4 +1,4 @@
-"""Finds or installs nginx, Caddy and HAProxy for the tests in `tests/proxies`, without root: `python3 tools/proxies.py FOLDER`.
+"""Finds or installs programs for the tests, without root: `python3 tools/debian_programs.py FOLDER NAME…`.
 
 A program of the PATH that is new enough is taken. The others come from the packages of Debian or Ubuntu: apt-get downloads them, with the
 libraries that this machine lacks, and dpkg-deb unpacks them below FOLDER. Nothing outside of FOLDER changes. A second run needs no network.
@@ -15,16 +15,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Each program with the oldest version that docs/proxies.md names, how it shows its version, and what it must have been built with.
+# Each program with its package, the tests that need it, the oldest version that these work with (for proxies, that of docs/proxies.md),
+# how it shows its version, and what it must have been built with.
 PROGRAMS = {
-    "nginx": ((1, 22), ["-V"], "--with-http_auth_request_module"),
-    "caddy": ((2, 6), ["version"], ""),
-    "haproxy": ((2, 6), ["-vv"], "Built with Lua"),
+    "nginx": ("nginx", "proxies::nginx", (1, 22), ["-V"], "--with-http_auth_request_module"),
+    "caddy": ("caddy", "proxies::caddy", (2, 6), ["version"], ""),
+    "haproxy": ("haproxy", "proxies::haproxy", (2, 6), ["-vv"], "Built with Lua"),
+    "prometheus": ("prometheus", "prometheus::", (2, 42), ["--version"], ""),
+    "promtool": ("prometheus", "prometheus::", (2, 42), ["--version"], ""),
 }
 # Where administrators' programs are: not always on the PATH.
 SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
 # The C library belongs to the loader of this machine.
 NOT_UNPACKED = {"libc6", "libc-bin", "libc6-dev"}
+# Pages of a program are not tested.
+OF_PAGES = ("libjs-", "fonts-")
 
 
 def say(text):
@@ -34,7 +39,7 @@ def say(text):
 
 def fault(name, program):
     """Returns why a program can't be used, or None if it can."""
-    oldest, arguments, feature = PROGRAMS[name]
+    _, _, oldest, arguments, feature = PROGRAMS[name]
     try:
         shown = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60)
     except FileNotFoundError:
@@ -83,7 +88,7 @@ def unpack(names, root, work):
                 apt(work, lists, ["update"])
             # A simulation needs no root. It names each package that an installation would add.
             plan = apt(work, lists, ["install", "--simulate", "--no-install-recommends", *names])
-            packages = [name for name in re.findall(r"^Inst (\S+)", plan, re.M) if name not in NOT_UNPACKED]
+            packages = [name for name in re.findall(r"^Inst (\S+)", plan, re.M) if name not in NOT_UNPACKED and not name.startswith(OF_PAGES)]
             packages += [name for name in names if name not in packages]
             say(f"downloading {' '.join(packages)}")
             apt(work, lists, ["download", *packages])
@@ -111,8 +116,10 @@ def main():
     """Finds or installs the programs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder.absolute()
-    programs = {name: folder / "bin" / name for name in PROGRAMS}
+    parser.add_argument("names", metavar="NAME", nargs="+", choices=PROGRAMS)
+    arguments = parser.parse_args()
+    folder = arguments.folder.absolute()
+    programs = {name: folder / "bin" / name for name in arguments.names}
     if all(program.exists() and not fault(name, program) for name, program in programs.items()):
         return 0
     (folder / "bin").mkdir(parents=True, exist_ok=True)
@@ -127,7 +134,7 @@ def main():
         say(f"unpacking {', '.join(missing)} of this distribution into {folder} (once, without root)")
         with tempfile.TemporaryDirectory(dir=folder) as work:
             try:
-                unpack(missing, folder / "root", Path(work))
+                unpack(sorted({PROGRAMS[name][0] for name in missing}), folder / "root", Path(work))
                 for name in missing:
                     wrap(name, folder / "root", programs[name])
             except (RuntimeError, OSError, subprocess.CalledProcessError, StopIteration) as error:
@@ -138,7 +145,7 @@ def main():
         if why:
             programs[name].unlink(missing_ok=True)
             left_out.append(name)
-            say(f"no {name} ({why}): the tests in tests/proxies/{name}.rs are LEFT OUT (--skip proxies::{name}); install it to run them")
+            say(f"no {name} ({why}): its tests are LEFT OUT (--skip {PROGRAMS[name][1]}); install it to run them")
     return 1 if left_out and os.environ.get("CI") == "true" else 0
 
 
