@@ -44,6 +44,9 @@ async fn thousands_of_checks_that_are_given_up_end_no_other() {
     }
     let counters = Counters::read(&sidecar).await;
     assert_eq!(counters.get("modgud_connections_closed_total{listener=\"grpc\",reason=\"resets\"}"), 1);
+    assert_eq!(counters.get("modgud_stream_resets_total{listener=\"grpc\"}"), 20_530);
+    assert_eq!(counters.get("modgud_streams_total{listener=\"grpc\"}"), 20_530 + 3);
+    assert_eq!(counters.get("modgud_connections_accepted_total{listener=\"grpc\"}"), 1);
     // Nothing is under way any more: the connection ends, and without an error.
     assert_eq!(connection.ping().await, Err("closed".to_owned()));
 }
