@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     SHARED
         .iter()
-        .fold(tonic_prost_build::configure(), |builder, path| builder.bytes(path))
+        .fold(tonic_prost_build::configure(), tonic_prost_build::Builder::bytes)
         .skip_debug(SECRET_PACKAGES)
         .include_file(MODULES_FILE)
         .compile_fds(for_codegen(compiler.file_descriptor_set()))

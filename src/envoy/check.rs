@@ -223,7 +223,7 @@ fn push<'a>(headers: &mut Vec<Field<'a>>, field: Field<'a>) {
     }
 }
 
-/// Returns a header of the list. Envoy sends `raw_value` with `encode_raw_headers`; `value` is its older form (HeaderValue in base.proto).
+/// Returns a header of the list. Envoy sends `raw_value` with `encode_raw_headers`; `value` is its older form (`HeaderValue` in base.proto).
 const fn listed<'a>(name: &'a [u8], value: &'a [u8], raw: &'a [u8]) -> Field<'a> {
     Field { name, value: if raw.is_empty() { value } else { raw } }
 }

@@ -66,7 +66,8 @@ impl Output {
     }
 
     fn send(&mut self) {
-        if !self.file.as_mut().is_some_and(|file| file.write_all(&self.batch).is_ok()) {
+        let is_written = self.file.as_mut().is_some_and(|file| file.write_all(&self.batch).is_ok());
+        if !is_written {
             FAILED.fetch_add(self.lines, Ordering::Relaxed);
         }
         self.batch.clear();
@@ -198,7 +199,7 @@ mod tests {
         output.write_all(b"the first is not delayed\n").unwrap();
         output.flush().unwrap();
         let began = Instant::now();
-        let mut buffer = [0; WRITE_BYTES];
+        let mut buffer = vec![0; WRITE_BYTES];
         assert_eq!(read(&mut buffer), 25);
         for line in ["one\n", "two\n", "three\n"] {
             output.write_all(line.as_bytes()).unwrap();
@@ -208,7 +209,7 @@ mod tests {
         let length = read(&mut buffer);
         assert_eq!(&buffer[..length], b"one\ntwo\nthree\n");
         // A full batch needs no flush.
-        output.write_all(&[b'a'; WRITE_BYTES]).unwrap();
+        output.write_all(&vec![b'a'; WRITE_BYTES]).unwrap();
         assert_eq!(read(&mut buffer), WRITE_BYTES);
     }
 }

@@ -10,18 +10,25 @@ use modgud_core::http::request::{Context, Headers};
 use proptest::prelude::*;
 use prost::Message;
 
-type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
-
 /// Every part of a check, to compare.
-fn parts(check: &Check<'_>) -> (Option<Vec<Vec<u8>>>, Pairs, Pairs, Option<Vec<u8>>, [Vec<u8>; 2]) {
+#[derive(Debug, PartialEq)]
+struct Parts {
+    line: Option<Vec<Text>>,
+    headers: Vec<[Text; 2]>,
+    context: Vec<[Text; 2]>,
+    client: Option<Text>,
+    peer: [Text; 2],
+}
+
+fn parts(check: &Check<'_>) -> Parts {
     let line = check.http.as_ref().map(|Http { method, path, host, body, raw_body, headers: _ }| {
         [method, path, host, body, raw_body].map(|text| text.to_vec()).to_vec()
     });
     let headers = check.http.iter().flat_map(|http| http.headers.iter());
-    let headers = headers.map(|field| (field.name.to_vec(), field.value.to_vec())).collect();
-    let context = check.context.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+    let headers = headers.map(|field| [field.name.to_vec(), field.value.to_vec()]).collect();
+    let context = check.context.iter().map(|(key, value)| [key.to_vec(), value.to_vec()]).collect();
     let peer = [check.peer.principal.to_vec(), check.peer.certificate.to_vec()];
-    (line, headers, context, check.client.map(<[u8]>::to_vec), peer)
+    Parts { line, headers, context, client: check.client.map(<[u8]>::to_vec), peer }
 }
 
 type Text = Vec<u8>;
