@@ -19,9 +19,15 @@ const ENTRY: &str = "envoy/service/auth/v3/external_auth.proto";
 const ENCODED: (&str, &str) = ("CheckResponse", "dynamic_metadata");
 /// The package whose messages are those of `prost-types`, and so stay as they are.
 const WELL_KNOWN: &str = "google.protobuf";
-/// The messages whose texts are [`bytes::Bytes`]: all but [`ENCODED`], which is a buffer that is written and sent.
-const SHARED: [&str; 7] = [
-    ".envoy.config",
+/// The texts that are [`bytes::Bytes`]: all but [`ENCODED`] and the value of a header. Those are made for one response, and encoding would first
+/// make a counter of references for each.
+const SHARED: [&str; 12] = [
+    ".envoy.config.core.v3.Address",
+    ".envoy.config.core.v3.HeaderValue.key",
+    ".envoy.config.core.v3.HeaderValue.raw_value",
+    ".envoy.config.core.v3.Pipe",
+    ".envoy.config.core.v3.QueryParameter",
+    ".envoy.config.core.v3.SocketAddress",
     ".envoy.type",
     ".google",
     ".envoy.service.auth.v3.AttributeContext",

@@ -87,7 +87,7 @@ fn check_response(code: Code, http_response: HttpResponse) -> CheckResponse {
 /// read.
 fn overwrite(key: Bytes, value: Bytes) -> HeaderValueOption {
     HeaderValueOption {
-        header: Some(HeaderValue { key, value, raw_value: Bytes::new() }),
+        header: Some(HeaderValue { key, value: value.into(), raw_value: Bytes::new() }),
         append: Some(false),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
         keep_empty_value: false,

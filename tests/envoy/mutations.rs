@@ -137,7 +137,7 @@ impl Authorization for Obedient {
         let http = check.into_inner().attributes.and_then(|attributes| attributes.request?.http).unwrap();
         let listed = http.header_map.map(|map| map.headers).unwrap_or_default();
         let order = listed.iter().find(|header| header.key == "x-mutate").unwrap();
-        let order = if order.raw_value.is_empty() { &order.value } else { &order.raw_value };
+        let order = if order.raw_value.is_empty() { &order.value[..] } else { &order.raw_value };
         let (verb, name) = std::str::from_utf8(order).unwrap().split_once(' ').unwrap();
         let name = Bytes::from(name.to_owned());
         let mut ok = OkHttpResponse::default();

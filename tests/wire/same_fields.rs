@@ -21,7 +21,7 @@ fn our_request() -> ours::CheckRequest {
         header_map: Some(ours::HeaderMap {
             headers: vec![ours::HeaderValue {
                 key: text("raw key"),
-                value: text("raw text"),
+                value: text("raw text").into(),
                 raw_value: Bytes::from_static(b"\xff\xfe"),
             }],
         }),
@@ -149,7 +149,11 @@ fn their_metadata(key: &str) -> their_wkt::Struct {
 
 fn our_header(key: &'static str, action: ours::HeaderAppendAction, append: bool) -> ours::HeaderValueOption {
     ours::HeaderValueOption {
-        header: Some(ours::HeaderValue { key: text(key), value: text("set"), raw_value: Bytes::from_static(b"\xfc") }),
+        header: Some(ours::HeaderValue {
+            key: text(key),
+            value: text("set").into(),
+            raw_value: Bytes::from_static(b"\xfc"),
+        }),
         append: Some(append),
         append_action: action.into(),
         keep_empty_value: true,
