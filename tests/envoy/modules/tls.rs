@@ -77,7 +77,9 @@ async fn only_the_named_service_with_a_certificate_of_the_authority_gets_request
             assert!(!service.text().contains("/a") && !service.text().contains("authorization"), "{name}");
         }
         if *name == "plain" {
-            assert!(connections.iter().all(|connection| connection.bytes.starts_with(&[22, 3])), "a ClientHello only");
+            // Of a connection that has just come in, nothing may have been read yet.
+            let is_hello = |bytes: &[u8]| bytes.is_empty() || bytes.starts_with(&[22, 3]);
+            assert!(connections.iter().all(|connection| is_hello(&connection.bytes)), "a ClientHello only");
         }
     }
     testbed.stop().await;
