@@ -86,7 +86,8 @@ impl Output {
                 Err(_) => break,
             }
         }
-        let failed = rest.iter().filter(|byte| **byte == b'\n').count();
+        // A batch is made of whole lines.
+        let failed = rest.split_inclusive(|byte| *byte == b'\n').count();
         self.batch.clear();
         u64::try_from(failed).unwrap_or(u64::MAX)
     }
