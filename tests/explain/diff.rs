@@ -91,9 +91,9 @@ async fn the_changes_of_a_log_are_grouped() {
     }
     log.push_str("nonsense\n\n{\"message\":\"serving\"}\n");
     log.push_str(r#"{"message":"check","decision":"denied","reason":"path_ambiguous"}"#);
-    log.push_str("\n");
+    log.push('\n');
     log.push_str(r#"{"message":"check","decision":"allowed","rule":"same","method":"GET","path":"/same"}"#);
-    log.push_str("\n");
+    log.push('\n');
     // A shadow rule decides nothing.
     log.push_str(r#"{"message":"shadow","rule":"open","would":"denied","done":"allowed","method":"GET","host":"api.example.com","path":"/open/1"}"#);
     log.push('\n');

@@ -9,8 +9,7 @@ use tempfile::TempDir;
 
 /// Returns a configuration with these rules.
 fn rules(rules: &[&str]) -> String {
-    let rules: String = rules.iter().map(|rule| format!("  - {rule}\n")).collect();
-    format!("profile: none\nrules:\n{rules}")
+    format!("profile: none\nrules:\n  - {}\n", rules.join("\n  - "))
 }
 
 /// Compares by two configurations. The first line of the output and the exit code are expected, and so is the cause, if there is one.

@@ -121,8 +121,8 @@ impl Run<'_> {
             })
         };
         // The new configuration may look for credentials where the old one did not.
-        let has_none = had_none && locations(old) == locations(new);
-        let (old, new) = (evaluate(by_old, old, had_none)?, evaluate(by_new, new, has_none)?);
+        let is_none_for_new = had_none && locations(old) == locations(new);
+        let (old, new) = (evaluate(by_old, old, had_none)?, evaluate(by_new, new, is_none_for_new)?);
         if let Some(why) = old.doubt.or(new.doubt) {
             compared.undecided(why, number);
         } else if !old.outcome.is_recorded(&line) {
