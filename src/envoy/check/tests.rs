@@ -81,7 +81,7 @@ impl Made {
         let headers = self.headers.iter().cloned();
         let listed = self.listed.iter().cloned().map(|[key, value, raw]| HeaderValue {
             key: key.into(),
-            value: value.into(),
+            value,
             raw_value: raw.into(),
         });
         HttpRequest {
