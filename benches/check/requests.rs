@@ -191,7 +191,7 @@ pub(crate) fn check_with(headers: &[(&str, &str)], token: Option<&String>) -> Ve
     let fields = headers.iter().map(|(name, value)| (*name, *value));
     let fields = fields.chain(authorization.as_deref().map(|value| ("authorization", value)));
     let header =
-        |(name, value): (&str, &str)| HeaderValue { key: text(name), value: Bytes::new(), raw_value: text(value) };
+        |(name, value): (&str, &str)| HeaderValue { key: text(name), value: Vec::new(), raw_value: text(value) };
     let peer = |ip: &str, port: u32| Peer {
         address: Some(Address {
             address: Some(address::Address::SocketAddress(SocketAddress {

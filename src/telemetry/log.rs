@@ -19,10 +19,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Maximum number of lines that wait to be written. Beyond it lines are dropped and counted.
 const QUEUED_LINES: usize = 16 * 1024;
-/// Time between two writes, and so the longest that a line waits in this process for a reader that keeps up.
+/// Time for which lines are collected, and so the longest that a line waits in this process for a reader that keeps up.
 const WRITE_INTERVAL: Duration = Duration::from_millis(50);
-/// Bytes of lines that are written at once, whatever the time.
-const WRITE_BYTES: usize = 64 * 1024;
+/// Maximum bytes of lines that are written at once. A pipe takes as many without mixing them with those of another program (`PIPE_BUF` of Linux).
+const MAX_WRITE_BYTES: usize = 4 * 1024;
 
 /// The name of the thread that compares the shadow configuration: no response depends on it.
 pub const SHADOW_THREAD: &str = "shadow";
@@ -51,9 +51,10 @@ struct Output {
     file: Option<File>,
     /// Whole lines that are written together.
     batch: Vec<u8>,
-    lines: u64,
-    /// The time of the last write; `None` before the first.
-    written: Option<Instant>,
+    /// The time at which the queue was last empty; `None` while lines are taken from it, and before the first.
+    idle_since: Option<Instant>,
+    /// True if the last line that was written lacks its end.
+    is_torn: bool,
 }
 
 impl Output {
@@ -62,41 +63,57 @@ impl Output {
     }
 
     const fn new(file: Option<File>) -> Self {
-        Self { file, batch: Vec::new(), lines: 0, written: None }
+        Self { file, batch: Vec::new(), idle_since: None, is_torn: false }
     }
 
+    /// Writes the batch, and counts the lines that could not be written whole.
     fn send(&mut self) {
-        let is_written = self.file.as_mut().is_some_and(|file| file.write_all(&self.batch).is_ok());
-        if !is_written {
-            FAILED.fetch_add(self.lines, Ordering::Relaxed);
+        FAILED.fetch_add(self.write_batch(), Ordering::Relaxed);
+    }
+
+    /// Writes the batch. Returns the number of lines that could not be written whole.
+    fn write_batch(&mut self) -> u64 {
+        let mut rest = self.batch.as_slice();
+        while let Some(file) = self.file.as_mut().filter(|_| !rest.is_empty()) {
+            match file.write(rest) {
+                Ok(0) => break,
+                Ok(written) => {
+                    let (done, left) = rest.split_at_checked(written).unwrap_or((rest, &[]));
+                    self.is_torn = !done.ends_with(b"\n");
+                    rest = left;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
         }
+        // A batch is made of whole lines.
+        let failed = rest.split_inclusive(|byte| *byte == b'\n').count();
         self.batch.clear();
-        self.lines = 0;
-        self.written = Some(Instant::now());
+        u64::try_from(failed).unwrap_or(u64::MAX)
     }
 }
 
 impl Write for Output {
-    /// Takes one line, as the writer of the queue passes it. The first one of a batch waits, and meanwhile the queue collects others.
+    /// Takes one line, as the writer of the queue passes it. The first one after a pause waits, and meanwhile the queue collects others.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.batch.is_empty()
-            && let Some(written) = self.written
-        {
-            thread::sleep(WRITE_INTERVAL.saturating_sub(written.elapsed()));
+        if let Some(since) = self.idle_since.take() {
+            thread::sleep(WRITE_INTERVAL.saturating_sub(since.elapsed()));
         }
-        self.batch.extend_from_slice(line);
-        self.lines = self.lines.saturating_add(1);
-        if self.batch.len() >= WRITE_BYTES {
+        if self.batch.len().saturating_add(line.len()) > MAX_WRITE_BYTES && !self.batch.is_empty() {
             self.send();
         }
+        if self.is_torn && self.batch.is_empty() {
+            self.batch.push(b'\n');
+            self.is_torn = false;
+        }
+        self.batch.extend_from_slice(line);
         Ok(line.len())
     }
 
     /// Writes the batch. Called when the queue is empty.
     fn flush(&mut self) -> io::Result<()> {
-        if !self.batch.is_empty() {
-            self.send();
-        }
+        self.send();
+        self.idle_since = Some(Instant::now());
         Ok(())
     }
 }
@@ -164,10 +181,11 @@ pub fn start(format: LogFormat) -> LogGuard {
 
 #[cfg(test)]
 mod tests {
-    use super::{Output, WRITE_BYTES, WRITE_INTERVAL, failed_lines};
+    use super::{MAX_WRITE_BYTES, Output, WRITE_INTERVAL, failed_lines};
     use std::fs::File;
     use std::io::{PipeReader, Read, Write, pipe};
     use std::os::fd::OwnedFd;
+    use std::thread;
     use std::time::Instant;
 
     fn output() -> (PipeReader, Output) {
@@ -199,7 +217,7 @@ mod tests {
         output.write_all(b"the first is not delayed\n").unwrap();
         output.flush().unwrap();
         let began = Instant::now();
-        let mut buffer = vec![0; WRITE_BYTES];
+        let mut buffer = vec![0; MAX_WRITE_BYTES];
         assert_eq!(read(&mut buffer), 25);
         for line in ["one\n", "two\n", "three\n"] {
             output.write_all(line.as_bytes()).unwrap();
@@ -208,8 +226,49 @@ mod tests {
         output.flush().unwrap();
         let length = read(&mut buffer);
         assert_eq!(&buffer[..length], b"one\ntwo\nthree\n");
-        // A full batch needs no flush.
-        output.write_all(&vec![b'a'; WRITE_BYTES]).unwrap();
-        assert_eq!(read(&mut buffer), WRITE_BYTES);
+    }
+
+    /// Otherwise a flood of denials would fill the queue, and lines would be lost.
+    #[test]
+    fn lines_that_wait_in_the_queue_are_written_at_once_and_whole() {
+        const LINES: usize = 20_000;
+        let (mut reader, mut output) = output();
+        let line = [&[b'a'; 299][..], b"\n"].concat();
+        let reading = thread::spawn(move || {
+            let (mut buffer, mut bytes) = (vec![0; MAX_WRITE_BYTES], 0);
+            while bytes < LINES * 300 {
+                let read = reader.read(&mut buffer).unwrap();
+                bytes += read;
+            }
+            bytes
+        });
+        output.flush().unwrap();
+        let began = Instant::now();
+        for _ in 0..LINES {
+            output.write_all(&line).unwrap();
+            assert!(output.batch.len() <= MAX_WRITE_BYTES && output.batch.ends_with(b"\n"));
+        }
+        output.flush().unwrap();
+        assert_eq!(reading.join().unwrap(), LINES * 300);
+        // Six megabytes: a pause for each 4 KiB would take more than a minute.
+        assert!(began.elapsed() < 200 * WRITE_INTERVAL, "{:?}", began.elapsed());
+    }
+
+    /// A pipe that does not block takes a part of a line when it is nearly full.
+    #[test]
+    fn after_a_torn_line_the_next_one_begins_anew() {
+        let (mut reader, mut output) = output();
+        rustix::io::ioctl_fionbio(output.file.as_ref().unwrap(), true).unwrap();
+        // Longer than a pipe, so that only its beginning is written.
+        let long = [vec![b'a'; 1 << 20], b"\n".to_vec()].concat();
+        output.write_all(&long).unwrap();
+        assert_eq!(output.write_batch(), 1);
+        let mut buffer = vec![0; 1 << 20];
+        let taken = reader.read(&mut buffer).unwrap();
+        assert!(taken > 0 && buffer[..taken].iter().all(|byte| *byte == b'a'));
+        output.write_all(b"whole\n").unwrap();
+        output.flush().unwrap();
+        let taken = reader.read(&mut buffer).unwrap();
+        assert_eq!(&buffer[..taken], b"\nwhole\n");
     }
 }
