@@ -5,6 +5,7 @@
 
 mod diff;
 mod log;
+mod recorded;
 mod terminal;
 
 use crate::cli::process::{KEY_VARIABLE, Output, run_with_input};

@@ -17,7 +17,7 @@ use clap::ColorChoice;
 use log::{LineError, LogLine};
 use lookups::Lookups;
 use modgud_core::time::Timestamp;
-use report::Report;
+use report::{Report, to_json};
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ pub(super) struct Args {
     request: Option<PathBuf>,
     /// A log of modgud, or some of its decision lines, JSON or text, instead of a request; `-` reads standard input. Each
     /// decision line is shown with what it lacks, and evaluated again as of its time; --header adds the credential.
-    /// Lines without a decision are skipped and counted
+    /// Lines without a decision are skipped and counted. With --diff, lines of shadow rules are skipped too
     #[arg(long, value_name = "FILE", conflicts_with_all = ["request", "method", "path"])]
     log: Option<PathBuf>,
     /// The time of the decision: RFC 3339, or seconds since 1970; now by default
@@ -163,7 +163,7 @@ fn explain_log(file: &Path, args: Args, config: &Config, terminal: &Terminal) ->
         let check = line.check(host.as_ref(), &headers, &context);
         let report = check.map(|check| lookups.decide(&check, config, now)).transpose()?;
         if json {
-            print_line(serde_json::to_string_pretty(&Explained { line: &line, evaluated: report.as_ref() })?);
+            print_line(to_json(&Explained { line: &line, evaluated: report.as_ref() })?);
         } else {
             let evaluated = report.as_ref().map_or_else(|| "not evaluated".to_owned(), ToString::to_string);
             let text = format!("{}{line}{evaluated}", if explained { "\n" } else { "" });

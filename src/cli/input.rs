@@ -52,6 +52,11 @@ impl HeaderArg {
         let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
         Self(HeadersEntry { key: copy(name), value: copy(value) })
     }
+
+    /// Returns true if this is its name. Names compare case-insensitively.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.0.key.eq_ignore_ascii_case(name.as_bytes())
+    }
 }
 
 /// A context extension of the Envoy route, `KEY=VALUE`.
@@ -72,6 +77,11 @@ impl ContextArg {
     pub(super) fn new(key: &str, value: &str) -> Self {
         let copy = |part: &str| Bytes::copy_from_slice(part.as_bytes());
         Self(ContextExtensionsEntry { key: copy(key), value: copy(value) })
+    }
+
+    /// Returns true if this is its key.
+    pub(super) fn is_named(&self, key: &str) -> bool {
+        self.0.key == key.as_bytes()
     }
 }
 

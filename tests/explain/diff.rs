@@ -4,7 +4,6 @@ use crate::cli::process::{KEY_VARIABLE, Output, run_with_input};
 use crate::support::{KEY, token};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -27,7 +26,7 @@ rules:
 ";
 
 /// Runs `explain --diff old.yaml new.yaml` with these configurations.
-async fn diff(old: &str, new: &str, arguments: &[&str], input: &str) -> Output {
+pub(super) async fn diff(old: &str, new: &str, arguments: &[&str], input: &str) -> Output {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("old.yaml"), old).unwrap();
     fs::write(folder.path().join("new.yaml"), new).unwrap();
@@ -36,11 +35,16 @@ async fn diff(old: &str, new: &str, arguments: &[&str], input: &str) -> Output {
     run_with_input(folder.path(), &[(KEY_VARIABLE, OsStr::new(&key))], &arguments, input).await
 }
 
-fn line(path: &str, decision: &str, reason: &str) -> String {
-    let line = json!({
-        "timestamp": "2023-11-14T22:13:20Z", "message": "check", "decision": decision, "reason": reason, "method": "GET",
+/// Returns a line of the log. An empty reason is that of an allowed request.
+pub(super) fn line(path: &str, rule: &str, reason: &str) -> String {
+    let mut line = json!({
+        "timestamp": "2023-11-14T22:13:20Z", "message": "check", "decision": "allowed", "rule": rule, "method": "GET",
         "host": "api.example.com", "path": path,
     });
+    if !reason.is_empty() {
+        line["decision"] = json!("denied");
+        line["reason"] = json!(reason);
+    }
     format!("{line}\n")
 }
 
@@ -75,14 +79,26 @@ changed     `open` allowed → `open` denied (rule_denied)
 #[tokio::test]
 async fn the_changes_of_a_log_are_grouped() {
     let mut log = String::new();
-    for path in ["/open/1", "/open/2", "/closed/1", "/same", "/same", "/query"] {
-        log.push_str(&line(path, "allowed", ""));
+    for (path, rule, reason) in [
+        ("/open/1", "open", ""),
+        ("/open/2", "open", ""),
+        ("/closed/1", "closed", "rule_denied"),
+        ("/same", "same", ""),
+        ("/same", "same", ""),
+        ("/query", "query", ""),
+    ] {
+        log.push_str(&line(path, rule, reason));
     }
     log.push_str("nonsense\n\n{\"message\":\"serving\"}\n");
-    log.push_str("{\"decision\":\"denied\",\"reason\":\"path_ambiguous\"}\n");
-    log.push_str("{\"decision\":\"denied\",\"method\":\"GET\",\"path\":\"/same\"}\n");
+    log.push_str(r#"{"message":"check","decision":"denied","reason":"path_ambiguous"}"#);
+    log.push('\n');
+    log.push_str(r#"{"message":"check","decision":"allowed","rule":"same","method":"GET","path":"/same"}"#);
+    log.push('\n');
+    // A shadow rule decides nothing.
+    log.push_str(r#"{"message":"shadow","rule":"open","would":"denied","done":"allowed","method":"GET","host":"api.example.com","path":"/open/1"}"#);
+    log.push('\n');
     let output = diff(OLD, NEW, &["--log", "-"], &log).await;
-    let expected = "10 lines: 2 unchanged, 3 changed, 3 undecided, 2 skipped
+    let expected = "11 lines: 2 unchanged, 3 changed, 3 undecided, 3 skipped
 changed
          2  `open` allowed → `open` denied (rule_denied)
             line 1: GET /open/1 at api.example.com
@@ -94,7 +110,7 @@ undecided
          1  the method and the path: modgud did not read the request; use --method and --path without --log; the first is line 10
 skipped
          1  neither JSON nor a text line of modgud's log; the first is line 7
-         1  not about a decision; the first is line 9
+         2  not about a decision; the first is line 9
 ";
     assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(1), expected, ""));
     let output = diff(OLD, NEW, &["--log", "-", "--json", "--host", "a.example.com"], &log).await;
@@ -118,7 +134,7 @@ async fn a_credential_that_no_log_has_leaves_lines_undecided() {
         )
     };
     let (old, new) = (configuration("a"), configuration("b"));
-    let log = line("/staff", "allowed", "") + &line("/staff", "denied", "credential_missing");
+    let log = line("/staff", "staff", "") + &line("/staff", "staff", "credential_missing");
     let output = diff(&old, &new, &["--log", "-"], &log).await;
     assert_eq!(output.code, Some(4), "{output:?}");
     let expected = "2 lines: 1 unchanged, 0 changed, 1 undecided, 0 skipped\nundecided\n         1  the credential decides by both";
@@ -134,6 +150,7 @@ async fn a_credential_that_no_log_has_leaves_lines_undecided() {
         assert!(output.out.contains(expected), "{expected}: {output:?}");
     }
     let header = format!("authorization: JWT {}", token());
+    let log = line("/staff", "staff", "role_missing") + &line("/staff", "staff", "credential_missing");
     let output = diff(&old, &new, &["--log", "-", "--header", &header], &log).await;
     assert_eq!((output.code, output.err.as_str()), (Some(0), ""), "{output:?}");
     assert!(output.out.starts_with("2 lines: 2 unchanged, 0 changed, 0 undecided"), "{output:?}");
@@ -164,13 +181,13 @@ async fn a_configuration_that_is_wrong_is_named() {
 async fn hostile_lines_are_counted() {
     let mut log = format!("{}\n", "x".repeat(5_000_000));
     log.push_str(
-        "{\"decision\": \n{\"decision\":\"denied\",\"method\":\"G\\u001bT\",\"host\":\"a\",\"path\":\"/open\"}\n",
+        "{\"decision\": \n{\"message\":\"check\",\"decision\":\"denied\",\"reason\":\"request_malformed\",\"method\":\"G\\u001bT\",\"host\":\"a\",\"path\":\"/open\"}\n",
     );
-    log.push_str(&line("/open/%E2%80%AE%E2%80%A8x", "allowed", ""));
+    log.push_str(&line("/open/\u{202e}\u{2028}x", "open", ""));
     let output = diff(OLD, NEW, &["--log", "-"], &log).await;
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(output.out.starts_with("4 lines: 1 unchanged, 1 changed, 0 undecided, 2 skipped\n"), "{output:?}");
-    assert!(output.out.contains("GET /open/%E2%80%AE%E2%80%A8x at "), "{output:?}");
+    assert!(output.out.starts_with("4 lines: 0 unchanged, 1 changed, 1 undecided, 2 skipped\n"), "{output:?}");
+    assert!(output.out.contains("GET /open/\u{fffd}\u{fffd}x at "), "{output:?}");
     assert!(output.out.contains("longer than 64 KiB; the first is line 1\n"), "{output:?}");
     assert_eq!(output.out.chars().find(|c| c.is_control() && *c != '\n'), None, "{output:?}");
 }
@@ -179,8 +196,9 @@ async fn hostile_lines_are_counted() {
 async fn a_long_log_takes_little_time() {
     let mut log = String::new();
     for number in 0..100_000 {
-        let path = if number % 2 == 0 { "open" } else { "same" };
-        writeln!(log, "{{\"timestamp\":\"2023-11-14T22:13:20Z\",\"decision\":\"allowed\",\"method\":\"GET\",\"host\":\"a\",\"path\":\"/{path}/{number}\"}}").unwrap();
+        let (rule, path) =
+            if number % 2 == 0 { ("open", format!("/open/{number}")) } else { ("same", "/same".to_owned()) };
+        log.push_str(&line(&path, rule, ""));
     }
     let started = Instant::now();
     let output = diff(OLD, NEW, &["--log", "-"], &log).await;

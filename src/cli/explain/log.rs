@@ -3,6 +3,8 @@
 use super::report::plain;
 use crate::cli::input::{ContextArg, HeaderArg, check_request};
 use crate::envoy::proto::CheckRequest;
+use modgud_core::http::path::encode_canonical;
+use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -107,6 +109,31 @@ impl LogLine {
         self.recorded.get(name)?.as_str()
     }
 
+    /// Returns true if the line is that of an enforced decision, and not of a shadow rule.
+    pub(super) fn is_check(&self) -> bool {
+        self.text("message") == Some("check") && self.recorded.contains_key("decision")
+    }
+
+    /// Returns the recorded reason; `None` without one that this version knows.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        let code = self.text("reason")?;
+        Reason::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+
+    /// Returns true if the request was denied for its own form. The path is then not the canonical one, but the beginning of what was sent.
+    pub(super) fn has_bad_form(&self) -> bool {
+        matches!(
+            self.reason(),
+            Some(
+                Reason::RequestMalformed
+                    | Reason::PathAmbiguous
+                    | Reason::HostAmbiguous
+                    | Reason::UriTooLong
+                    | Reason::RequestTooLarge
+            )
+        )
+    }
+
     /// Returns the time of the decision; `None` if the line has none that can be read.
     pub(super) fn time(&self) -> Option<Timestamp> {
         super::time(self.text("timestamp")?).ok()
@@ -142,6 +169,7 @@ impl LogLine {
             return None;
         }
         self.missing.push("the query: no log has it; use --path without --log if a rule reads it");
+        let path = if self.has_bad_form() { path } else { encode_canonical(&path) };
         let host = found.or_else(|| host.cloned()).unwrap_or_else(|| super::HOST.to_owned());
         Some(check_request(method, path, host, headers.to_vec(), context.to_vec()))
     }

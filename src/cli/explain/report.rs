@@ -14,7 +14,7 @@ use modgud_core::decide::{Snapshot, decide_traced};
 use modgud_core::denial::{DenialContext, DenialResponse, ParsedRequest};
 use modgud_core::explain::{Outcome, Step, Steps};
 use modgud_core::http::request::Request;
-use modgud_core::reason::Reason;
+use modgud_core::reason::{Class, Reason};
 use modgud_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -197,7 +197,13 @@ impl Report {
 
     /// Returns the report as JSON, for tools.
     pub(in crate::cli) fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self)
+        to_json(self)
+    }
+
+    /// Returns true if a lookup failed, so that the request could not be decided.
+    pub(super) fn is_undecided(&self) -> bool {
+        let mut unavailable = Reason::ALL.iter().filter(|reason| reason.class() == Class::Unavailable);
+        self.pending.is_some() || unavailable.any(|reason| self.reason == Some(reason.code()))
     }
 
     /// Returns the command's exit code.
@@ -274,6 +280,24 @@ fn short(text: &str) -> String {
 
 /// Returns a text with control and invisible characters replaced: a terminal would act on them, or show another text.
 pub(in crate::cli) fn plain(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() || is_format_char(c) { char::REPLACEMENT_CHARACTER } else { c };
+    let harmless = |c: char| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().map(harmless).collect()
+}
+
+/// Returns a value as JSON of several lines, in which the characters that [`plain`] replaces are escaped.
+pub(super) fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut json = String::new();
+    for c in serde_json::to_string_pretty(value)?.chars() {
+        if c != '\n' && is_harmful(c) {
+            // A character beyond U+FFFF has two escapes (RFC 8259 §7).
+            json.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            json.push(c);
+        }
+    }
+    Ok(json)
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control() || is_format_char(c)
 }

@@ -64,10 +64,22 @@ impl Condition {
         self.0.reads.query.is_something()
     }
 
-    /// Returns true if it reads a request header.
+    /// Returns true if it may read a request header that is not known, by its name in lower case.
     #[must_use]
-    pub const fn reads_headers(&self) -> bool {
-        self.0.reads.headers.is_something()
+    pub fn reads_headers_beyond(&self, is_known: impl Fn(&str) -> bool) -> bool {
+        self.0.reads.headers.reach_beyond(is_known)
+    }
+
+    /// Returns true if it may read a context extension that is not known.
+    #[must_use]
+    pub fn reads_context_beyond(&self, is_known: impl Fn(&str) -> bool) -> bool {
+        self.0.reads.context.reach_beyond(is_known)
+    }
+
+    /// Returns true if it reads this field of `request`.
+    #[must_use]
+    pub fn reads_field(&self, name: &str) -> bool {
+        self.0.reads.request.has(name)
     }
 
     /// Returns true if it reads the context extensions of Envoy's route.

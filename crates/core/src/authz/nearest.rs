@@ -278,7 +278,7 @@ impl fmt::Display for Difference {
                 write!(f, "the rule is for {}, and the method is `{found}`", wanted.join(", "))
             }
             Self::Preflight => f.write_str(
-                "the rule is for CORS preflights, and the request lacks one `Origin` and one `Access-Control-Request-Method`",
+                "the rule is for CORS preflights, and the request lacks one `Origin` or one `Access-Control-Request-Method`",
             ),
         }
     }

@@ -196,10 +196,27 @@ impl Rules {
         })
     }
 
-    /// Returns true if a rule of this name reads a request header, apart from the credential.
+    /// Returns true if a condition of a rule of this name meets a predicate.
     #[must_use]
-    pub fn reads_headers(&self, name: &str) -> bool {
-        self.constraints_of(name).any(|constraints| constraints.when.as_deref().is_some_and(Condition::reads_headers))
+    pub fn has_condition(&self, name: &str, predicate: impl Fn(&Condition) -> bool) -> bool {
+        self.constraints_of(name).any(|constraints| constraints.when.as_deref().is_some_and(&predicate))
+    }
+
+    /// Returns true if a rule of this name compares the caller's organization with a context extension that is not known.
+    #[must_use]
+    pub fn compares_context_beyond(&self, name: &str, is_known: impl Fn(&str) -> bool) -> bool {
+        let source = |constraints: &RequestConstraints| match &constraints.same_organization {
+            Some(TenantSource::Context(key)) => !is_known(key),
+            Some(TenantSource::Path(_) | TenantSource::Query(_)) | None => false,
+        };
+        self.constraints_of(name).any(source)
+    }
+
+    /// Returns true if a preflight rule may match the request, should it be a preflight with headers that are not known.
+    #[must_use]
+    pub fn may_be_preflight(&self, request: &Request<'_>) -> bool {
+        let is_open = self.preflights && request.method.as_str() == "OPTIONS" && !request.is_preflight();
+        is_open && self.of_preflight(request, Layer::Enforced, Breadth::Widest).is_some()
     }
 
     fn constraints_of(&self, name: &str) -> impl Iterator<Item = &RequestConstraints> {

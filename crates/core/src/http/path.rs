@@ -35,7 +35,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::percent::{is_unreserved, take_byte, take_escape, unescape};
+use super::percent::{RESERVED, encode, is_unreserved, take_byte, take_escape, unescape};
+use percent_encoding::AsciiSet;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -145,6 +146,28 @@ impl<'a> CanonicalPath<'a> {
             Err(error) => Err(PathError::InvalidUtf8(error.valid_up_to())),
         }
     }
+}
+
+/// All ASCII characters that a path can hold only encoded, apart from its slashes.
+const ENCODED: &AsciiSet = &RESERVED
+    .remove(b'/')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b':')
+    .remove(b'=')
+    .remove(b'@');
+
+/// Encodes the text of a [`CanonicalPath`], as logs have it. Parsed again, it is the same path.
+#[must_use]
+pub fn encode_canonical(path: &str) -> String {
+    encode(path, ENCODED)
 }
 
 /// The reason why a request target is rejected. The numbers are offsets in the target, in bytes from 0. No message repeats the client's

@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use crate::cli::counted;
-use crate::cli::explain::report::plain;
+use crate::cli::explain::report::{plain, to_json};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -99,7 +99,7 @@ impl Comparison {
             count: *count,
             example,
         });
-        serde_json::to_string_pretty(&Summary {
+        to_json(&Summary {
             lines: self.lines,
             unchanged: self.unchanged,
             changed: self.changed,

@@ -2,20 +2,29 @@
 
 use super::groups::{Comparison, Example};
 use super::lines::Lines;
-use super::outcome::{Evaluation, Missing};
+use super::outcome::{Evaluation, Known};
 use super::progress::Progress;
-use crate::cli::explain::log::LogLine;
+use crate::cli::explain::log::{LineError, LogLine};
 use crate::cli::explain::lookups::Lookups;
 use crate::cli::explain::{Args, ExplainError, HOST};
+use crate::cli::input::HeaderArg;
 use crate::cli::{Exit, print_line};
 use crate::clock::Clock;
 use crate::config::Config;
+use modgud_core::authn::Authenticator;
+use modgud_core::reason::Reason;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 /// The reason why a line of a rule that accepts callers is not compared.
 const NO_CREDENTIAL: &str = "the credential decides by both: no log has it; use --header";
+
+/// The reason why a line about a request's own form is not compared.
+const BAD_FORM: &str = "the request's form decided: no log has it as sent; use --path without --log";
+
+/// The reason why a line is not compared that another configuration wrote, or that depends on an unknown fact.
+const NOT_RECORDED: &str = "the old configuration does not decide as recorded";
 
 /// Compares every line of a log.
 pub(super) fn run(file: &Path, args: Args, configs: [&Config; 2]) -> Result<Exit, ExplainError> {
@@ -74,7 +83,11 @@ impl Run<'_> {
         let Self { args: Args { host, headers, context, at, .. }, configs, lookups, compared } = self;
         compared.lines = compared.lines.saturating_add(1);
         let mut line = match LogLine::parse(number, text) {
-            Ok(line) => line,
+            Ok(line) if line.is_check() => line,
+            Ok(_) => {
+                compared.skipped(LineError::NoDecision.kind(), number);
+                return Ok(());
+            }
             Err(error) => {
                 compared.skipped(error.kind(), number);
                 return Ok(());
@@ -82,6 +95,9 @@ impl Run<'_> {
         };
         let now = at.or_else(|| line.time()).unwrap_or_else(|| Clock::System.now());
         let has_host = line.text("host").is_some() || host.is_some();
+        // This reason is recorded only for a request without a credential.
+        let had_none = line.reason() == Some(Reason::CredentialMissing);
+        let headers: &[HeaderArg] = if had_none { &[] } else { headers };
         let Some(check) = line.check(host.as_ref(), headers, context) else {
             compared.undecided(line.last_missing(), number);
             return Ok(());
@@ -90,22 +106,28 @@ impl Run<'_> {
             compared.undecided("the host; use --host", number);
             return Ok(());
         }
-        // This reason is recorded only for a request without a credential.
-        let had_none = line.text("reason") == Some("credential_missing");
-        let missing = Missing { credential: headers.is_empty() && !had_none, headers: headers.is_empty() };
+        if line.has_bad_form() {
+            compared.undecided(BAD_FORM, number);
+            return Ok(());
+        }
         let [old, new] = configs;
         let [by_old, by_new] = lookups;
-        let evaluate = |lookups: &mut Lookups, config: &Config| {
+        let evaluate = |lookups: &mut Lookups, config: &Config, has_no_credential: bool| {
+            let known = Known { headers, context, has_no_credential };
             lookups.evaluate(&check, config, now, |lookup| {
-                let evaluation = Evaluation::of(&check, config, now, lookup, missing);
+                let evaluation = Evaluation::of(&check, config, now, lookup, known);
                 let pending = evaluation.pending;
                 (evaluation, pending)
             })
         };
-        let (old, new) = (evaluate(by_old, old)?, evaluate(by_new, new)?);
+        // The new configuration may look for credentials where the old one did not.
+        let is_none_for_new = had_none && locations(old) == locations(new);
+        let (old, new) = (evaluate(by_old, old, had_none)?, evaluate(by_new, new, is_none_for_new)?);
         if let Some(why) = old.doubt.or(new.doubt) {
             compared.undecided(why, number);
-        } else if old.outcome == new.outcome && old.outcome.depends_on_credential() {
+        } else if !old.outcome.is_recorded(&line) {
+            compared.undecided(NOT_RECORDED, number);
+        } else if old.differ_by_credential(&new) {
             compared.undecided(NO_CREDENTIAL, number);
         } else {
             let text = |name: &str| line.text(name).unwrap_or_default().to_owned();
@@ -118,4 +140,11 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns where a configuration looks for credentials: the locations, and true if certificates count.
+fn locations(config: &Config) -> (String, bool) {
+    let authenticators = config.snapshot.authenticators.list();
+    let has_mtls = authenticators.iter().any(|one| matches!(one, Authenticator::Mtls(_)));
+    (config.snapshot.extractor.to_string(), has_mtls)
 }

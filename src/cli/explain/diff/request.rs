@@ -1,8 +1,8 @@
 //! The comparison of one request: both explanations, line by line, and the change of the decision.
 
-use super::outcome::Outcome;
+use super::outcome::{FAILED_LOOKUP, Outcome};
 use crate::cli::explain::lookups::Lookups;
-use crate::cli::explain::report::Report;
+use crate::cli::explain::report::{Report, to_json};
 use crate::cli::explain::{Args, ExplainError, request};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, print_line};
@@ -14,6 +14,8 @@ use serde::Serialize;
 #[derive(Serialize)]
 struct Compared<'r> {
     is_changed: bool,
+    /// True if a lookup failed.
+    is_undecided: bool,
     old: &'r Report,
     new: &'r Report,
 }
@@ -26,20 +28,29 @@ pub(super) fn run(args: Args, [old, new]: [&Config; 2], terminal: &Terminal) -> 
     let decide = |config| Lookups::default().decide(&check, config, now);
     let (old, new) = (decide(old)?, decide(new)?);
     let (before, after) = (Outcome::of(&old), Outcome::of(&new));
-    let is_changed = before != after;
+    let is_undecided = old.is_undecided() || new.is_undecided();
+    let is_changed = !is_undecided && before != after;
     if as_json {
-        print_line(serde_json::to_string_pretty(&Compared { is_changed, old: &old, new: &new })?);
+        print_line(to_json(&Compared { is_changed, is_undecided, old: &old, new: &new })?);
     } else {
         let (old, new) = (old.to_string(), new.to_string());
         let lines = merged(&old.lines().collect::<Vec<_>>(), &new.lines().collect::<Vec<_>>());
-        let end = match (is_changed, old == new) {
-            (true, _) => format!("changed     {before} → {after}"),
-            (false, true) => format!("unchanged   {before}"),
-            (false, false) => format!("unchanged   {before}; the lines with - and + differ"),
+        let end = if is_undecided {
+            format!("undecided   {FAILED_LOOKUP}")
+        } else if is_changed {
+            format!("changed     {before} → {after}")
+        } else if old == new {
+            format!("unchanged   {before}")
+        } else {
+            format!("unchanged   {before}; the lines with - and + differ")
         };
         print_line(terminal.show(&format!("{}\n{end}", lines.join("\n"))));
     }
-    Ok(if is_changed { Exit::Failed } else { Exit::Done })
+    Ok(match (is_undecided, is_changed) {
+        (true, _) => Exit::Undecided,
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Done,
+    })
 }
 
 /// Merges two texts: `-` marks lines of the old one, `+` of the new one. It is quadratic, and explanations have few lines.

@@ -64,6 +64,15 @@ impl Names {
         }
     }
 
+    /// Returns true if a member may be read that is not known.
+    pub(super) fn reach_beyond(&self, is_known: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::These(names) => !names.iter().all(|name| is_known(name)),
+            Self::All => true,
+        }
+    }
+
     /// Returns the members that are read by name; none if any member may be read.
     pub(super) fn named(&self) -> impl Iterator<Item = &str> {
         let names = match self {

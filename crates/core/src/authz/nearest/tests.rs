@@ -139,7 +139,7 @@ fn the_first_difference_is_named_with_both_values() {
         (
             &["PREFLIGHT /a"],
             "OPTIONS - /a",
-            "the rule is for CORS preflights, and the request lacks one `Origin` and one `Access-Control-Request-Method`",
+            "the rule is for CORS preflights, and the request lacks one `Origin` or one `Access-Control-Request-Method`",
         ),
         (&["PREFLIGHT /a"], "GET - /a", ""),
         // Too little in common.

@@ -1,6 +1,6 @@
 //! Accepted and rejected paths, spelling by spelling, and properties of all of them.
 
-use super::{CanonicalPath, MAX_TARGET_BYTES, PathError, RequestTarget};
+use super::{CanonicalPath, MAX_TARGET_BYTES, PathError, RequestTarget, encode_canonical};
 use proptest::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -318,6 +318,7 @@ proptest! {
             let encoded = encode(first.path.as_str());
             let second = RequestTarget::parse(encoded.as_bytes()).unwrap();
             prop_assert_eq!(first.path.as_str(), second.path.as_str());
+            prop_assert_eq!(encode_canonical(first.path.as_str()), encoded);
             let sent = raw.split('?').next().unwrap_or_default();
             if !sent.contains('%') {
                 prop_assert_eq!(first.path.as_str(), sent);
