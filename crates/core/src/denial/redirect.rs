@@ -3,26 +3,10 @@
 
 use crate::credential::QueryName;
 use crate::http::host::{Host, HostError};
+use crate::http::path::encode_canonical;
 use crate::http::percent::{INVISIBLE, RESERVED, encode, is_unreserved};
 use crate::http::request::{HeaderLookup, Request, port};
-use percent_encoding::AsciiSet;
 use std::fmt::Write;
-
-/// All ASCII characters that a path can't have (RFC 3986 §3.3). The slashes between segments stay.
-const NOT_OF_A_PATH: &AsciiSet = &RESERVED
-    .remove(b'/')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@');
 
 /// The redirect to the login page.
 #[derive(Debug)]
@@ -128,7 +112,7 @@ impl Redirect {
                 let _ = write!(target, ":{port}");
             }
         }
-        target.push_str(&encode(request.path.as_str(), NOT_OF_A_PATH));
+        target.push_str(&encode_canonical(request.path.as_str()));
         let parameters = request.query.into_iter().flat_map(|query| query.split('&'));
         let kept = parameters.filter(|one| !one.is_empty() && !self.credentials.iter().any(|name| name.is_in(one)));
         for (number, parameter) in kept.enumerate() {
