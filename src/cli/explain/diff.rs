@@ -4,7 +4,6 @@ mod groups;
 mod lines;
 mod log;
 mod outcome;
-mod progress;
 mod request;
 
 use super::{Args, ExplainError};

@@ -3,12 +3,12 @@
 use super::groups::{Comparison, Example};
 use super::lines::Lines;
 use super::outcome::{Evaluation, Known};
-use super::progress::Progress;
 use crate::cli::explain::log::{LineError, LogLine};
 use crate::cli::explain::lookups::Lookups;
 use crate::cli::explain::{Args, ExplainError, HOST};
 use crate::cli::input::HeaderArg;
-use crate::cli::{Exit, print_line};
+use crate::cli::progress::Progress;
+use crate::cli::{Exit, counted, print_line};
 use crate::clock::Clock;
 use crate::config::Config;
 use modgud_core::authn::Authenticator;
@@ -50,12 +50,13 @@ pub(super) fn run(file: &Path, args: Args, configs: [&Config; 2]) -> Result<Exit
                 {
                     break Err(ExplainError::System(error));
                 }
-                progress.show(number, run.compared.changed);
+                let changed = run.compared.changed;
+                progress.show(|| format!("{}, {changed} changed", counted(number, "line", "lines")));
             }
             Err(error) => break Err(ExplainError::Read { file: name.clone(), error }),
         }
     };
-    progress.end();
+    progress.erase();
     outcome?;
     let compared = run.compared;
     if compared.is_empty() {
