@@ -85,6 +85,10 @@ impl Terminal {
             _ if rest.starts_with('✗') => RED,
             _ if rest.starts_with(['!', '?']) => YELLOW,
             _ if rest.starts_with('·') => DIM,
+            // The headings of a compared log.
+            _ if rest == "changed" => BOLD_RED,
+            _ if rest == "undecided" => YELLOW,
+            _ if rest == "skipped" => DIM,
             _ if rest == "allowed" => BOLD_GREEN,
             _ if rest.starts_with("denied ") => BOLD_RED,
             _ => return wrapped,

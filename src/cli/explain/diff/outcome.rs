@@ -104,6 +104,11 @@ impl Evaluation {
         Self { outcome, doubt, pending, accepts_callers }
     }
 
+    /// Returns true if the request was denied for the length of its path and query.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.outcome.reason == Some(Reason::UriTooLong.code())
+    }
+
     /// Returns true if both accept callers by the same rule, and the credential is not known.
     pub(super) fn differ_by_credential(&self, other: &Self) -> bool {
         let depends = |one: &Self| matches!(one.outcome.decision, Verb::DependsOnCredential);
@@ -121,7 +126,10 @@ impl Known<'_> {
         let is_header = |name: &str| self.headers.iter().any(|header| header.is_named(name));
         let is_context = |key: &str| self.context.iter().any(|entry| entry.is_named(key));
         let is_scheme_known = snapshot.scheme != SchemeSource::Forwarded || is_header("x-forwarded-proto");
-        if rules.reads_query(rule) {
+        let impersonation = snapshot.correlation.as_ref().and_then(|correlation| correlation.impersonation.as_ref());
+        if impersonation.is_some_and(|one| one.source.header().is_none_or(|header| !is_header(header.as_str()))) {
+            Some("impersonation decides too: no log has its header or body; use --header")
+        } else if rules.reads_query(rule) {
             Some("a rule reads the query: no log has it; use --path without --log")
         } else if rules.has_condition(rule, |condition| condition.reads_headers_beyond(is_header)) {
             Some("a rule reads headers: no log has them; use --header")
