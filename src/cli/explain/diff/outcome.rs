@@ -92,6 +92,8 @@ impl Evaluation {
         } else if needs_credential || reason == Some(Reason::CredentialMissing) {
             // Conditions are evaluated after the credential.
             None
+        } else if accepts_callers && known.lacks_impersonation(snapshot) {
+            Some("impersonation decides too: no log has its header or body; use --header")
         } else {
             rule.and_then(|rule| known.lack(rule, snapshot))
         };
@@ -120,16 +122,21 @@ impl Evaluation {
 }
 
 impl Known<'_> {
+    /// Returns true if callers may impersonate others by a part of the request that is not known.
+    fn lacks_impersonation(self, snapshot: &Snapshot) -> bool {
+        let correlation = snapshot.correlation.as_ref();
+        let impersonation = correlation.and_then(|correlation| correlation.impersonation.as_ref());
+        let is_known = |name: &str| self.headers.iter().any(|header| header.is_named(name));
+        impersonation.is_some_and(|one| one.source.header().is_none_or(|name| !is_known(name.as_str())))
+    }
+
     /// Returns the fact that a rule reads and no log has; `None` if all are known.
     fn lack(self, rule: &str, snapshot: &Snapshot) -> Option<&'static str> {
         let rules = &snapshot.rules;
         let is_header = |name: &str| self.headers.iter().any(|header| header.is_named(name));
         let is_context = |key: &str| self.context.iter().any(|entry| entry.is_named(key));
         let is_scheme_known = snapshot.scheme != SchemeSource::Forwarded || is_header("x-forwarded-proto");
-        let impersonation = snapshot.correlation.as_ref().and_then(|correlation| correlation.impersonation.as_ref());
-        if impersonation.is_some_and(|one| one.source.header().is_none_or(|header| !is_header(header.as_str()))) {
-            Some("impersonation decides too: no log has its header or body; use --header")
-        } else if rules.reads_query(rule) {
+        if rules.reads_query(rule) {
             Some("a rule reads the query: no log has it; use --path without --log")
         } else if rules.has_condition(rule, |condition| condition.reads_headers_beyond(is_header)) {
             Some("a rule reads headers: no log has them; use --header")
