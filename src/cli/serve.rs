@@ -65,6 +65,8 @@ enum ServeError {
     App(#[from] AppError),
     #[error("signals can't be received: {0}")]
     Signals(io::Error),
+    #[error("the log can't be started: {0}")]
+    Log(io::Error),
     #[error("the shadow configuration can't be started: {0}")]
     Shadow(io::Error),
 }
@@ -125,7 +127,7 @@ async fn serve(
     };
     let warnings = loaded.warnings(Clock::System.now());
     // Kept until the end: its drop writes the buffered log lines.
-    let _log = log::start(loaded.config.server.log);
+    let _log = log::start(loaded.config.server.log).map_err(ServeError::Log)?;
     let Loaded { config, origin: described, .. } = loaded;
     let manager = ServiceManager::default();
     let reloader = Reloader::new(origin, &config, watched).reporting_to(manager.clone());

@@ -5,6 +5,7 @@
 mod tests;
 
 use crate::envoy::Check;
+use crate::telemetry::log::DECISIONS;
 use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, LogFields, ShadowOutcome, Snapshot, Verdict};
@@ -123,7 +124,7 @@ pub(super) fn log(decision: &Decision, request: Option<&Request<'_>>, fields: &R
     macro_rules! line {
         ($level:ident, $($first:tt)*) => {
             tracing::$level!(
-                $($first)*, rule, authenticator, issuer, key_id, subject, method, host, path, client, request_id, trace_id,
+                target: DECISIONS, $($first)*, rule, authenticator, issuer, key_id, subject, method, host, path, client, request_id, trace_id,
                 "check"
             )
         };
@@ -154,6 +155,7 @@ pub(super) fn log_shadow(shadow: &ShadowOutcome, decision: &Decision, fields: &R
     let (method, host) = (fields.method.as_deref(), fields.host.as_deref());
     let (path, client) = (fields.path.as_deref(), fields.client.as_deref());
     tracing::info!(
+        target: DECISIONS,
         rule,
         would,
         reason,
@@ -187,6 +189,7 @@ pub(super) fn log_dropped(
     for DroppedHeader { name, error } in dropped {
         let header = name.as_str();
         tracing::warn!(
+            target: DECISIONS,
             header,
             detail = %error,
             rule,
