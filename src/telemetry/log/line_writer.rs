@@ -39,6 +39,8 @@ struct Shared {
     has_urgent: AtomicBool,
     /// True if the thread ends when the queue is empty.
     is_ending: AtomicBool,
+    /// True if the output is to be opened again.
+    is_reopening: AtomicBool,
     dropped: AtomicU64,
     failed: AtomicU64,
 }
@@ -97,6 +99,12 @@ impl LineSender {
             self.shared.has_urgent.store(true, Ordering::Release);
             self.thread.unpark();
         }
+    }
+
+    /// Has the output opened again, before the next line is written.
+    pub(super) fn reopen(&self) {
+        self.shared.is_reopening.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// Ends a wait of the thread. A full queue needs no wake-up: the thread does not wait for lines.
@@ -162,6 +170,10 @@ impl Writer {
     }
 
     fn take(&mut self, message: &Message) {
+        if self.shared.is_reopening.load(Ordering::Relaxed) && self.shared.is_reopening.swap(false, Ordering::Acquire) {
+            let failed = self.output.reopen();
+            self.count(failed);
+        }
         if let Message::Line(line, _) = message {
             let failed = self.output.add(line);
             self.count(failed);

@@ -1,8 +1,10 @@
 //! The output of log lines: batches of whole lines, each written at once. A line that was torn ends before the next one begins.
 
+use super::file::{LogFileError, is_torn, open_for_lines};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 /// Maximum bytes of lines that are written at once. A pipe takes as many without mixing them with those of another program (`PIPE_BUF` of Linux).
 pub(super) const MAX_WRITE_BYTES: usize = 4 * 1024;
@@ -13,6 +15,8 @@ pub(super) const MAX_WRITE_BYTES: usize = 4 * 1024;
 pub(super) struct Output {
     /// `None` if it can't be opened.
     file: Option<File>,
+    /// The path of the file; `None` for standard output.
+    path: Option<PathBuf>,
     /// Whole lines that are written together.
     batch: Vec<u8>,
     /// True if the last line that was written lacks its end.
@@ -26,7 +30,38 @@ impl Output {
     }
 
     pub(super) const fn new(file: Option<File>) -> Self {
-        Self { file, batch: Vec::new(), is_torn: false }
+        Self { file, path: None, batch: Vec::new(), is_torn: false }
+    }
+
+    /// Opens the file at this path.
+    ///
+    /// # Errors
+    /// [`LogFileError`] if it can't be opened.
+    pub(super) fn open(path: PathBuf) -> Result<Self, LogFileError> {
+        let file = open_for_lines(&path)?;
+        let is_torn = is_torn(&path);
+        Ok(Self { file: Some(file), path: Some(path), batch: Vec::new(), is_torn })
+    }
+
+    /// Writes the batch to the open file, and opens its path again: the file may have been renamed. If that fails, the open file stays in use.
+    /// Returns the number of lines that could not be written.
+    pub(super) fn reopen(&mut self) -> u64 {
+        let failed = self.send();
+        let Some(path) = &self.path else { return failed };
+        let file = path.display();
+        match open_for_lines(path) {
+            Ok(opened) => {
+                if self.is_torn {
+                    // The old file gets no other line, which would end this one. If it takes no more, it stays torn.
+                    let _ = self.file.as_mut().map(|file| file.write(b"\n"));
+                }
+                self.file = Some(opened);
+                self.is_torn = is_torn(path);
+                tracing::info!(%file, "decision log reopened");
+            }
+            Err(error) => tracing::error!(%file, %error, "decision log not reopened; the open file stays in use"),
+        }
+        failed
     }
 
     /// Adds a line to the batch, and writes the batch first if there is no room in it. Returns the number of lines that could not be written.
