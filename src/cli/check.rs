@@ -127,9 +127,12 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     decisions(config);
 }
 
-/// Prints which decisions are logged, and where.
+/// Prints which decisions are logged, and where, unless it is the default.
 fn decisions(config: &Config) {
     let LogLimits { sample, max_per_second } = config.snapshot.log_limits;
+    if (config.snapshot.logged, &config.server.decisions_to) == (LoggedDecisions::Denied, &LogDestination::Stdout) {
+        return;
+    }
     let share = if sample < 1.0 { format!(", {} % of those allowed", sample * 100.0) } else { String::new() };
     let which = match config.snapshot.logged {
         LoggedDecisions::None => return print_line("  decisions in the log: none"),

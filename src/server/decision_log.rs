@@ -10,7 +10,7 @@ use crate::envoy::Check;
 use crate::log_throttle::LogThrottle;
 use crate::telemetry::log::{self, DecisionWriter};
 use crate::telemetry::metrics::LeftOutLines;
-use fields::{CallerFields, PrincipalFields};
+use fields::{CallerFields, PrincipalFields, detail};
 use limiter::{Kind, LeftOut, Limiter};
 use line::{CHECK, HEADER_OMITTED, LEFT_OUT, Level, Line, SHADOW};
 use modgud_core::authz::RuleName;
@@ -81,8 +81,10 @@ impl DecisionLog {
                 write_check(decided, fields(), writer);
             }
         }
-        if !dropped.is_empty() && self.admits(HEADER_OMITTED, None, decision.rule.as_ref(), decided) {
-            write_omitted(dropped, decided, fields(), writer);
+        for header in dropped {
+            if self.admits(HEADER_OMITTED, None, decision.rule.as_ref(), decided) {
+                write_omitted(header, decided, fields(), writer);
+            }
         }
         if let Some(shadow) = shadow
             && self.admits(SHADOW, shadow.reason(), Some(&shadow.rule), decided)
@@ -162,7 +164,7 @@ fn denial(error: &DecisionError) -> Line<'static> {
         decision: Some(class.decision()),
         class: Some(class.name()),
         reason: Some(reason),
-        detail: Some(error.to_string()),
+        detail: Some(detail(error)),
         message: CHECK,
         ..Line::default()
     }
@@ -190,7 +192,7 @@ fn write_shadow(shadow: &ShadowOutcome, decision: &Decision, fields: &RequestFie
         rule: Some(shadow.rule.as_str()),
         would: word(shadow.reason()),
         reason: shadow.reason(),
-        detail: shadow.error.as_ref().map(ToString::to_string),
+        detail: shadow.error.as_ref().map(detail),
         done: word(decision.reason()),
         done_reason: decision.reason().map(Reason::code),
         done_rule: decision.rule.as_ref().map(RuleName::as_str),
@@ -201,20 +203,23 @@ fn write_shadow(shadow: &ShadowOutcome, decision: &Decision, fields: &RequestFie
     line.write(writer);
 }
 
-/// Logs identity headers that an allowed request lacks, because their values can't be written.
-fn write_omitted(dropped: &[DroppedHeader], decided: Decided<'_>, fields: &RequestFields<'_>, writer: DecisionWriter) {
+/// Logs an identity header that an allowed request lacks, because its value can't be written.
+fn write_omitted(
+    DroppedHeader { name, error }: &DroppedHeader,
+    decided: Decided<'_>,
+    fields: &RequestFields<'_>,
+    writer: DecisionWriter,
+) {
     let Decided { decision, snapshot, .. } = decided;
-    for DroppedHeader { name, error } in dropped {
-        let line = Line {
-            level: Level::Warn,
-            header: Some(name.as_str()),
-            detail: Some(error.to_string()),
-            rule: decision.rule.as_ref().map(RuleName::as_str),
-            caller: CallerFields::from(PrincipalFields::of(decision, snapshot.fields)),
-            request: Some(fields),
-            message: HEADER_OMITTED,
-            ..Line::default()
-        };
-        line.write(writer);
-    }
+    let line = Line {
+        level: Level::Warn,
+        header: Some(name.as_str()),
+        detail: Some(detail(error)),
+        rule: decision.rule.as_ref().map(RuleName::as_str),
+        caller: CallerFields::from(PrincipalFields::of(decision, snapshot.fields)),
+        request: Some(fields),
+        message: HEADER_OMITTED,
+        ..Line::default()
+    };
+    line.write(writer);
 }

@@ -17,6 +17,8 @@ use std::sync::OnceLock;
 
 /// Maximum bytes of a field in the log; a longer one is cut. Lines wait in memory for a slow reader, and clients choose the length of paths.
 const MAX_LOGGED_BYTES: usize = 256;
+/// Maximum bytes of a detail: it may name several configured values.
+const MAX_DETAIL_BYTES: usize = 1_024;
 /// Maximum number of roles in a line. A last one, `…`, stands for the others.
 const MAX_ROLES: usize = 10;
 /// Maximum bytes of a role in a line; a longer one is cut.
@@ -165,6 +167,12 @@ impl<'a> PrincipalFields<'a> {
         };
         Self { id, hash, organization: identity.organization().map(cut), roles }
     }
+}
+
+/// Returns the text of an error.
+pub(super) fn detail(error: &impl ToString) -> String {
+    let detail = error.to_string();
+    if detail.len() > MAX_DETAIL_BYTES { cut_to(&detail, MAX_DETAIL_BYTES).into_owned() } else { detail }
 }
 
 /// Returns the beginning of a text, and a mark if it was cut.
