@@ -168,6 +168,7 @@ async fn log_lines_identify_the_request_and_the_caller() {
     let fields = |event: &Value| event.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
     let mut expected = fields(&full[1]);
     expected.insert("key_id".to_owned());
+    expected.insert("user.roles".to_owned());
     // By default it is masked.
     assert!(expected.remove("user.id") && expected.insert("user.hash".to_owned()));
     assert_eq!(fields(&sample), expected);
