@@ -13,8 +13,8 @@ use std::fmt;
 pub(in crate::config) struct Telemetry {
     /// The format of the log, which goes to standard output. `decisions` can send the lines of decisions elsewhere. Default: `json`. A change requires a restart.
     pub(in crate::config) log: Option<LogFormat>,
-    /// The decisions that are logged: `denied`, `all` or `none`, or a map that also has the destination, the number and the personal data of
-    /// the lines. Default: `denied`.
+    /// The decisions that are logged: `denied`, `all` or `none`. A map also sets the destination, the number and the personal data of the
+    /// lines. Default: `denied`.
     pub(in crate::config) decisions: Option<Decisions>,
 }
 

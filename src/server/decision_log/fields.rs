@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 const MAX_LOGGED_BYTES: usize = 256;
 /// Maximum bytes of a detail: it may name several configured values.
 const MAX_DETAIL_BYTES: usize = 1_024;
-/// Maximum number of roles in a line. A last one, `…`, stands for the others.
+/// Maximum number of roles in a line. A last one, `…`, means others.
 const MAX_ROLES: usize = 10;
 /// Maximum bytes of a role in a line; a longer one is cut.
 const MAX_ROLE_BYTES: usize = 128;
