@@ -137,7 +137,7 @@ impl DecisionLog {
             let line = Line {
                 decision: Some(decision),
                 class: reason.map(|reason| reason.class().name()),
-                reason,
+                reason: reason.map(Reason::code),
                 rule: rule.as_deref(),
                 caller: CallerFields::named(authenticator.as_deref()),
                 lines: Some(message),
@@ -163,7 +163,7 @@ fn denial(error: &DecisionError) -> Line<'static> {
         level,
         decision: Some(class.decision()),
         class: Some(class.name()),
-        reason: Some(reason),
+        reason: Some(reason.code()),
         detail: Some(detail(error)),
         message: CHECK,
         ..Line::default()
@@ -191,7 +191,7 @@ fn write_shadow(shadow: &ShadowOutcome, decision: &Decision, fields: &RequestFie
     let line = Line {
         rule: Some(shadow.rule.as_str()),
         would: word(shadow.reason()),
-        reason: shadow.reason(),
+        reason: shadow.reason().map(Reason::code),
         detail: shadow.error.as_ref().map(detail),
         done: word(decision.reason()),
         done_reason: decision.reason().map(Reason::code),

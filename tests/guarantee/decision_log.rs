@@ -80,7 +80,7 @@ for number, line in enumerate(open(sys.argv[2]), 1):
 async fn invalid(lines: &[Value]) -> Vec<usize> {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("lines.jsonl");
-    fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    fs::write(&file, lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")).unwrap();
     let mut python = Command::new(program("MODGUD_TEST_PYTHON"));
     python.args(["-c", VALIDATE]).arg(repository().join("deploy/decision-log.schema.json")).arg(file);
     let output = python.kill_on_drop(true).output().await.unwrap();

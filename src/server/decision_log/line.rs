@@ -4,7 +4,6 @@ use super::fields::{CallerFields, RequestFields};
 use crate::clock::Clock;
 use crate::config::LogFormat;
 use crate::telemetry::log::DecisionWriter;
-use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -43,8 +42,8 @@ pub(super) struct Line<'a> {
     pub(super) decision: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) class: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "code")]
-    pub(super) reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,11 +83,6 @@ struct Written<'l, 'a> {
     #[serde(flatten)]
     line: &'l Line<'a>,
     target: &'static str,
-}
-
-#[expect(clippy::ref_option, reason = "the signature of `serialize_with`")]
-fn code<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
-    reason.map(Reason::code).serialize(serializer)
 }
 
 /// A time with milliseconds, in UTC (RFC 3339).
