@@ -9,6 +9,7 @@ use crate::server::accept::{Listener, ListenerLimits};
 use crate::server::activation::{ActivatedSocket, ActivatedSockets, ActivationError};
 use crate::server::authorizer::Authorizer;
 use crate::server::connection_slots::UsedConnections;
+use crate::server::decision_log::SUMMARY_INTERVAL;
 use crate::server::grpc::{self, GrpcError};
 use crate::server::limits::Limits;
 use crate::server::readiness::{BlockReady, DRAINING, KeyReadiness, Readiness};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Minimum time since the last check at the end of a drain: Envoy may reconnect.
@@ -187,7 +188,15 @@ impl App {
     ///
     /// # Errors
     /// [`AppError`] if a server fails.
-    pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
+    pub async fn run(self, stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
+        let checks = Arc::clone(&self.live.checks);
+        // Boxed, since moving so large a future is expensive.
+        let ended = Box::pin(self.serve(stop)).await;
+        checks.decisions.write_summary();
+        ended
+    }
+
+    async fn serve(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
         let Self {
             grpc,
             http,
@@ -242,6 +251,14 @@ impl App {
                 ListReload::Rejected => reloads.metrics.revocations_rejected(),
             },
         ));
+        let decisions = Arc::clone(&checks);
+        tasks.spawn(async move {
+            let mut summaries = interval(SUMMARY_INTERVAL);
+            loop {
+                summaries.tick().await;
+                decisions.decisions.write_summary();
+            }
+        });
         let keys = KeyReadiness::register(&checks, &readiness);
         drop(starting);
         tasks.spawn(keys.wait());
