@@ -2,6 +2,7 @@
 
 mod gateway;
 mod listeners;
+mod traces;
 
 use super::input::{Fetched, fetch_each};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
@@ -123,6 +124,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
     minted(&snapshot.upstream.forward);
+    config.otlp.as_ref().inspect(|collector| traces::print(collector));
 }
 
 /// Returns a number, rounded down to two digits other than zero.

@@ -7,6 +7,7 @@ mod authenticators;
 mod http;
 mod keys;
 mod modules;
+mod otlp;
 mod rules;
 mod service;
 mod socket;
@@ -18,6 +19,7 @@ pub(super) use authenticators::{
 pub(super) use http::Http;
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
+pub(super) use otlp::{Otlp, OtlpProtocol};
 pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
@@ -270,6 +272,9 @@ pub(super) struct Telemetry {
     pub(super) log: Option<LogFormat>,
     /// The decisions that are logged: `denied`, `all` or `none`, or a map that also says what is in the lines. Default: `denied`.
     pub(super) decisions: Option<Decisions>,
+    /// The OpenTelemetry collector that gets a span of each check in a sampled trace: its address, or a map that also says how. Default: none.
+    #[schemars(example = &"http://127.0.0.1:4317")]
+    pub(super) otlp: Option<Otlp>,
 }
 
 /// The format of the log.

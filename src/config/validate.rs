@@ -7,6 +7,7 @@ mod filter;
 mod http;
 mod mint;
 mod modules;
+mod otlp;
 mod principal;
 pub(super) mod rules;
 mod server;
@@ -91,6 +92,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
     let (logged, fields) = decisions(telemetry.decisions.as_ref());
+    let otlp = telemetry.otlp.as_ref().and_then(|otlp| otlp::check(otlp, loader, &mut diagnostics));
     http::check(document, &mut diagnostics);
     diagnostics.into_result()?;
 
@@ -114,7 +116,16 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         slots: CounterSlots::default(),
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
-    Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources, shown: ShownConfig::default() })
+    Ok(Config {
+        server,
+        tls,
+        snapshot,
+        gateway,
+        key_sources,
+        introspection_sources,
+        otlp,
+        shown: ShownConfig::default(),
+    })
 }
 
 /// Returns the decisions that are logged, and the personal data in their lines.

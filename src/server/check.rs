@@ -2,6 +2,7 @@
 
 use super::comparison::{EnforcedOutcome, Queue};
 use super::decision_log::{RequestFields, log, log_dropped, log_shadow};
+use super::traces::{CallTrace, Traces};
 use crate::envoy::proto::CheckResponse;
 use crate::envoy::{Check, response, unread_headers};
 use crate::log_throttle::LogThrottle;
@@ -25,6 +26,8 @@ pub struct CheckHandler {
     pub authorizer: Authorizer,
     /// The metrics.
     pub metrics: Metrics,
+    /// The export of spans.
+    pub(super) traces: Traces,
     /// Throttle of the message about overload.
     overload: Mutex<LogThrottle>,
     /// Queue of answered checks, if a shadow configuration is compared with the active one.
@@ -35,7 +38,8 @@ impl CheckHandler {
     /// Creates a handler with this authorizer. The metrics have assigned the counters of its snapshot.
     #[must_use]
     pub fn new(authorizer: Authorizer, metrics: Metrics) -> Self {
-        Self { authorizer, metrics, overload: Mutex::default(), shadow: OnceLock::new() }
+        let traces = Traces::default();
+        Self { authorizer, metrics, traces, overload: Mutex::default(), shadow: OnceLock::new() }
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
@@ -49,11 +53,11 @@ impl CheckHandler {
         &self,
         check: Check<'_>,
         message: &Bytes,
-        started: Instant,
+        began: (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
-        self.check_by(&snapshot, check, || message.clone(), started, try_acquire, |_| None).await
+        self.check_by(&snapshot, check, || message.clone(), began, try_acquire, |_| None).await
     }
 
     /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
@@ -63,7 +67,7 @@ impl CheckHandler {
         snapshot: &Snapshot,
         mut check: Check<'_>,
         message: impl FnOnce() -> Bytes,
-        started: Instant,
+        (started, trace): (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
         objection: impl FnOnce(&Mutations) -> Option<RequestError>,
     ) -> CheckResponse {
@@ -75,7 +79,8 @@ impl CheckHandler {
             now
         };
         let memory = check.memory();
-        let (mut decision, request) =
+        let mut span = self.traces.begin(trace, &check, (started, snapshot.deadline), &self.authorizer);
+        let (mut decision, request, lookup) =
             self.authorizer.decide(&mut check, snapshot, started, now, || try_acquire(memory)).await;
         let objection = match &decision.verdict {
             Verdict::Allow(mutations) => objection(mutations),
@@ -92,9 +97,15 @@ impl CheckHandler {
         }
         let unread = if request.is_none() { unread_headers(&check) } else { None };
         self.log(&check, &decision, request.as_ref(), unread, snapshot);
+        if let Some(span) = &mut span {
+            span.decided(&decision, request.as_ref(), snapshot, lookup);
+        }
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request.as_ref(), unread);
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
+        if let Some(span) = span {
+            span.answered(&response);
+        }
         if let Some((queue, done)) = done {
             queue.offer(message(), memory, done, Timestamp::from_millis(at.into_inner()));
         }
