@@ -37,4 +37,5 @@ mod stdio;
 mod structure;
 mod support;
 mod tampering;
+mod traces;
 mod wire;

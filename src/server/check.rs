@@ -2,6 +2,7 @@
 
 use super::comparison::{EnforcedOutcome, Queue};
 use super::decision_log::{Decided, DecisionLog};
+use super::traces::{CallTrace, Traces};
 use crate::envoy::proto::CheckResponse;
 use crate::envoy::{Check, response, unread_headers};
 use crate::server::authorizer::Authorizer;
@@ -25,6 +26,8 @@ pub struct CheckHandler {
     pub metrics: Metrics,
     /// The log of decisions.
     pub(super) decisions: DecisionLog,
+    /// The export of spans.
+    pub(super) traces: Traces,
     /// Queue of answered checks, if a shadow configuration is compared with the active one.
     shadow: OnceLock<Queue>,
 }
@@ -34,7 +37,7 @@ impl CheckHandler {
     #[must_use]
     pub fn new(authorizer: Authorizer, metrics: Metrics) -> Self {
         let decisions = DecisionLog::new(Arc::clone(&metrics.left_out));
-        Self { authorizer, metrics, decisions, shadow: OnceLock::new() }
+        Self { authorizer, metrics, decisions, traces: Traces::default(), shadow: OnceLock::new() }
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
@@ -48,11 +51,11 @@ impl CheckHandler {
         &self,
         check: Check<'_>,
         message: &Bytes,
-        started: Instant,
+        began: (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
-        self.check_by(&snapshot, check, || message.clone(), started, try_acquire, |_| None).await
+        self.check_by(&snapshot, check, || message.clone(), began, try_acquire, |_| None).await
     }
 
     /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
@@ -62,7 +65,7 @@ impl CheckHandler {
         snapshot: &Snapshot,
         mut check: Check<'_>,
         message: impl FnOnce() -> Bytes,
-        started: Instant,
+        (started, trace): (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
         objection: impl FnOnce(&Mutations) -> Option<RequestError>,
     ) -> CheckResponse {
@@ -74,7 +77,8 @@ impl CheckHandler {
             now
         };
         let memory = check.memory();
-        let (mut decision, request) =
+        let mut span = self.traces.begin(trace, &check, (started, snapshot.deadline), &self.authorizer);
+        let (mut decision, request, lookup) =
             self.authorizer.decide(&mut check, snapshot, started, now, || try_acquire(memory)).await;
         let objection = match &decision.verdict {
             Verdict::Allow(mutations) => objection(mutations),
@@ -95,9 +99,15 @@ impl CheckHandler {
         }
         let request = request.as_ref();
         self.decisions.record(Decided { check: &check, decision: &decision, request, unread, snapshot });
+        if let Some(span) = &mut span {
+            span.decided(&decision, request, snapshot, lookup);
+        }
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request, unread);
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
+        if let Some(span) = span {
+            span.answered(&response);
+        }
         if let Some((queue, done)) = done {
             queue.offer(message(), memory, done, Timestamp::from_millis(at.into_inner()));
         }
