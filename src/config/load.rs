@@ -30,6 +30,9 @@ use std::time::Duration;
 /// The maximum size of a configuration file: 1 MiB, more than any needs. A larger one is an error.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
+/// The address of probes and metrics, as in `profiles/none.yaml`: for a map that names only that of the page.
+const DEFAULT_ADMIN: &str = "127.0.0.1:9192";
+
 /// The character that some editors put at the start of a file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -42,6 +45,8 @@ pub struct Overrides {
     pub grpc: Option<ListenAddr>,
     /// `--admin`.
     pub admin: Option<SocketAddr>,
+    /// `--ui`.
+    pub ui: Option<ListenAddr>,
     /// A default `leeway` of `0s`, whatever the profile.
     pub exact_dates: bool,
 }
@@ -282,7 +287,7 @@ fn named_profile(user: &Node) -> (ProfileName, Option<Diagnostic>) {
 ///
 /// A value of the wrong type instead of a section stays, so that validation reports it.
 fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
-    let Overrides { profile, grpc, admin, exact_dates: _ } = overrides;
+    let Overrides { profile, grpc, admin, ui, exact_dates: _ } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
     match (profile, sections.iter().any(|section| section.key == "profile")) {
         (Some(_), _) => set(sections, "profile", "--profile", profile_name.to_owned()),
@@ -291,17 +296,43 @@ fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Nod
     }
     let server = sections.iter_mut().find(|section| section.key == "server");
     if let Some(Value::Map(server)) = server.map(|section| &mut section.node.value) {
-        let flags = [
-            ("grpc", "--grpc", grpc.as_ref().map(ToString::to_string)),
-            ("admin", "--admin", admin.as_ref().map(ToString::to_string)),
-        ];
-        for (key, flag, address) in flags {
-            if let Some(address) = address {
-                set(server, key, flag, address);
-            }
+        if let Some(address) = grpc {
+            set(server, "grpc", "--grpc", address.to_string());
         }
+        set_admin(server, admin.as_ref().map(ToString::to_string), ui.as_ref().map(ToString::to_string));
     }
     root
+}
+
+/// Applies the flags to `server.admin`, which is an address or a map, and adds the default address to a map without one.
+fn set_admin(server: &mut Vec<Member>, listen: Option<String>, ui: Option<String>) {
+    let found = server.iter_mut().find(|entry| entry.key == "admin");
+    match (found.map(|entry| &mut entry.node), ui) {
+        (Some(Node { value: Value::Map(map), .. }), ui) => {
+            if let Some(address) = listen {
+                set(map, "listen", "--admin", address);
+            } else if !map.iter().any(|entry| entry.key == "listen") {
+                set(map, "listen", "default", DEFAULT_ADMIN.to_owned());
+            }
+            if let Some(address) = ui {
+                set(map, "ui", "--ui", address);
+            }
+        }
+        (Some(node @ Node { value: Value::Text(_), .. }), Some(ui)) => {
+            let location = node.place.clone();
+            let known = std::mem::replace(node, Node { place: location.clone(), value: Value::Map(Vec::new()) });
+            let Value::Map(map) = &mut node.value else { return };
+            map.push(Member { key: "listen".to_owned(), key_place: location, node: known });
+            set_admin(server, listen, Some(ui));
+        }
+        (_, None) => {
+            if let Some(address) = listen {
+                set(server, "admin", "--admin", address);
+            }
+        }
+        // A value of the wrong type stays, and is reported.
+        (_, Some(_)) => {}
+    }
 }
 
 /// Replaces a member by a text, or inserts it before all others.
@@ -351,6 +382,7 @@ fn check(
             config.shown = ShownConfig {
                 hash: render::hash(&root),
                 certificates: certificates((&document, &root), config.tls.as_ref(), &keys, loader),
+                yaml: config.server.ui.as_ref().and_then(|_| render::yaml(&root).ok()),
             };
             let open = open_rules(&document, &root);
             return Ok(ValidConfig { config, warnings, keys, open });

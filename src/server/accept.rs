@@ -85,7 +85,7 @@ impl Listener {
     pub(super) fn new(socket: Socket, name: ListenerName, bounds: ListenerLimits, metrics: &Metrics) -> Self {
         let protocols = match name {
             ListenerName::Grpc => Some(ProtocolReports::new(metrics.connections(name))),
-            ListenerName::Http | ListenerName::Admin => None,
+            ListenerName::Http | ListenerName::Admin | ListenerName::Ui => None,
         };
         Self {
             socket,

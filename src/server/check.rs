@@ -2,6 +2,7 @@
 
 use super::comparison::{EnforcedOutcome, Queue};
 use super::decision_log::{RequestFields, log, log_dropped, log_shadow};
+use super::ui::LiveView;
 use crate::envoy::proto::CheckResponse;
 use crate::envoy::{Check, response, unread_headers};
 use crate::log_throttle::LogThrottle;
@@ -15,7 +16,7 @@ use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::Mutations;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// The state that all checks share.
@@ -29,18 +30,35 @@ pub struct CheckHandler {
     overload: Mutex<LogThrottle>,
     /// Queue of answered checks, if a shadow configuration is compared with the active one.
     shadow: OnceLock<Queue>,
+    /// The recent decisions, if the configuration has a page that shows them.
+    live: OnceLock<Arc<LiveView>>,
 }
 
 impl CheckHandler {
     /// Creates a handler with this authorizer. The metrics have assigned the counters of its snapshot.
     #[must_use]
     pub fn new(authorizer: Authorizer, metrics: Metrics) -> Self {
-        Self { authorizer, metrics, overload: Mutex::default(), shadow: OnceLock::new() }
+        Self { authorizer, metrics, overload: Mutex::default(), shadow: OnceLock::new(), live: OnceLock::new() }
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
     pub fn set_shadow(&self, queue: Queue) {
         let _ = self.shadow.set(queue);
+    }
+
+    /// Returns true if a shadow configuration is compared with the active one.
+    pub(super) fn has_shadow(&self) -> bool {
+        self.shadow.get().is_some()
+    }
+
+    /// Shows each check that is answered from now on. Only the first view is used.
+    pub(super) fn set_live(&self, live: Arc<LiveView>) {
+        let _ = self.live.set(live);
+    }
+
+    /// Returns the view of recent decisions; `None` without a page.
+    pub(super) fn live(&self) -> Option<&Arc<LiveView>> {
+        self.live.get()
     }
 
     /// Decides a check that was decoded from this message. One that waits for the network counts as under way meanwhile, and needs a slot from
@@ -57,12 +75,12 @@ impl CheckHandler {
     }
 
     /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
-    /// can't be carried out. `message` is called only for a shadow configuration.
+    /// can't be carried out. `message` is called only for a shadow configuration and for the page.
     pub(super) async fn check_by<S>(
         &self,
         snapshot: &Snapshot,
         mut check: Check<'_>,
-        message: impl FnOnce() -> Bytes,
+        message: impl Fn() -> Bytes,
         started: Instant,
         try_acquire: impl FnOnce(usize) -> Option<S>,
         objection: impl FnOnce(&Mutations) -> Option<RequestError>,
@@ -86,12 +104,19 @@ impl CheckHandler {
         if let Some(error) = objection {
             decision.verdict = Verdict::Deny(DecisionError::Request(error));
         }
-        self.metrics.record(&decision, &snapshot.slots, started.elapsed());
+        let took = started.elapsed();
+        self.metrics.record(&decision, &snapshot.slots, took);
         if let Verdict::Allow(mutations) = &decision.verdict {
             self.metrics.headers_dropped(&mutations.dropped);
         }
         let unread = if request.is_none() { unread_headers(&check) } else { None };
         self.log(&check, &decision, request.as_ref(), unread, snapshot);
+        if let Some(live) = self.live.get() {
+            let fields = || RequestFields::of(&check, request.as_ref(), unread, snapshot.fields);
+            // Not set if the request could not be read.
+            let at = Some(Timestamp::from_millis(at.load(Ordering::Relaxed))).filter(|at| *at > Timestamp::EPOCH);
+            live.offer(&decision, snapshot, (at.unwrap_or_else(|| self.authorizer.now()), took), fields, &message);
+        }
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request.as_ref(), unread);
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
@@ -139,7 +164,11 @@ impl CheckHandler {
     pub(super) fn deny_with(&self, error: DecisionError, started: Instant) -> CheckResponse {
         let decision = Decision::denied(error);
         let snapshot = self.authorizer.snapshot();
-        self.metrics.record(&decision, &snapshot.slots, started.elapsed());
+        let took = started.elapsed();
+        self.metrics.record(&decision, &snapshot.slots, took);
+        if let Some(live) = self.live.get() {
+            live.offer(&decision, &snapshot, (self.authorizer.now(), took), RequestFields::default, Bytes::new);
+        }
         match (snapshot.logged, &decision.verdict) {
             (LoggedDecisions::None, _) => {}
             (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {

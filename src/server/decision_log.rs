@@ -70,6 +70,12 @@ impl<'a> RequestFields<'a> {
         }
     }
 
+    /// Returns all of them, for the page: id, trace id, method, host, path and client.
+    pub(super) fn texts(&self) -> [Option<&str>; 6] {
+        let Self { request_id, trace_id, method, host, path, client } = self;
+        [*request_id, *trace_id, method.as_deref(), host.as_deref(), path.as_deref(), client.as_deref()]
+    }
+
     /// Returns id, method and path, for the line of a shadow configuration.
     pub(super) fn shown(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
         (self.request_id, self.method.as_deref(), self.path.as_deref())

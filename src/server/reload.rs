@@ -245,6 +245,9 @@ impl ReloadTarget for SharedState {
         checks.metrics.assign_counters(&mut snapshot);
         self.swap(snapshot, key_sources, introspection_sources, tls);
         checks.metrics.config_active(shown.hash, shown.certificates);
+        if let Some(live) = checks.live() {
+            live.set_config(shown.yaml, checks);
+        }
         checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
         warning::log_warnings(&warnings, &checks.metrics);
         checks.metrics.config_replaced(now);
@@ -265,12 +268,14 @@ impl ReloadTarget for SharedState {
 
 /// Logs which changed keys need a restart.
 fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
-    let ServerConfig { grpc, http, socket, admin, drain, max_in_flight, max_message, max_connections, log } = changed;
+    let ServerConfig { grpc, http, socket, admin, ui, drain, max_in_flight, max_message, max_connections, log } =
+        changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),
         ("server.http", *http != fixed.http),
         ("server.socket", *socket != fixed.socket),
         ("server.admin", *admin != fixed.admin),
+        ("server.admin.ui", *ui != fixed.ui),
         ("server.drain", *drain != fixed.drain),
         ("server.max_in_flight", *max_in_flight != fixed.max_in_flight),
         ("server.max_message", *max_message != fixed.max_message),

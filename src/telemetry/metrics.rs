@@ -7,10 +7,12 @@ mod histogram;
 mod process;
 mod shadow;
 mod slots;
+mod totals;
 
 pub use connections::{Closing, ConnectionCounters, ListenerName};
 pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
 pub use slots::OTHER;
+pub use totals::{Hits, Totals};
 
 use checks::{CheckCounters, CheckDurations};
 use connections::ConnectionMetrics;
