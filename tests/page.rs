@@ -159,9 +159,9 @@ authenticators:
 rules:
   - { name: read-orders, match: { paths: ["/orders/{*rest}"], methods: [GET] }, require: { roles: [clerk] } }
   - { name: change-orders, match: { paths: ["/orders/{id}"], methods: [PUT, DELETE] }, require: { roles: [manager] } }
-  - { name: orders-of-tomorrow, match: { paths: ["/orders/{*rest}"] }, require: { roles: [auditor] }, shadow: true }
+  - { name: orders-of-tomorrow, match: { paths: ["/orders/{*rest}"], methods: [GET] }, require: { roles: [auditor] }, shadow: true }
   - { name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }
   - { name: never, match: { hosts: [old.example.com], paths: ["/old/{*rest}"] } }
   - { name: own-only, match: { paths: ["/own/{who}"] }, when: "path.who == claims.sub" }
-  - { name: "<img src=x onerror=alert(1)>", match: { paths: ["/hostile/{*rest}"] }, access: denied }
+  - { name: "<img/src=x/onerror=alert(1)>", match: { paths: ["/hostile/{*rest}"] }, access: denied }
 "#;

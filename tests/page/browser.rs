@@ -31,8 +31,11 @@ impl Browser {
             let event: Value = serde_json::from_str(&entry).unwrap();
             if event["message"]["method"] == "Network.requestWillBeSent" {
                 let url = event["message"]["params"]["request"]["url"].as_str().unwrap().to_owned();
-                assert!(url.starts_with(&own) || url == "data:,", "{url}");
-                requests += 1;
+                // The browser's own first window.
+                if !url.starts_with("chrome://") && url != "data:," {
+                    assert!(url.starts_with(&own), "{url}");
+                    requests += 1;
+                }
             }
         }
         assert!(requests > 5, "{requests} requests");
@@ -92,7 +95,7 @@ async fn every_view_shows_what_it_is_for() {
                 "never hit",
                 "old.example.com",
                 "shadow: would have",
-                "<img src=x onerror=alert(1)>",
+                "<img/src=x/onerror=alert(1)>",
             ][..],
         ),
         (
@@ -268,9 +271,9 @@ async fn pictures() {
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images");
     for (name, view, dark, size) in [
-        ("page-light", "decisions", false, (1280, 720)),
-        ("page-dark", "decisions", true, (1280, 720)),
-        ("page-rules", "rules", false, (1280, 760)),
+        ("page-light", "decisions", false, (1200, 690)),
+        ("page-dark", "decisions", true, (1200, 690)),
+        ("page-rules", "rules", false, (1200, 720)),
     ] {
         browser.look(size, dark).await;
         browser.visit(&served, view).await;

@@ -140,7 +140,7 @@ async fn without_the_key_there_is_no_page_and_only_this_machine_reaches_one() {
         "{output:?}"
     );
     let output = run_in(folder.path(), &[], &["config", "--config", "modgud.yaml"]).await;
-    assert!(output.out.contains("listen: 127.0.0.1:9192") && output.out.contains("# default"), "{output:?}");
+    assert!(output.out.contains("listen: \"127.0.0.1:9192\"") && output.out.contains("# default"), "{output:?}");
     write("profile: none\n");
     let output = run_in(folder.path(), &[], &["check", "--config", "modgud.yaml"]).await;
     assert!(!output.out.contains("the page"), "{output:?}");

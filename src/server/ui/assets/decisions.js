@@ -1,7 +1,7 @@
 // The table of decisions: asks for new ones every second, and shows those that match the filters.
 
 import { clock, count, duration, element, fetchJson, outcome, show } from './dom.js';
-import { explanation, facts } from './steps.js';
+import { explanation, facts, ticked } from './steps.js';
 
 /** As many as modgud keeps. */
 const MAX_KEPT = 1000;
@@ -95,11 +95,11 @@ function rowOf(decision) {
   const open = element('button', { type: 'button', class: 'time', 'aria-expanded': 'false' }, clock(decision.at, true));
   const row = element('tr', { 'data-id': decision.id },
     element('th', { scope: 'row' }, open),
-    element('td', {}, outcome(decision.decision), decision.reason === null ? null : element('code', { class: 'reason' }, decision.reason)),
+    element('td', {}, outcome(decision.decision), ' ', decision.reason === null ? null : element('code', { class: 'reason' }, decision.reason)),
     element('td', { class: 'target' }, element('span', { class: 'method' }, decision.method ?? '–'), ' ',
       element('bdi', { class: 'path' }, decision.path ?? '(could not be read)'), ' ',
       decision.host === null ? null : element('bdi', { class: 'host quiet' }, decision.host)),
-    element('td', {}, decision.rule === null ? '–' : element('code', {}, decision.rule),
+    element('td', {}, decision.rule === null ? '–' : element('code', {}, decision.rule), ' ',
       decision.shadow === null ? null : element('span', { class: 'tag' }, `shadow: ${decision.shadow.decision}`)),
     element('td', {}, decision.authenticator ?? '–'),
     element('td', { class: 'number' }, duration(decision.took * 1000)));
@@ -123,7 +123,9 @@ async function openExplanation(id) {
   } catch (error) {
     if (opened === id) show(content, element('p', { class: 'notice' }, `The decision is not kept any more, or modgud does not answer: ${error.message}`));
   }
-  aside.focus();
+  // The table stays where it is; a narrow window shows the explanation above it.
+  aside.focus({ preventScroll: true });
+  aside.scrollIntoView({ block: 'nearest' });
 }
 
 function described({ decision, explanation: explained }) {
@@ -141,7 +143,7 @@ function described({ decision, explanation: explained }) {
   ]);
   if (explained !== null) return [about, ...explanation(explained)];
   const why = 'No explanation was kept: at most 20 are made in a second, and none of very large checks. modgud explain can decide the request again.';
-  const outcomes = facts([['Outcome', outcome(decision.decision)], ['Reason', decision.reason], ['Detail', decision.detail], ['Rule', decision.rule]]);
+  const outcomes = facts([['Outcome', outcome(decision.decision)], ['Reason', decision.reason], ['Detail', ticked(decision.detail)], ['Rule', decision.rule]]);
   return [about, outcomes, element('p', { class: 'notice' }, why)];
 }
 

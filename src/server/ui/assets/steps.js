@@ -24,7 +24,7 @@ export function explanation(explained) {
   if (explained.same === undefined && lookup) {
     parts.push(element('p', { class: 'notice' }, `Not decided: ${lookup}. The form asks no provider.`));
   }
-  parts.push(facts([['Outcome', outcome(decision)], ['Reason', code(reason)], ['Detail', detail], ['Rule', code(rule)]]));
+  parts.push(facts([['Outcome', outcome(decision)], ['Reason', code(reason)], ['Detail', ticked(detail)], ['Rule', code(rule)]]));
   if (steps.length > 0) {
     parts.push(element('h3', {}, 'Steps'), element('ol', { class: 'steps' }, steps.map(step)));
   }
@@ -44,6 +44,7 @@ function step({ what, outcome: result, text }) {
 }
 
 /** Splits a text at its back quotes, and shows what is between them as code. */
-function ticked(text) {
+export function ticked(text) {
+  if (text === null) return null;
   return text.split('`').map((part, at) => (at % 2 === 1 ? element('code', {}, part) : part));
 }
