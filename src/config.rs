@@ -3,6 +3,7 @@
 mod de;
 mod diagnostic;
 mod environment;
+mod flags;
 mod lint;
 mod load;
 mod path;

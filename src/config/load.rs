@@ -5,6 +5,7 @@ use super::de::error::{FormError, Found, Seen, is_consequence};
 use super::de::{self, read_yaml};
 use super::diagnostic::{ConfigError, MAX_REPORTED};
 use super::environment::Environment;
+use super::flags;
 use super::lint;
 use super::path::Path;
 use super::placeholder;
@@ -29,9 +30,6 @@ use std::time::Duration;
 
 /// The maximum size of a configuration file: 1 MiB, more than any needs. A larger one is an error.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
-
-/// The address of probes and metrics, as in `profiles/none.yaml`: for a map that names only that of the page.
-const DEFAULT_ADMIN: &str = "127.0.0.1:9192";
 
 /// The character that some editors put at the start of a file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -209,7 +207,7 @@ fn load_with(file: Option<&FilePath>, overrides: &Overrides, loader: &SecretLoad
         placeholder::find(&user, &Path::default(), &user, &mut unfilled);
         effective = effective.overlay(user, is_choice);
     }
-    effective = apply_flags(effective, overrides, name);
+    effective = apply_flags(effective, &base, overrides, name);
     let leeway = if overrides.exact_dates { Duration::ZERO } else { profile.default_leeway() };
     let ValidConfig { config, warnings, keys, open } =
         check(effective.clone(), base, (unfilled, unnamed), leeway, loader)?;
@@ -286,63 +284,23 @@ fn named_profile(user: &Node) -> (ProfileName, Option<Diagnostic>) {
 /// Applies the flags, and adds the name of the profile if it is missing, so that the printed configuration names its base.
 ///
 /// A value of the wrong type instead of a section stays, so that validation reports it.
-fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
+fn apply_flags(mut root: Node, base: &Node, overrides: &Overrides, profile_name: &str) -> Node {
     let Overrides { profile, grpc, admin, ui, exact_dates: _ } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
     match (profile, sections.iter().any(|section| section.key == "profile")) {
-        (Some(_), _) => set(sections, "profile", "--profile", profile_name.to_owned()),
-        (None, false) => set(sections, "profile", "default", profile_name.to_owned()),
+        (Some(_), _) => flags::set(sections, "profile", "--profile", profile_name.to_owned()),
+        (None, false) => flags::set(sections, "profile", "default", profile_name.to_owned()),
         (None, true) => {}
     }
     let server = sections.iter_mut().find(|section| section.key == "server");
     if let Some(Value::Map(server)) = server.map(|section| &mut section.node.value) {
         if let Some(address) = grpc {
-            set(server, "grpc", "--grpc", address.to_string());
+            flags::set(server, "grpc", "--grpc", address.to_string());
         }
-        set_admin(server, admin.as_ref().map(ToString::to_string), ui.as_ref().map(ToString::to_string));
+        let default = base.member("server").and_then(|server| Some(server.node.member("admin")?.node.clone()));
+        flags::set_admin(server, default, admin.as_ref(), ui.as_ref());
     }
     root
-}
-
-/// Applies the flags to `server.admin`, which is an address or a map, and adds the default address to a map without one.
-fn set_admin(server: &mut Vec<Member>, listen: Option<String>, ui: Option<String>) {
-    let found = server.iter_mut().find(|entry| entry.key == "admin");
-    match (found.map(|entry| &mut entry.node), ui) {
-        (Some(Node { value: Value::Map(map), .. }), ui) => {
-            if let Some(address) = listen {
-                set(map, "listen", "--admin", address);
-            } else if !map.iter().any(|entry| entry.key == "listen") {
-                set(map, "listen", "default", DEFAULT_ADMIN.to_owned());
-            }
-            if let Some(address) = ui {
-                set(map, "ui", "--ui", address);
-            }
-        }
-        (Some(node @ Node { value: Value::Text(_), .. }), Some(ui)) => {
-            let location = node.place.clone();
-            let known = std::mem::replace(node, Node { place: location.clone(), value: Value::Map(Vec::new()) });
-            let Value::Map(map) = &mut node.value else { return };
-            map.push(Member { key: "listen".to_owned(), key_place: location, node: known });
-            set_admin(server, listen, Some(ui));
-        }
-        (_, None) => {
-            if let Some(address) = listen {
-                set(server, "admin", "--admin", address);
-            }
-        }
-        // A value of the wrong type stays, and is reported.
-        (_, Some(_)) => {}
-    }
-}
-
-/// Replaces a member by a text, or inserts it before all others.
-fn set(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
-    let location = Location { origin: origin.into(), position: None };
-    let node = Node { place: location.clone(), value: Value::Text(text) };
-    match map.iter_mut().find(|entry| entry.key == key) {
-        Some(entry) => entry.node = node,
-        None => map.insert(0, Member { key: key.to_owned(), key_place: location, node }),
-    }
 }
 
 /// A valid configuration, with its warnings and metadata.

@@ -125,7 +125,7 @@ async function openExplanation(id) {
   }
   // The table stays where it is; a narrow window shows the explanation above it.
   aside.focus({ preventScroll: true });
-  aside.scrollIntoView({ block: 'nearest' });
+  if (!matchMedia('(min-width: 70rem)').matches) aside.scrollIntoView({ block: 'nearest' });
 }
 
 function described({ decision, explanation: explained }) {
