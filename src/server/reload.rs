@@ -1,7 +1,7 @@
 //! Reloads the configuration at runtime. A new configuration is validated completely before it replaces the active one; an invalid one is
 //! rejected.
 
-use super::background;
+use super::background::{self, IdleWork};
 use super::check::CheckHandler;
 use super::file_reads::{FileReads, READ_TIMEOUT, ReadOutcome, polls};
 use super::service_manager::ServiceManager;
@@ -71,6 +71,7 @@ pub struct Reloader {
     files: FileWatcher,
     polls: FileReads<(bool, FileWatcher)>,
     loads: FileReads<Load>,
+    idle: IdleWork,
     /// The receiver of reports about requested reloads.
     manager: Option<ServiceManager>,
 }
@@ -83,7 +84,7 @@ impl Reloader {
     #[must_use]
     pub fn new(source: ConfigSource, config: &Config, files: FileWatcher) -> Self {
         let (polls, loads) = (FileReads::new(), FileReads::new());
-        Self { source, fixed: config.server.clone(), files, polls, loads, manager: None }
+        Self { source, fixed: config.server.clone(), files, polls, loads, idle: IdleWork::default(), manager: None }
     }
 
     /// Reports each requested reload to the service manager, which waits for its end.
@@ -128,10 +129,10 @@ impl Reloader {
 
     /// Returns true if no configuration was rejected.
     async fn reload(&mut self, target: &impl ReloadTarget) -> bool {
-        let (source, running) = (self.source.clone(), target.revocations());
+        let (source, running, idle) = (self.source.clone(), target.revocations(), self.idle.clone());
         let load = move || {
-            background::run(|| {
-                let (loaded, files) = source.load_on(LoadOccasion::Reload(running));
+            idle.run(move || {
+                let (loaded, files) = source.load_on(LoadOccasion::Reload(running.clone()));
                 let has_changed = files.has_changed();
                 (loaded, files, has_changed)
             })
