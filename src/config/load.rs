@@ -17,7 +17,7 @@ use super::watcher::FileWatcher;
 use super::{Config, ShownConfig, render, validate};
 use crate::diagnostic::{Diagnostic, Issue, Located};
 use crate::net::listen_addr::ListenAddr;
-use crate::yaml::{Location, Member, Node, Value};
+use crate::yaml::{Location, Node, Value};
 use modgud_core::authn::Revocations;
 use modgud_core::jose::Fingerprint;
 use modgud_core::time::Timestamp;
