@@ -23,12 +23,13 @@ mod views;
 mod webdriver;
 
 use crate::support::{Encoding, KEY, check};
+use modgud::clock::Clock;
 use modgud::envoy::proto::{AuthorizationClient, CheckResponse};
 use modgud_testbed::Process;
 use modgud_testbed::http::Exchange;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -94,7 +95,7 @@ impl Served {
 
     /// Posts a body, with these headers besides its length.
     async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Exchange {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers: String = headers.iter().flat_map(|(name, value)| [*name, ": ", *value, "\r\n"]).collect();
         let request = format!("POST {path} HTTP/1.1\r\n{headers}content-length: {}\r\n\r\n{body}", body.len());
         Exchange::raw(self.page, request.as_bytes()).await.unwrap()
     }
@@ -132,7 +133,7 @@ fn serving(line: &str) -> Option<(SocketAddr, SocketAddr)> {
 
 /// A token of the issuer `https://login.example.com`, with these claims more.
 fn token(more: &[(&str, Value)]) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = Clock::System.now().as_secs();
     let mut claims: Vec<(String, Value)> =
         [("iss", json!("https://login.example.com")), ("exp", json!(now + 3_600)), ("iat", json!(now))]
             .map(|(name, value)| (name.to_owned(), value))

@@ -248,7 +248,8 @@ async fn the_keyboard_is_enough() {
 /// Writes the pictures of docs/page.md.
 #[tokio::test]
 async fn pictures() {
-    let plain = CONFIGURATION.replace("\"<img/src=x/onerror=alert(1)>\"", "internal").replace("/hostile/", "/internal/");
+    let plain =
+        CONFIGURATION.replace("\"<img/src=x/onerror=alert(1)>\"", "internal").replace("/hostile/", "/internal/");
     let (served, browser) = (Served::of(&plain).await, Browser::start().await);
     let roles = |roles: &[&str]| format!("Bearer {}", token(&[("sub", json!("s-1")), ("roles", json!(roles))]));
     let (clerk, manager) = (roles(&["clerk"]), roles(&["clerk", "manager"]));

@@ -1,4 +1,4 @@
-//! The few commands of WebDriver (W3C) that the tests need, sent to chromedriver as JSON over HTTP. A library for all of them brings forty
+//! The few commands of `WebDriver` (W3C) that the tests need, sent to chromedriver as JSON over HTTP. A library for all of them brings forty
 //! crates along.
 
 use super::PATIENCE;
@@ -23,7 +23,8 @@ pub(super) struct Browser {
     driver: Process,
     client: Client<HttpConnector, Full<Bytes>>,
     session: String,
-    _profile: TempDir,
+    /// Holds the files of the browser, and removes them on drop.
+    profile: TempDir,
 }
 
 impl Browser {
@@ -37,8 +38,8 @@ impl Browser {
             |line: &str| line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok();
         let port = driver.wait_for(PATIENCE, started).await.unwrap();
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let mut browser = Self { driver, client, session: format!("http://127.0.0.1:{port}"), _profile: profile };
-        let folder = browser._profile.path().display();
+        let mut browser = Self { driver, client, session: format!("http://127.0.0.1:{port}"), profile };
+        let folder = browser.profile.path().display();
         let arguments = [
             "--headless",
             "--no-sandbox",

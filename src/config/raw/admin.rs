@@ -24,7 +24,7 @@ pub(in crate::config) struct AdminListeners {
     /// requires a restart.
     pub(in crate::config) listen: Option<String>,
     /// The address of the page with recent decisions: an IP address of this machine and a port, or a socket, such as
-    /// `unix:/run/modgud/page.sock`, to whose file `socket` restricts the access. The page has no login: another address is an error.
+    /// `unix:/run/modgud/page.sock`. `socket` restricts the access to its file. The page has no login: another address is an error.
     /// Default: none. A change requires a restart.
     #[schemars(example = &"127.0.0.1:9194")]
     pub(in crate::config) ui: Option<String>,

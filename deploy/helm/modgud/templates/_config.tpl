@@ -18,7 +18,7 @@
 {{- end -}}
 {{- $_ := set $server "grpc" (include "modgud.listen" (dict "host" .Values.listenAddress "port" 9191)) -}}
 {{- $admin := include "modgud.listen" (dict "host" .Values.listenAddress "port" 9192) -}}
-{{- if .Values.page.enabled -}}
+{{- if (default dict .Values.page).enabled -}}
 {{- $_ := set $server "admin" (dict "listen" $admin "ui" "127.0.0.1:9194") -}}
 {{- else -}}
 {{- $_ := set $server "admin" $admin -}}
