@@ -2,15 +2,18 @@
 //! operator named. It enforces every limit on the wire.
 
 mod connect;
+mod date;
 mod error;
 mod trust_anchors;
 mod url;
 
 pub use connect::Evidence;
+pub use date::ClockOffset;
 pub use error::{Cause, FetchError};
 pub use trust_anchors::{CaError, TrustAnchors};
 pub use url::{AllowInsecure, FetchUrl, UrlError};
 
+use crate::clock::Clock;
 use bytes::{Bytes, BytesMut};
 use connect::Connector;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
@@ -94,10 +97,27 @@ impl HttpClient {
     /// # Errors
     /// `FetchError` in every other case.
     pub async fn send(&self, url: &FetchUrl, request: FetchRequest<'_>, limits: Limits) -> Result<Bytes, FetchError> {
+        self.send_timed(url, request, limits, &mut None).await
+    }
+
+    /// Sends one request like [`Self::send`]. Sets `clock` to the offset of the server's clock if a response has a `Date`, whatever its
+    /// status is.
+    ///
+    /// # Errors
+    /// The errors of [`Self::send`].
+    pub async fn send_timed(
+        &self,
+        url: &FetchUrl,
+        request: FetchRequest<'_>,
+        limits: Limits,
+        clock: &mut Option<ClockOffset>,
+    ) -> Result<Bytes, FetchError> {
         let Limits { bytes, time } = limits;
         let exchange = async {
             let request = request.build(url)?;
+            let sent = Clock::System.now();
             let response = self.0.request(request).await.map_err(|error| FetchError::of_client(&error))?;
+            *clock = ClockOffset::read_now(response.headers(), sent);
             let status = response.status();
             if status.is_redirection() {
                 return Err(FetchError::Redirect { status });

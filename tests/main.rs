@@ -10,6 +10,7 @@ mod custom;
 mod decisions;
 mod decoder;
 mod deploy;
+mod doctor;
 mod envoy;
 mod explain;
 mod forward_auth;

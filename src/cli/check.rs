@@ -3,15 +3,12 @@
 mod gateway;
 mod listeners;
 
-use super::input::{Fetched, fetch_each};
+use super::input::{Fetched, fetch_each, random_token};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
 use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud_core::authn::{
     ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, IntrospectionResponse,
     JwtAuthenticator,
@@ -238,13 +235,6 @@ impl Remote {
         self.lines.push(format!("  {location}: failed"));
         self.failed = self.failed.saturating_add(1);
     }
-}
-
-/// Returns a token that no server has issued.
-fn random_token() -> io::Result<String> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| io::Error::other("the system provides no random numbers"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, now: Timestamp) {

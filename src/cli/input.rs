@@ -6,6 +6,9 @@ use crate::envoy::proto::{CheckRequest, ContextExtensionsEntry, HeadersEntry};
 use crate::envoy::written_check;
 use crate::jwks::{JwksSummary, KeysError};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
 use std::io::{self, ErrorKind};
@@ -94,6 +97,16 @@ pub(super) fn check_request(
     let headers = headers.into_iter().map(|HeaderArg(HeadersEntry { key, value })| (key, value)).collect();
     let context = context.into_iter().map(|ContextArg(ContextExtensionsEntry { key, value })| (key, value)).collect();
     written_check((method, path, host), headers, context)
+}
+
+/// Returns a token that no server has issued.
+///
+/// # Errors
+/// An error if the system provides no random numbers.
+pub(super) fn random_token() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| io::Error::other("the system provides no random numbers"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// The outcome of fetching the JWKS of one provider.

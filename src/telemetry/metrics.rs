@@ -14,7 +14,7 @@ pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
 pub use slots::OTHER;
 pub use totals::{Hits, Totals};
 
-use checks::{CheckCounters, CheckDurations};
+use checks::{CheckCounters, CheckDurations, MAX_RULES};
 use connections::ConnectionMetrics;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{CounterSlots, Decision, Snapshot};
@@ -31,6 +31,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ struct OfRule {
 #[derive(Debug, Default)]
 pub struct Metrics {
     checks: Arc<CheckCounters>,
+    /// True once the log says that some rules have no series of their own. Slots are never freed, so it stays so.
+    warned_of_other_rules: AtomicBool,
     durations: CheckDurations,
     condition_errors: Family<OfRule, Counter>,
     active: Arc<Mutex<ActiveConfig>>,
@@ -85,6 +88,10 @@ impl Metrics {
         let authenticators = snapshot.authenticators.list().iter().map(|one| one.name().as_str());
         let rules = snapshot.rules.names().into_iter().map(RuleName::as_str);
         snapshot.slots = self.checks.assign(rules, authenticators);
+        if self.checks.has_other_rules(&snapshot.slots) && !self.warned_of_other_rules.swap(true, Ordering::Relaxed) {
+            let limit = MAX_RULES;
+            tracing::warn!(limit, "metrics: further rules are counted as `other`");
+        }
     }
 
     /// Counts one check, and its duration. `slots` are those of the snapshot that decided.

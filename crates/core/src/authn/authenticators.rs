@@ -213,6 +213,7 @@ impl Authenticators {
             observer.step(|| Step::failed("token", error.to_string()));
             return Authenticated { by: None, outcome: Err(error) };
         }
+        let mut last_use = None;
         let Authenticated { by, outcome } = match self.select_opaque(credential) {
             None => self.jwt(credential, (now, replay_mode), lookup, observer),
             Some((by, authenticator)) => {
@@ -220,7 +221,13 @@ impl Authenticators {
                     Authenticator::Introspection(server) => {
                         server.authenticate(credential.token, by, now, lookup, observer)
                     }
-                    Authenticator::ApiKey(keys) => keys.authenticate(credential.token, (now, replay_mode), observer),
+                    Authenticator::ApiKey(keys) => {
+                        let key = keys.authenticate(credential.token, now, observer);
+                        key.map(|key| {
+                            last_use = Some(&key.last_use);
+                            Arc::clone(&key.principal)
+                        })
+                    }
                     Authenticator::Custom(one) => {
                         one.authenticate(credential.token, by, request, now, lookup, observer)
                     }
@@ -234,6 +241,10 @@ impl Authenticators {
             let token = credential.token;
             self.admit(principal, token, request, (now, replay_mode), observer)
         });
+        // A revoked key is not in use, however often it is presented.
+        if let (Ok(_), Some(last_use), true) = (&outcome, last_use, replay_mode.leaves_traces()) {
+            last_use.record(now);
+        }
         Authenticated { by, outcome }
     }
 
@@ -312,8 +323,7 @@ impl Authenticators {
         let digest = TokenDigest::of(credential.token);
         let is_usable =
             |known: &VerifiedJwt| credential.authenticators.contains(&known.by()) && self.is_key_active(known, now);
-        let keeps = replay_mode.leaves_traces();
-        if let Some(known) = keeps.then(|| self.verified.get(&digest, is_usable)).flatten() {
+        if let Some(known) = replay_mode.leaves_traces().then(|| self.verified.get(&digest, is_usable)).flatten() {
             observer.step(|| Step::passed("token", "cached, and verified with a key that is still the issuer's"));
             let valid = known.period().check(now);
             observer.step(|| Step::of("time", &valid, known.period().to_string()));
@@ -325,7 +335,7 @@ impl Authenticators {
             let valid = verified.period().check(now);
             observer.step(|| Step::of("time", &valid, verified.period().to_string()));
             valid?;
-            if keeps {
+            if replay_mode.leaves_traces() {
                 self.verified.put(digest, verified.clone());
             }
             Ok(verified.into_principal())
