@@ -80,7 +80,7 @@ impl Loaded {
     #[must_use]
     pub fn hash_with(&self, grpc: Option<&ListenAddr>, admin: Option<SocketAddr>) -> u64 {
         let overrides = Overrides { grpc: grpc.cloned(), admin, ..Overrides::default() };
-        render::hash(&apply_flags(self.effective.clone(), &overrides, ""))
+        render::hash(&apply_flags(self.effective.clone(), &self.effective, &overrides, ""))
     }
 
     /// Returns the error of reading the API description of a module, at the place of its `openapi` in the file.
