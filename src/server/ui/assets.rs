@@ -80,12 +80,10 @@ mod tests {
             for text in names {
                 assert!(!content.contains(text), "{name}: {text}");
             }
-            let addresses = content
-                .match_indices("://")
-                .map(|(at, _)| &content[at.saturating_sub(5)..(at + 20).min(content.len())]);
+            // The name space of SVG is not an address that is loaded.
+            let addresses = content.split("://").skip(1);
             for address in addresses {
-                // The name space of SVG is not an address that is loaded.
-                assert!(address.contains("://www.w3.org/2000/"), "{name}: {address}");
+                assert!(address.starts_with("www.w3.org/2000/"), "{name}: {address}");
             }
         }
     }
