@@ -191,11 +191,9 @@ impl Recent {
         message: impl FnOnce() -> Bytes,
     ) {
         let Some(id) = self.ring.try_lock().ok().map(|mut ring| ring.push(entry)) else { return };
-        if !self.explained.admit(decision, at) {
-            return;
-        }
         let message = message();
-        if (1..=MAX_EXPLAINED_BYTES).contains(&message.len()) {
+        // A check that is not explained takes no place of another one.
+        if (1..=MAX_EXPLAINED_BYTES).contains(&message.len()) && self.explained.admit(decision, at) {
             // A copy, since these bytes may be a small part of a large buffer.
             let message = Bytes::copy_from_slice(&message);
             let snapshot = ptr::from_ref(snapshot).addr();
