@@ -41,6 +41,7 @@ use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A validated configuration.
@@ -96,6 +97,18 @@ pub struct ServerConfig {
     pub max_connections: Option<usize>,
     /// The format of the log.
     pub log: LogFormat,
+    /// The destination of the log lines of decisions.
+    pub decisions_to: LogDestination,
+}
+
+/// A destination of log lines.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum LogDestination {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// A file, to which lines are appended.
+    File(PathBuf),
 }
 
 /// The listener for a proxy that asks over HTTP.

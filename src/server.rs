@@ -22,6 +22,7 @@ mod h2;
 mod http1;
 mod limits;
 mod metrics;
+mod plain_http;
 mod protocol;
 pub mod readiness;
 pub mod reload;

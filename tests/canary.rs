@@ -31,7 +31,7 @@ profile: bifrost
 mint:
   - { name: internal, algorithm: EdDSA, key: { file: signing.key }, issuer: modgud, audience: modules, claims: { name: { claim: username } } }
 upstream: { credential: { mint: internal } }
-telemetry: { decisions: all }
+telemetry: { decisions: { which: all, principal: true } }
 server: { drain: 0s, deadline: 10s }
 rules:
   - { name: docs, match: { paths: ["/docs/{*rest}"] }, access: public }

@@ -6,7 +6,7 @@ mod listeners;
 use super::input::{Fetched, fetch_each, random_token};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, KeyMetadata, Loaded, LogDestination, OpenRule, Overrides, ProfileName, load};
 use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
 use modgud_core::authn::{
@@ -14,6 +14,7 @@ use modgud_core::authn::{
     JwtAuthenticator,
 };
 use modgud_core::authz::Fallback;
+use modgud_core::decide::{LogLimits, LoggedDecisions};
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{Forward, Mint};
 use std::fmt::Display;
@@ -120,6 +121,26 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
     minted(&snapshot.upstream.forward);
+    decisions(config);
+}
+
+/// Prints which decisions are logged, and where, unless it is the default.
+fn decisions(config: &Config) {
+    let LogLimits { sample, max_per_second } = config.snapshot.log_limits;
+    if (config.snapshot.logged, &config.server.decisions_to) == (LoggedDecisions::Denied, &LogDestination::Stdout) {
+        return;
+    }
+    let share = if sample < 1.0 { format!(", {} % of those allowed", sample * 100.0) } else { String::new() };
+    let which = match config.snapshot.logged {
+        LoggedDecisions::None => return print_line("  decisions in the log: none"),
+        LoggedDecisions::Denied => "denied".to_owned(),
+        LoggedDecisions::All => format!("all{share}"),
+    };
+    let to = match &config.server.decisions_to {
+        LogDestination::Stdout => "standard output".to_owned(),
+        LogDestination::File(path) => path.display().to_string(),
+    };
+    print_line(format_args!("  decisions in the log: {which}, at most {max_per_second} per second, to {to}"));
 }
 
 /// Returns a number, rounded down to two digits other than zero.

@@ -11,6 +11,7 @@ mod correlation;
 mod names;
 mod rules;
 mod server;
+mod telemetry;
 
 use super::Config;
 use super::diagnostic::Diagnostics;
@@ -49,6 +50,7 @@ pub(super) fn find(
     server::find(&document.server, &config.server, &mut diagnostics);
     server::over_http(document, &config.snapshot.rules, &mut diagnostics);
     claims::find(document, &mut diagnostics);
+    telemetry::find(document, &mut diagnostics);
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
     correlation::find(document, root, loader, &mut diagnostics);

@@ -9,6 +9,7 @@ use crate::server::accept::{Listener, ListenerLimits};
 use crate::server::activation::{ActivatedSocket, ActivatedSockets, ActivationError};
 use crate::server::authorizer::Authorizer;
 use crate::server::connection_slots::UsedConnections;
+use crate::server::decision_log::SUMMARY_INTERVAL;
 use crate::server::grpc::{self, GrpcError};
 use crate::server::limits::Limits;
 use crate::server::readiness::{BlockReady, DRAINING, KeyReadiness, Readiness};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Minimum time since the last check at the end of a drain: Envoy may reconnect.
@@ -51,9 +52,6 @@ pub enum AppError {
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
-    /// The admin server failed.
-    #[error("the admin server failed: {0}")]
-    Admin(io::Error),
     /// The page can't be served.
     #[error("the page (server.admin.ui) failed: {0}")]
     Ui(io::Error),
@@ -210,7 +208,15 @@ impl App {
     ///
     /// # Errors
     /// [`AppError`] if a server fails.
-    pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
+    pub async fn run(self, stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
+        let checks = Arc::clone(&self.live.checks);
+        // Boxed, since moving so large a future is expensive.
+        let ended = Box::pin(self.serve(stop)).await;
+        checks.decisions.write_summary();
+        ended
+    }
+
+    async fn serve(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
         let Self {
             grpc,
             http,
@@ -252,7 +258,10 @@ impl App {
         let servers = async {
             // One server that fails ends all: half of modgud must not look like the whole.
             let grpc = async { grpc.await.map_err(AppError::from) };
-            let admin = async { admin.await.map_err(AppError::Admin) };
+            let admin = async {
+                admin.await;
+                Ok(())
+            };
             let http = async {
                 if let Some(http) = http {
                     http.await;
@@ -276,6 +285,14 @@ impl App {
                 ListReload::Rejected => reloads.metrics.revocations_rejected(),
             },
         ));
+        let decisions = Arc::clone(&checks);
+        tasks.spawn(async move {
+            let mut summaries = interval(SUMMARY_INTERVAL);
+            loop {
+                summaries.tick().await;
+                decisions.decisions.write_summary();
+            }
+        });
         let keys = KeyReadiness::register(&checks, &readiness);
         drop(starting);
         tasks.spawn(keys.wait());

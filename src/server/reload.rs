@@ -269,8 +269,19 @@ impl ReloadTarget for SharedState {
 
 /// Logs which changed keys need a restart.
 fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
-    let ServerConfig { grpc, http, socket, admin, ui, drain, max_in_flight, max_message, max_connections, log } =
-        changed;
+    let ServerConfig {
+        grpc,
+        http,
+        socket,
+        admin,
+        ui,
+        drain,
+        max_in_flight,
+        max_message,
+        max_connections,
+        log,
+        decisions_to,
+    } = changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),
         ("server.http", *http != fixed.http),
@@ -282,6 +293,7 @@ fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
         ("server.max_message", *max_message != fixed.max_message),
         ("server.max_connections", *max_connections != fixed.max_connections),
         ("telemetry.log", *log != fixed.log),
+        ("telemetry.decisions.to", *decisions_to != fixed.decisions_to),
     ];
     for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
         tracing::warn!(key, "changed key needs a restart");

@@ -16,25 +16,29 @@ mod respond;
 mod rules;
 
 pub(super) use live::LiveView;
+pub(super) use recent::MAX_EXPLAINED_BYTES;
 
 use super::CheckHandler;
 use super::accept::{Listener, ListenerLimits};
 use super::readiness::Readiness;
 use super::socket::Socket;
+use super::{background, plain_http};
 use crate::telemetry::metrics::{ListenerName, VERSION};
-use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::response::Response;
 use form::Form;
 use guard::{Method, PageToken, Refusal};
-use http::StatusCode;
 use http::header::CONTENT_LENGTH;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use respond::{Status, json, refusal, text};
 use serde::Serialize;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::thread;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 /// Maximum size of a request's body, which is a request to explain. Beyond it: 413.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -47,12 +51,13 @@ struct Page {
     live: Arc<LiveView>,
     token: PageToken,
     form: Form,
+    rules: rules::Cache,
 }
 
-/// Serves until `stop` completes.
+/// Serves until `stop` completes, on a thread of its own with a low priority: however large a view is, no check waits for it.
 ///
 /// # Errors
-/// `io::Error` if the listener fails, or the system has no random numbers.
+/// `io::Error` if the thread ends before, or the system has no thread or no random numbers.
 pub(super) async fn serve(
     socket: Socket,
     checks: Arc<CheckHandler>,
@@ -60,35 +65,60 @@ pub(super) async fn serve(
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = Listener::new(socket, ListenerName::Ui, ListenerLimits::ADMIN, &checks.metrics);
-    let page = Page { checks, readiness, live, token: PageToken::random()?, form: Form::default() };
-    let routes = Router::new().fallback(answer).with_state(Arc::new(page));
-    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+    let listener = Listener::new(socket, ListenerName::Ui, ListenerLimits::PAGE, &checks.metrics);
+    let rules = rules::Cache::default();
+    let page = Arc::new(Page { checks, readiness, live, token: PageToken::random()?, form: Form::default(), rules });
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (ended, end) = oneshot::channel();
+    // Its drop ends the thread, too.
+    let (guard, dropped) = oneshot::channel::<()>();
+    thread::Builder::new().name("page".to_owned()).spawn(move || {
+        background::lower_priority();
+        runtime.block_on(async {
+            let stop = async {
+                tokio::select! {
+                    () = stop => {}
+                    _ = dropped => {}
+                }
+            };
+            let service = service_fn(move |request| {
+                let page = Arc::clone(&page);
+                async move { Ok(answer(&page, request).await) }
+            });
+            plain_http::serve(listener, service, stop).await;
+        });
+        // Does not wait for an evaluation.
+        runtime.shutdown_background();
+        let _ = ended.send(());
+    })?;
+    let done = end.await.map_err(|_| io::Error::other("its thread has ended"));
+    drop(guard);
+    done
 }
 
 /// Answers one request, once the guard admits it.
-async fn answer(State(page): State<Arc<Page>>, request: Request) -> Response {
+async fn answer(page: &Page, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     match guard::check(&head) {
         Err(refused) => refusal(refused),
-        Ok(Method::Post) => post(&page, &head, body).await,
-        Ok(Method::Get) => get(&page, head.uri.path(), head.uri.query()),
+        Ok(Method::Post) => post(page, &head, Body::new(body)).await,
+        Ok(Method::Get) => get(page, head.uri.path(), head.uri.query()),
     }
 }
 
 /// The paths of the page, besides its files.
 const POST_PATHS: [&str; 1] = ["/api/explain"];
 
-fn get(page: &Page, path: &str, query: Option<&str>) -> Response {
+fn get(page: &Page, path: &str, query: Option<&str>) -> Response<Body> {
     let now = page.checks.authorizer.now();
     match path {
         "/" => assets::html(page.token.as_str()),
         "/api/status" => json(&ShownStatus::of(page)),
         "/api/decisions" => json(&page.live.recent.since(since(query), page.checks.metrics.checks())),
         "/api/history" => json(&page.live.history.shown(&page.checks.metrics, now)),
-        "/api/rules" => json(&rules::shown(&page.checks)),
+        "/api/rules" => text(page.rules.shown(&page.checks)),
         "/api/keys" => json(&providers::shown(&page.checks)),
-        "/api/config" => json(&page.live.config()),
+        "/api/config" => text(page.live.config()),
         path if POST_PATHS.contains(&path) => refusal(Refusal::Method("POST")),
         path => match path.strip_prefix("/api/decisions/").map(str::parse) {
             Some(Ok(id)) => page.live.recent.explained(id).map_or_else(|| refusal(Refusal::NotFound), text),
@@ -98,7 +128,7 @@ fn get(page: &Page, path: &str, query: Option<&str>) -> Response {
     }
 }
 
-async fn post(page: &Page, head: &http::request::Parts, body: Body) -> Response {
+async fn post(page: &Page, head: &http::request::Parts, body: Body) -> Response<Body> {
     if !POST_PATHS.contains(&head.uri.path()) {
         return refusal(Refusal::Method("GET, HEAD"));
     }

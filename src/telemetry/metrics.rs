@@ -4,18 +4,21 @@
 mod checks;
 mod connections;
 mod histogram;
+mod log;
 mod process;
 mod shadow;
 mod slots;
 mod totals;
 
 pub use connections::{Closing, ConnectionCounters, ListenerName};
+pub use log::LeftOutLines;
 pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
 pub use slots::OTHER;
 pub use totals::{Hits, Totals};
 
 use checks::{CheckCounters, CheckDurations, MAX_RULES};
 use connections::ConnectionMetrics;
+use log::LogMetrics;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{CounterSlots, Decision, Snapshot};
 use modgud_core::http::header::HeaderName;
@@ -68,6 +71,8 @@ pub struct Metrics {
     last_reload: Gauge,
     connections: ConnectionMetrics,
     headers_dropped: Family<OfHeader, Counter>,
+    /// The lines of decisions that were not written, shared with the log of decisions.
+    pub left_out: Arc<LeftOutLines>,
     /// The outcomes of shadow rules.
     pub shadow_rules: Arc<ShadowRuleMetrics>,
     /// The metrics of the shadow configuration, shared with the thread that compares it.
@@ -200,7 +205,7 @@ impl Metrics {
         registry.register("build", "Version of this build", Info::new([("version", VERSION)]));
         self.shadow_config.register(registry);
         registry.register_collector(Box::new(Arc::clone(&self.shadow_rules)));
-        registry.register_collector(Box::new(LogMetrics));
+        registry.register_collector(Box::new(LogMetrics(Arc::clone(&self.left_out))));
         registry.register_collector(Box::new(ConfigMetrics(Arc::clone(&self.active))));
     }
 }
@@ -231,19 +236,6 @@ impl Collector for ConfigMetrics {
         let values = named.chain(others).map(|(path, until)| ([("path", path)], until.as_secs()));
         let help = "End of each certificate in the configuration, in seconds since 1970";
         encode(&mut encoder, "certificate_expiry_timestamp_seconds", help, MetricType::Gauge, values)
-    }
-}
-
-/// The collector of the log's metrics.
-#[derive(Debug)]
-struct LogMetrics;
-
-impl Collector for LogMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Log lines not written because their reader was too slow";
-        encode(&mut encoder, "log_lines_dropped", help, MetricType::Counter, [([], super::log::dropped_lines())])?;
-        let help = "Log lines not written because writing failed, for example because their reader is gone";
-        encode(&mut encoder, "log_lines_failed", help, MetricType::Counter, [([], super::log::failed_lines())])
     }
 }
 

@@ -44,5 +44,12 @@ fn page(at: &Path, text: &str, diagnostics: &mut Diagnostics) -> Option<ListenAd
         diagnostics.add(at.clone(), Issue::error("ui-not-local", message, help));
         return None;
     }
+    if let ListenAddr::Abstract(_) = address {
+        let message = "an abstract socket has no file mode: every process in the same network namespace can open the page, which has no login";
+        let help =
+            "write a socket with a file, such as `unix:/run/modgud/page.sock`, or an address, such as `127.0.0.1:9194`";
+        diagnostics.add(at.clone(), Issue::error("ui-abstract", message, help));
+        return None;
+    }
     Some(address)
 }

@@ -1,8 +1,8 @@
 //! The files of the page, compiled in. Nothing is built from them, and they load nothing from elsewhere.
 
 use super::respond::response;
-use axum::response::Response;
-use http::StatusCode;
+use axum::body::Body;
+use http::{Response, StatusCode};
 
 /// The place of the token in the HTML.
 const TOKEN_PLACE: &str = "PAGE-TOKEN";
@@ -35,12 +35,12 @@ files! {
 }
 
 /// Responds with the HTML, and the token in it.
-pub(super) fn html(token: &str) -> Response {
+pub(super) fn html(token: &str) -> Response<Body> {
     response(StatusCode::OK, "text/html; charset=utf-8", HTML.replace(TOKEN_PLACE, token))
 }
 
 /// Responds with a file; `None` if there is none of this path.
-pub(super) fn file(path: &str) -> Option<Response> {
+pub(super) fn file(path: &str) -> Option<Response<Body>> {
     let (_, kind, content) = FILES.iter().find(|(name, ..)| *name == path)?;
     Some(response(StatusCode::OK, kind, *content))
 }

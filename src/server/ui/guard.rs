@@ -7,7 +7,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
 use std::io;
 use std::net::IpAddr;
@@ -81,15 +80,21 @@ fn host(head: &Parts) -> Option<String> {
     if hosts.next().is_some() || head.uri.authority().is_some_and(|target| target.as_str() != host) {
         return None;
     }
-    let authority: Authority = host.parse().ok()?;
-    let is_plain = !host.contains('@');
-    (is_plain && is_this_machine(authority.host())).then(|| host.to_owned())
+    let (name, after) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => host.find(':').and_then(|at| host.split_at_checked(at)).unwrap_or((host, "")),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_end = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
+    (is_end && is_this_machine(name, host.starts_with('['))).then(|| host.to_owned())
 }
 
 /// Returns true for the names that no name server is asked for (RFC 6761 §6.3), and for the addresses of the loopback interface.
-fn is_this_machine(name: &str) -> bool {
-    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+fn is_this_machine(name: &str, is_bracketed: bool) -> bool {
+    match name.parse::<IpAddr>() {
+        Ok(ip) => ip.is_ipv6() == is_bracketed && ip.to_canonical().is_loopback(),
+        Err(_) => !is_bracketed && name.eq_ignore_ascii_case("localhost"),
+    }
 }
 
 /// The token of the page: random for each process, part of the HTML, and required in what changes or computes something. Has no `Debug`
@@ -130,7 +135,7 @@ impl PageToken {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, PageToken, Refusal, check, is_this_machine};
+    use super::{Method, PageToken, Refusal, check};
     use http::Request;
 
     fn of(method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Method, Refusal> {
@@ -142,10 +147,12 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_hosts() {
-        for name in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.0.1", "[::1]", "[::ffff:127.0.0.1]"] {
-            assert!(is_this_machine(name), "{name}");
+        for host in
+            ["localhost", "LOCALHOST:1", "127.0.0.1", "127.8.0.1:65535", "[::1]", "[::1]:80", "[::ffff:127.0.0.1]"]
+        {
+            assert_eq!(of("GET", "/", &[("host", host)]), Ok(Method::Get), "{host}");
         }
-        for name in [
+        for host in [
             "localhost.",
             "localhost.example.com",
             "127.0.0.1.nip.io",
@@ -155,8 +162,18 @@ mod tests {
             "",
             "[",
             "2130706433",
+            "::1",
+            "[127.0.0.1]",
+            "[localhost]",
+            "[::1].evil.example",
+            "[::1]evil:80",
+            "localhost:evil",
+            "localhost:",
+            "localhost:65536",
+            "localhost:+1",
+            "localhost:1:2",
         ] {
-            assert!(!is_this_machine(name), "{name}");
+            assert_eq!(of("GET", "/", &[("host", host)]), Err(Refusal::Host), "{host}");
         }
     }
 

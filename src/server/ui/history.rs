@@ -12,6 +12,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// The length of an interval.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
+/// The time that is shown.
+const HOUR: Duration = Duration::from_secs(3_600);
 /// Maximum number of intervals: an hour. Beyond it the oldest is dropped.
 const MAX_SAMPLES: usize = 360;
 
@@ -59,7 +61,10 @@ impl History {
         let state = self.state();
         let current =
             state.last.as_ref().map(|(since, before)| Sample::new(*since, now, &metrics.totals().since(before)));
-        let samples = state.samples.iter().cloned().chain(current).collect();
+        // A clock that was set, and a suspended machine, leave samples of other times.
+        let range = now.as_millis().saturating_sub(millis(HOUR))..=now.as_millis();
+        let samples =
+            state.samples.iter().cloned().chain(current).filter(|sample| range.contains(&sample.at)).collect();
         Shown { now: now.as_millis(), interval: millis(SAMPLE_INTERVAL), samples }
     }
 
@@ -135,10 +140,13 @@ mod tests {
             metrics.record(&denied, &CounterSlots::default(), Duration::from_micros(30));
         }
         let shown = history.shown(&metrics, at(10 * (MAX_SAMPLES + 5) + 4));
-        assert_eq!(shown.samples.len(), MAX_SAMPLES + 1);
-        let (last, whole) = (&shown.samples[MAX_SAMPLES], &shown.samples[MAX_SAMPLES - 1]);
+        assert_eq!(shown.samples.len(), MAX_SAMPLES);
+        let (last, whole) = (&shown.samples[MAX_SAMPLES - 1], &shown.samples[MAX_SAMPLES - 2]);
         assert_eq!((last.span, last.unavailable, whole.span, whole.unavailable), (4_000, 1, 10_000, 1));
         assert_eq!(whole.reasons.values().sum::<u64>(), 1);
+        // The clock was set back, and forward.
+        assert_eq!(history.shown(&metrics, at(35)).samples.len(), 0);
+        assert_eq!(history.shown(&metrics, at(100_000)).samples.len(), 1);
         assert!(whole.p99.is_some_and(|p99| (25_000..=50_000).contains(&p99)), "{whole:?}");
     }
 }

@@ -18,12 +18,13 @@ use std::time::Duration;
 pub(in crate::server) struct LiveView {
     pub(super) recent: Arc<Recent>,
     pub(super) history: History,
-    config: Mutex<ShownConfig>,
+    /// As JSON: responses share it.
+    config: Mutex<Bytes>,
 }
 
 /// The active configuration, as `modgud config` prints it.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct ShownConfig {
+#[derive(Debug, Serialize)]
+struct ShownConfig {
     /// `None` if the file has no `server.admin.ui` any more.
     yaml: Option<String>,
     /// The time since which it is active, in milliseconds since 1970.
@@ -60,10 +61,11 @@ impl LiveView {
     /// Replaces the text of the configuration.
     pub(in crate::server) fn set_config(&self, yaml: Option<String>, checks: &CheckHandler) {
         let since = checks.authorizer.now().as_millis();
-        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = ShownConfig { yaml, since };
+        let json = serde_json::to_vec(&ShownConfig { yaml, since }).unwrap_or_default();
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = json.into();
     }
 
-    pub(super) fn config(&self) -> ShownConfig {
+    pub(super) fn config(&self) -> Bytes {
         self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

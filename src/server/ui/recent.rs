@@ -5,6 +5,7 @@
 mod tests;
 
 use super::explanation::Job;
+use super::redaction::shown_error;
 use crate::server::decision_log::RequestFields;
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
@@ -13,10 +14,11 @@ use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// Maximum number of kept decisions. Beyond it the oldest is dropped.
@@ -33,7 +35,7 @@ const MAX_EXPLAINED_PER_SECOND: u64 = 10;
 /// Maximum number of checks that wait for their explanation. Beyond it the decision is kept without one.
 const MAX_JOBS: usize = 20;
 /// Maximum size of a check that is explained: a copy of it waits for the thread. A larger one is kept without an explanation.
-const MAX_EXPLAINED_BYTES: usize = 64 * 1024;
+pub(in crate::server) const MAX_EXPLAINED_BYTES: usize = 64 * 1024;
 
 /// Admits so many events in each second, without a lock. Of two at the same moment, one may be turned away.
 #[derive(Debug)]
@@ -92,6 +94,8 @@ pub(super) struct Recent {
     explained: Gates,
     ring: Mutex<Ring>,
     jobs: SyncSender<Job>,
+    /// A number that differs from that of every other process.
+    instance: u64,
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +153,8 @@ pub(super) struct Shown {
     decisions: Vec<Arc<Entry>>,
     /// The number of the last one.
     last: u64,
+    /// The process: numbers of another one mean other decisions.
+    instance: u64,
     /// The checks since the start of the process, of which as many were kept as the last number says.
     checks: u64,
 }
@@ -162,8 +168,10 @@ impl Recent {
     /// Creates a place without decisions, and the receiver of checks to explain.
     pub(super) fn new() -> (Self, Receiver<Job>) {
         let (jobs, receiver) = mpsc::sync_channel(MAX_JOBS);
+        // Exact in JavaScript, too.
+        let instance = RandomState::new().hash_one(()) >> 12;
         let (kept, explained) = (Gates::new(MAX_KEPT_PER_SECOND), Gates::new(MAX_EXPLAINED_PER_SECOND));
-        (Self { kept, explained, ring: Mutex::default(), jobs }, receiver)
+        (Self { kept, explained, ring: Mutex::default(), jobs, instance }, receiver)
     }
 
     /// Keeps a decision, if the gate admits it. Never waits: while the page reads, a decision is only counted. `message` is the check, empty
@@ -190,7 +198,11 @@ impl Recent {
         at: Timestamp,
         message: impl FnOnce() -> Bytes,
     ) {
-        let Some(id) = self.ring.try_lock().ok().map(|mut ring| ring.push(entry)) else { return };
+        let id = match self.ring.try_lock() {
+            Ok(mut ring) => ring.push(entry),
+            Err(TryLockError::Poisoned(ring)) => ring.into_inner().push(entry),
+            Err(TryLockError::WouldBlock) => return,
+        };
         let message = message();
         // A check that is not explained takes no place of another one.
         if (1..=MAX_EXPLAINED_BYTES).contains(&message.len()) && self.explained.admit(decision, at) {
@@ -214,7 +226,7 @@ impl Recent {
         // A number that is not known is of another process.
         let id = if id > ring.last { 0 } else { id };
         let decisions = ring.entries.iter().filter(|kept| kept.entry.id > id).map(|kept| Arc::clone(&kept.entry));
-        Shown { decisions: decisions.collect(), last: ring.last, checks }
+        Shown { decisions: decisions.collect(), last: ring.last, instance: self.instance, checks }
     }
 
     /// Returns a decision with its explanation as JSON; `None` if it is not there any more.
@@ -275,7 +287,7 @@ impl Entry {
         let reason = decision.reason();
         let detail = match &decision.verdict {
             Verdict::Allow(_) => None,
-            Verdict::Deny(error) => Some(shortened(error.to_string())),
+            Verdict::Deny(error) => Some(shown_error(error)),
         };
         let text = |text: Option<&str>| text.map(str::to_owned);
         let found = decision.credential_for.and_then(|by| snapshot.authenticators.list().get(by.0));

@@ -2,7 +2,7 @@
 //! here keeps only its name and its outcome, so that a new one can't leak.
 
 use super::recent::{shortened, word};
-use modgud_core::decide::{Decision, Verdict};
+use modgud_core::decide::{Decision, DecisionError, Verdict};
 use modgud_core::explain::{Outcome, Step};
 use modgud_core::reason::Reason;
 use serde::Serialize;
@@ -41,7 +41,7 @@ impl Explained {
     pub(super) fn new(decision: &Decision, steps: &[Step]) -> Self {
         let error = match &decision.verdict {
             Verdict::Allow(_) => None,
-            Verdict::Deny(error) => Some(error.to_string()),
+            Verdict::Deny(error) => Some(shown_error(error)),
         };
         let (set, removed) = match &decision.verdict {
             Verdict::Allow(mutations) => {
@@ -61,7 +61,7 @@ impl Explained {
             decision: word(reason),
             reason: reason.map(Reason::code),
             steps: steps.collect(),
-            detail: error.map(shortened),
+            detail: error,
             rule: decision.rule.as_ref().map(|rule| rule.as_str().to_owned()),
             set,
             removed,
@@ -77,29 +77,40 @@ fn without_values<'s>(step: &'s Step, error: Option<&'s str>) -> Cow<'s, str> {
         // Only names of the configuration, and the parts of the request that the page shows anyway.
         ("rule" | "route" | "credential", _)
         | (
-            "locations" | "token" | "issuer" | "signature" | "dates" | "required claim" | "api key" | "introspection"
-            | "active" | "sender" | "revocations" | "custom" | "access" | "module" | "organization" | "headers"
-            | "correlation" | "nearest" | "shadow",
+            "locations" | "token" | "issuer" | "signature" | "dates" | "required claim" | "introspection" | "active"
+            | "sender" | "revocations" | "custom" | "access" | "module" | "organization" | "headers" | "correlation"
+            | "nearest" | "shadow",
             Outcome::Passed | Outcome::Noted,
         )
         | ("typ" | "aud", Outcome::Noted) => Cow::Borrowed(found),
         ("typ" | "aud", Outcome::Passed) => Cow::Borrowed("accepted by the authenticator"),
         ("time", Outcome::Passed) => Cow::Borrowed("valid at the time of the check"),
         ("peer", Outcome::Passed) => Cow::Borrowed("accepted by the certificate of the connection"),
-        ("when", _) => condition(found),
+        ("when", _) => Cow::Owned(condition(found, *outcome, error.unwrap_or_default())),
+        ("api key", Outcome::Passed) => Cow::Borrowed("a key of the authenticator"),
         (_, Outcome::Failed) => Cow::Borrowed(error.unwrap_or_default()),
         _ => Cow::Borrowed(""),
     }
 }
 
-/// Returns the condition and its outcome without the values that it read, which are written behind. The first words of this kind are
-/// at the latest those of the outcome, so that no value is before them.
-fn condition(found: &str) -> Cow<'_, str> {
-    let end = ["` is true", "` is false", "`: "].iter().filter_map(|end| Some((found.find(end)?, end.len()))).min();
-    let (start, length) = end.unwrap_or_default();
-    found
-        .get(..start.saturating_add(length))
-        .map_or(Cow::Borrowed(""), |text| Cow::Borrowed(text.trim_end_matches([':', ' '])))
+/// Returns the condition and its outcome without the values that it read, which are written behind it. It ends at its first back quote: one
+/// within it cuts it short, and never shows a value. The outcome is that of the step, whatever the text says.
+fn condition(found: &str, outcome: Outcome, error: &str) -> String {
+    let text = found.strip_prefix('`').unwrap_or(found);
+    let (text, rest) = text.split_once('`').unwrap_or_default();
+    match outcome {
+        Outcome::Passed => format!("`{text}` is true"),
+        Outcome::Failed if rest.starts_with(" is false") => format!("`{text}` is false"),
+        Outcome::Failed | Outcome::Noted => format!("`{text}`: {error}"),
+    }
+}
+
+/// Returns the error of a decision as it is logged, but without the `id` of an API key, which is the claim `jti` of its caller.
+pub(super) fn shown_error(error: &DecisionError) -> String {
+    match error.reason() {
+        Reason::ApiKeyExpired => "the API key has expired".to_owned(),
+        _ => shortened(error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +127,9 @@ mod tests {
             (Step::failed("issuer", "`canary` is not `https://a`"), "the error"),
             (Step::passed("when", "`claims.a == 'x'` is true: claims.a is `canary`"), "`claims.a == 'x'` is true"),
             (Step::failed("when", "`claims.a` is false: claims.a is `x` is true"), "`claims.a` is false"),
-            (Step::failed("when", "`claims.a < 1`: no such key: claims.a is `canary`"), "`claims.a < 1`"),
+            (Step::failed("when", "`claims.a < 1`: no such key: claims.a is `canary`"), "`claims.a < 1`: the error"),
+            (Step::failed("when", "`a == 'x` is true' || b` is false: b is `canary`"), "`a == 'x`: the error"),
+            (Step::passed("api key", "`canary` of the authenticator `a`"), "a key of the authenticator"),
             (Step::passed("of tomorrow", "canary"), ""),
             (Step::failed("of tomorrow", "canary"), "the error"),
         ] {

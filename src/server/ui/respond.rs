@@ -2,12 +2,11 @@
 
 use super::guard::Refusal;
 use axum::body::Body;
-use axum::response::Response;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
 /// Nothing but the page's own files: no inline script or style, no other site, no frame, no form target. Scripts can't turn text into
@@ -39,8 +38,8 @@ pub(super) struct Status {
 }
 
 /// Builds a response with a content type.
-pub(super) fn response(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
+pub(super) fn response(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::<Body>::new(body.into());
     *response.status_mut() = status;
     let headers: &mut HeaderMap = response.headers_mut();
     for (name, value) in HEADERS {
@@ -51,7 +50,7 @@ pub(super) fn response(status: StatusCode, content_type: &'static str, body: imp
 }
 
 /// Responds with JSON.
-pub(super) fn json(value: &impl Serialize) -> Response {
+pub(super) fn json(value: &impl Serialize) -> Response<Body> {
     match serde_json::to_vec(value) {
         Ok(body) => response(StatusCode::OK, "application/json", body),
         // A map with keys that are no texts; there is none.
@@ -60,12 +59,12 @@ pub(super) fn json(value: &impl Serialize) -> Response {
 }
 
 /// Responds with JSON that was written before.
-pub(super) fn text(json: String) -> Response {
+pub(super) fn text(json: impl Into<Body>) -> Response<Body> {
     response(StatusCode::OK, "application/json", json)
 }
 
 /// Refuses a request.
-pub(super) fn refusal(refused: Refusal) -> Response {
+pub(super) fn refusal(refused: Refusal) -> Response<Body> {
     let Status { status, text } = refused.into();
     let mut response = response(status, "text/plain; charset=utf-8", text);
     if let Refusal::Method(allowed) = refused {

@@ -2,8 +2,11 @@
 
 use crate::server::CheckHandler;
 use crate::telemetry::metrics::Hits;
+use bytes::Bytes;
 use modgud_core::authz::{Enforcement, ListedMatch, ListedRule};
 use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Maximum number of rules that are shown, in the order of the file. Beyond it the others are left out, and counted.
 const MAX_SHOWN_RULES: usize = 2_000;
@@ -12,7 +15,7 @@ const MAX_SHOWN_MATCHES: usize = 50;
 
 /// All rules.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+struct Shown {
     rules: Vec<ShownRule>,
     left_out: usize,
     fallback: &'static str,
@@ -53,7 +56,29 @@ impl From<ListedMatch> for ShownMatch {
     }
 }
 
-pub(super) fn shown(checks: &CheckHandler) -> Shown {
+/// Time for which the rules are not read again: their hits change with each check.
+const CACHE_TIME: Duration = Duration::from_millis(900);
+
+/// The last response, which all that ask in the same second share.
+#[derive(Debug, Default)]
+pub(super) struct Cache(Mutex<Option<(Instant, Bytes)>>);
+
+impl Cache {
+    /// Returns the rules as JSON.
+    pub(super) fn shown(&self, checks: &CheckHandler) -> Bytes {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((made, json)) if made.elapsed() < CACHE_TIME => json.clone(),
+            Some(_) | None => {
+                let json = Bytes::from(serde_json::to_vec(&shown(checks)).unwrap_or_default());
+                *last = Some((Instant::now(), json.clone()));
+                json
+            }
+        }
+    }
+}
+
+fn shown(checks: &CheckHandler) -> Shown {
     let (metrics, snapshot) = (&checks.metrics, checks.authorizer.snapshot());
     let listing = snapshot.rules.listing();
     let left_out = listing.len().saturating_sub(MAX_SHOWN_RULES);

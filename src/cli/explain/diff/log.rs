@@ -92,7 +92,7 @@ impl Run<'_> {
             }
         };
         let now = at.or_else(|| line.time()).unwrap_or_else(|| Clock::System.now());
-        let has_host = line.text("host").is_some() || host.is_some();
+        let has_host = line.text("server.address").is_some() || host.is_some();
         // This reason is recorded only for a request without a credential.
         let had_none = line.reason() == Some(Reason::CredentialMissing);
         let headers: &[HeaderArg] = if had_none { &[] } else { headers };
@@ -134,9 +134,9 @@ impl Run<'_> {
             let text = |name: &str| line.text(name).unwrap_or_default().to_owned();
             compared.add(old.outcome, new.outcome, || Example {
                 line: number,
-                method: text("method"),
-                host: line.text("host").or(host.as_deref()).unwrap_or(HOST).to_owned(),
-                path: text("path"),
+                method: text("http.request.method"),
+                host: line.text("server.address").or(host.as_deref()).unwrap_or(HOST).to_owned(),
+                path: text("url.path"),
             });
         }
         Ok(())

@@ -16,6 +16,7 @@ const pause = section.querySelector('[data-pause]');
 
 let decisions = [];
 let last = 0;
+let instance = null;
 let isPaused = false;
 let opened = null;
 let counts = { last: 0, checks: 0 };
@@ -25,12 +26,16 @@ const rows = new Map();
 /** Fetches the decisions since the last one. */
 export async function poll() {
   const answer = await fetchJson(`/api/decisions?since=${last}`);
-  // A number that went back is of another process.
-  if (answer.last < last) {
+  // The numbers of another process are of other decisions.
+  if (instance !== null && answer.instance !== instance) {
+    if (!aside.hidden) close();
     decisions = [];
     show(body);
     rows.clear();
+    [instance, last] = [answer.instance, 0];
+    return poll();
   }
+  instance = answer.instance;
   last = answer.last;
   counts = answer;
   decisions = decisions.concat(answer.decisions).slice(-MAX_KEPT);
