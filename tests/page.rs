@@ -42,6 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Served {
     modgud: Process,
     page: SocketAddr,
+    admin: SocketAddr,
     client: AuthorizationClient<Channel>,
     folder: TempDir,
 }
@@ -69,9 +70,9 @@ impl Served {
             .env("KEY", KEY.public_pem().unwrap())
             .env("JWT_PUBLIC_KEY_RSA_BIFROST", KEY.public_pem().unwrap());
         let mut modgud = Process::start("modgud", command).unwrap();
-        let (grpc, page) = modgud.wait_for(PATIENCE, serving).await.unwrap();
+        let (grpc, page, admin) = modgud.wait_for(PATIENCE, serving).await.unwrap();
         let client = AuthorizationClient::connect(format!("http://{grpc}")).await.unwrap();
-        Self { modgud, page, client, folder }
+        Self { modgud, page, admin, client, folder }
     }
 
     /// Sends a check.
@@ -123,12 +124,16 @@ impl Served {
     }
 }
 
-/// The addresses of checks and of the page in the log's line `serving`.
-fn serving(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+/// The addresses of checks, of the page, and of probes and metrics in the log's line `serving`.
+fn serving(line: &str) -> Option<(SocketAddr, SocketAddr, SocketAddr)> {
     let event: Value = serde_json::from_str(line).ok()?;
     let address = |name: &str| event.get(name)?.as_str()?.parse().ok();
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    (event.get("message")? == "serving").then_some((address("grpc")?, address("ui").unwrap_or(nowhere)))
+    (event.get("message")? == "serving").then_some((
+        address("grpc")?,
+        address("ui").unwrap_or(nowhere),
+        address("admin")?,
+    ))
 }
 
 /// A token of the issuer `https://login.example.com`, with these claims more.

@@ -64,3 +64,36 @@ rules:
         assert!(shown.is_empty(), "{path} shows {shown:?}: {text}");
     }
 }
+
+/// The `id` of an API key is a claim of its caller, and the log names it. The page does not.
+#[tokio::test]
+async fn no_id_of_an_api_key_is_in_any_response() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys.yaml");
+    let entry = |key: &str, more: &str| {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
+        let digest: String = digest.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        format!("- {{ id: {MARKER}-{key}, sha256: {digest}, subject: {MARKER}{more} }}\n")
+    };
+    let entries = [entry("good", ""), entry("old", ", expires: 2020-01-01T00:00:00Z")].concat();
+    std::fs::write(&keys, entries).unwrap();
+    let configuration = format!(
+        "profile: none\nserver: {{ drain: 0s }}\nauthenticators:\n  - {{ name: partners, from: [{{ header: x-api-key }}], api_key: {{ \
+         file: {} }} }}\nfallback: authenticated\n",
+        keys.display()
+    );
+    let served = Served::of(&configuration).await;
+    for (id, key) in (1..).zip(["good", "old", "unknown"]) {
+        served.check("GET", "/a", &[("x-api-key", key)]).await;
+        let explained = served.explained(id).await;
+        assert_eq!(explained["explanation"]["same"], true, "{explained}");
+        let request = json!({ "method": "GET", "path": "/a", "host": "a", "headers": [["x-api-key", key]] });
+        let form = served.explain(&request).await.json();
+        assert_eq!(form["decision"], if key == "good" { "allowed" } else { "denied" }, "{form}");
+        assert!(!format!("{explained}{form}").contains(MARKER), "{explained} {form}");
+    }
+    for path in VIEWS {
+        let text = String::from_utf8(served.get(path).await.body).unwrap();
+        assert!(!text.contains(MARKER), "{path}: {text}");
+    }
+}

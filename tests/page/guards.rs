@@ -100,6 +100,18 @@ async fn at_most_so_many_requests_are_explained_in_a_second() {
     assert!(statuses.iter().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
 }
 
+#[tokio::test]
+async fn one_connection_can_not_ask_for_many_responses_at_once() {
+    let served = Served::of(CONFIGURATION).await;
+    // The preface of HTTP/2 with prior knowledge (RFC 9113 §3.4) is no request of HTTP/1.1.
+    for address in [served.page, served.admin] {
+        let answer =
+            Exchange::raw(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").await;
+        assert!(answer.as_ref().is_err() || answer.as_ref().unwrap().status >= 400, "{answer:?}");
+    }
+    assert_eq!(Exchange::get(served.admin, "/metrics").await.unwrap().status, 200);
+}
+
 /// The headers of every response, and none that would let another site read it.
 fn assert_safe(answer: &Exchange) {
     let policy = answer.header("content-security-policy").unwrap();
