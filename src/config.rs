@@ -37,6 +37,7 @@ use crate::jwks::KeySource;
 use crate::net::listen_addr::ListenAddr;
 use crate::net::socket_access::SocketAccess;
 use crate::net::tls::Tls;
+use crate::otlp::Collector;
 use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
@@ -59,6 +60,8 @@ pub struct Config {
     pub key_sources: Vec<KeySource>,
     /// The authorization servers that introspect tokens for the snapshot's authenticators.
     pub introspection_sources: Vec<IntrospectionSource>,
+    /// The collector of spans; `None` if no span is exported.
+    pub otlp: Option<Collector>,
     /// What the metrics and the page show of it.
     pub shown: ShownConfig,
 }

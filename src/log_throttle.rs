@@ -35,7 +35,12 @@ impl LogThrottle {
             return None;
         }
         self.last = Some(Instant::now());
-        Some(std::mem::take(&mut self.suppressed))
+        Some(self.take_suppressed())
+    }
+
+    /// Returns how many events were not logged since the last message or the last call.
+    pub(crate) fn take_suppressed(&mut self) -> u64 {
+        std::mem::take(&mut self.suppressed)
     }
 }
 

@@ -31,6 +31,7 @@ pub mod service_manager;
 pub mod shadow_config;
 mod socket;
 mod stream_limit;
+mod traces;
 mod ui;
 
 pub use check::CheckHandler;

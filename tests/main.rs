@@ -38,4 +38,5 @@ mod stdio;
 mod structure;
 mod support;
 mod tampering;
+mod traces;
 mod wire;

@@ -2,6 +2,7 @@
 
 mod gateway;
 mod listeners;
+mod traces;
 
 use super::input::{Fetched, fetch_each, random_token};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
@@ -122,6 +123,7 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     ));
     minted(&snapshot.upstream.forward);
     decisions(config);
+    config.otlp.as_ref().inspect(|collector| traces::print(collector));
 }
 
 /// Prints which decisions are logged, and where, unless it is the default.

@@ -9,6 +9,7 @@
 mod claims;
 mod correlation;
 mod names;
+mod otlp;
 mod rules;
 mod server;
 mod telemetry;
@@ -54,6 +55,7 @@ pub(super) fn find(
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
     correlation::find(document, root, loader, &mut diagnostics);
+    otlp::find(document, config.otlp.as_ref(), &mut diagnostics);
     unauthenticated(document, root, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);

@@ -8,6 +8,7 @@ mod authenticators;
 mod http;
 mod keys;
 mod modules;
+mod otlp;
 mod rules;
 mod service;
 mod socket;
@@ -21,6 +22,7 @@ pub(super) use authenticators::{
 pub(super) use http::Http;
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
+pub(super) use otlp::{Otlp, OtlpProtocol};
 pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};

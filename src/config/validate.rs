@@ -8,6 +8,7 @@ mod filter;
 mod http;
 mod mint;
 mod modules;
+mod otlp;
 mod principal;
 pub(super) mod rules;
 mod server;
@@ -94,6 +95,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let style = denials::style(denials, schemes, &mut diagnostics);
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
+    let otlp = telemetry.otlp.as_ref().and_then(|otlp| otlp::check(otlp, loader, &mut diagnostics));
     http::check(document, &mut diagnostics);
     diagnostics.into_result()?;
 
@@ -118,7 +120,16 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         slots: CounterSlots::default(),
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
-    Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources, shown: ShownConfig::default() })
+    Ok(Config {
+        server,
+        tls,
+        snapshot,
+        gateway,
+        key_sources,
+        introspection_sources,
+        otlp,
+        shown: ShownConfig::default(),
+    })
 }
 
 /// Returns the current revocation list. Its watcher reads it again in the same way.

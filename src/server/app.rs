@@ -122,7 +122,7 @@ impl App {
     /// [`AppError::Bind`] if an address can't be bound, [`AppError::Activation`] if a listener is not the configured one.
     pub async fn bind_or_take(config: Config, clock: Clock, activated: ActivatedSockets) -> Result<Self, AppError> {
         // Only `modgud envoy` uses the gateway's settings.
-        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, shown } = config;
+        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, otlp, shown } = config;
         let readiness = Readiness::default();
         let starting = readiness.register("starting");
         let ActivatedSockets { grpc, http, admin } = activated;
@@ -156,6 +156,7 @@ impl App {
         metrics.config_loaded(now);
         let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
         let checks = Arc::new(CheckHandler::new(authorizer, metrics));
+        checks.traces.replace(otlp);
         let (ui, ui_bound) = match ui {
             None => (None, None),
             Some((socket, bound)) => {
@@ -318,11 +319,10 @@ impl App {
         closing.cancel();
         // A check under way is answered by its deadline at the latest.
         let limit = checks.authorizer.snapshot().deadline.saturating_add(SHUTDOWN_GRACE);
-        match timeout(limit, servers).await {
-            Ok(ended) => ended,
-            // The remaining calls are kept open by their clients, and are no checks.
-            Err(_) => Ok(()),
-        }
+        // If it is over, the remaining calls are kept open by their clients, and are no checks.
+        let ended = timeout(limit, servers).await.unwrap_or(Ok(()));
+        checks.traces.close().await;
+        ended
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::comparison::{EnforcedOutcome, Queue};
 use super::decision_log::{Decided, DecisionLog, RequestFields};
+use super::traces::{CallTrace, Traces};
 use super::ui::{LiveView, MAX_EXPLAINED_BYTES};
 use crate::envoy::proto::CheckResponse;
 use crate::envoy::{Check, response, unread_headers};
@@ -26,6 +27,8 @@ pub struct CheckHandler {
     pub metrics: Metrics,
     /// The log of decisions.
     pub(super) decisions: DecisionLog,
+    /// The export of spans.
+    pub(super) traces: Traces,
     /// Queue of answered checks, if a shadow configuration is compared with the active one.
     shadow: OnceLock<Queue>,
     /// The recent decisions, if the configuration has a page that shows them.
@@ -37,7 +40,8 @@ impl CheckHandler {
     #[must_use]
     pub fn new(authorizer: Authorizer, metrics: Metrics) -> Self {
         let decisions = DecisionLog::new(Arc::clone(&metrics.left_out));
-        Self { authorizer, metrics, decisions, shadow: OnceLock::new(), live: OnceLock::new() }
+        let (traces, shadow, live) = (Traces::default(), OnceLock::new(), OnceLock::new());
+        Self { authorizer, metrics, decisions, traces, shadow, live }
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
@@ -66,11 +70,11 @@ impl CheckHandler {
         &self,
         check: Check<'_>,
         message: &Bytes,
-        started: Instant,
+        began: (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
-        self.check_by(&snapshot, check, || message.clone(), started, try_acquire, |_| None).await
+        self.check_by(&snapshot, check, || message.clone(), began, try_acquire, |_| None).await
     }
 
     /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
@@ -80,7 +84,7 @@ impl CheckHandler {
         snapshot: &Snapshot,
         mut check: Check<'_>,
         message: impl Fn() -> Bytes,
-        started: Instant,
+        (started, trace): (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
         objection: impl FnOnce(&Mutations) -> Option<RequestError>,
     ) -> CheckResponse {
@@ -92,7 +96,8 @@ impl CheckHandler {
             now
         };
         let memory = check.memory();
-        let (mut decision, request) =
+        let mut span = self.traces.begin(trace, &check, (started, snapshot.deadline), &self.authorizer);
+        let (mut decision, request, lookup) =
             self.authorizer.decide(&mut check, snapshot, started, now, || try_acquire(memory)).await;
         let objection = match &decision.verdict {
             Verdict::Allow(mutations) => objection(mutations),
@@ -114,6 +119,9 @@ impl CheckHandler {
         }
         let request = request.as_ref();
         self.decisions.record(Decided { check: &check, decision: &decision, request, unread, snapshot });
+        if let Some(span) = &mut span {
+            span.decided(&decision, request, snapshot, lookup);
+        }
         if let Some(live) = self.live.get() {
             let fields = || RequestFields::of(&check, request, unread, snapshot.fields);
             // Not set if the request could not be read.
@@ -126,6 +134,9 @@ impl CheckHandler {
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request, unread);
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
+        if let Some(span) = span {
+            span.answered(&response);
+        }
         if let Some((queue, done)) = done {
             queue.offer(message(), memory, done, Timestamp::from_millis(at.into_inner()));
         }

@@ -123,15 +123,26 @@ impl DecisionLog {
     /// Logs many decisions as one event: all are alike, and a line for each would add load during an overload.
     fn overload(&self, writer: DecisionWriter) {
         let before = self.overload.lock().unwrap_or_else(PoisonError::into_inner).tick();
-        if before.is_some() {
-            let line = Line { level: Level::Warn, before, ..denial(&DecisionError::Overload) };
-            line.write(writer);
+        if before.is_none() {
+            self.limiter.count_limited();
+            return;
         }
+        let line = Line { level: Level::Warn, before, ..denial(&DecisionError::Overload) };
+        line.write(writer);
     }
 
     /// Logs how many lines were left out since the last summary, for each kind.
     pub(super) fn write_summary(&self) {
         let Some(writer) = log::decisions() else { return };
+        let overloads = self.overload.lock().unwrap_or_else(PoisonError::into_inner).take_suppressed();
+        if overloads > 0 {
+            let lines = Some(CHECK);
+            let (sampled, rate_limited) = (Some(0), Some(overloads));
+            let denial = denial(&DecisionError::Overload);
+            let line =
+                Line { level: Level::Info, detail: None, lines, sampled, rate_limited, message: LEFT_OUT, ..denial };
+            line.write(writer);
+        }
         for left_out in self.limiter.take_left_out() {
             let LeftOut { message, decision, reason, rule, authenticator, sampled, rate_limited } = left_out;
             let line = Line {

@@ -229,7 +229,7 @@ impl ReloadTarget for SharedState {
         let now = checks.authorizer.now();
         let warnings = loaded.warnings(now);
         let Loaded { config, origin, .. } = loaded;
-        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, shown } = config;
+        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, otlp, shown } = config;
         if let (Some(new), Some(active)) = (&tls, self.tls.load().as_ref())
             && let Some(expired) = new.expired(now)
             && active.expired(now).is_none()
@@ -245,6 +245,7 @@ impl ReloadTarget for SharedState {
         let (before, after) = (governed(&checks.authorizer.snapshot()), governed(&snapshot));
         checks.metrics.assign_counters(&mut snapshot);
         self.swap(snapshot, key_sources, introspection_sources, tls);
+        checks.traces.replace(otlp);
         checks.metrics.config_active(shown.hash, shown.certificates);
         if let Some(live) = checks.live() {
             live.set_config(shown.yaml, checks);

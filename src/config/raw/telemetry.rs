@@ -1,5 +1,6 @@
 //! The section `telemetry`.
 
+use super::Otlp;
 use modgud_core::decide::LoggedDecisions;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
@@ -7,7 +8,7 @@ use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 
-/// The log.
+/// The log and the traces.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Telemetry {
@@ -16,6 +17,9 @@ pub(in crate::config) struct Telemetry {
     /// The decisions that are logged: `denied`, `all` or `none`. A map also sets the destination, the number and the personal data of the
     /// lines. Default: `denied`.
     pub(in crate::config) decisions: Option<Decisions>,
+    /// The OpenTelemetry collector that gets a span of each check in a sampled trace: its address, or a map that also says how. Default: none.
+    #[schemars(example = &"http://127.0.0.1:4317")]
+    pub(in crate::config) otlp: Option<Otlp>,
 }
 
 /// The format of the log.

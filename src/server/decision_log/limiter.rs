@@ -114,6 +114,11 @@ impl Limiter {
         is_admitted
     }
 
+    /// Counts a line that another limit has left out.
+    pub(super) fn count_limited(&self) {
+        self.counts.count_limited();
+    }
+
     /// Draws a line with this probability. Neither a request nor the time decides it, so no client can foresee it.
     fn draw(&self, sample: f64) -> bool {
         if sample >= 1.0 {

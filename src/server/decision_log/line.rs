@@ -8,7 +8,9 @@ use modgud_core::time::Timestamp;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer as JsonSerializer};
 use std::fmt::{self, Write};
+use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The message of an enforced decision.
@@ -101,7 +103,7 @@ impl Line<'_> {
         let written = Written { timestamp: Rfc3339(Clock::System.now()), line: self, target: TARGET };
         let mut line = Vec::with_capacity(USUAL_BYTES);
         // Serializing texts and numbers to memory does not fail.
-        if serde_json::to_writer(&mut line, &written).is_err() {
+        if written.serialize(&mut JsonSerializer::with_formatter(&mut line, VisibleJson)).is_err() {
             return;
         }
         if writer.format == LogFormat::Text {
@@ -109,6 +111,30 @@ impl Line<'_> {
         }
         line.push(b'\n');
         writer.send(line);
+    }
+}
+
+/// JSON whose texts escape what a reader does not see, or may take for the end of a line (U+2028).
+struct VisibleJson;
+
+impl Formatter for VisibleJson {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // Nothing of ASCII is left to escape here.
+        if fragment.is_ascii() {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for character in fragment.chars() {
+            // The standard library escapes exactly those that are not printable, and combining ones, which need a character before them.
+            let is_visible = character.is_ascii() || character.escape_debug().len() == 1;
+            if is_visible {
+                write!(writer, "{character}")?;
+            } else {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -171,7 +197,18 @@ impl fmt::Display for Quoted<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::{JsonSerializer, VisibleJson, text};
+    use serde::Serialize;
+
+    #[test]
+    fn what_is_not_seen_is_escaped() {
+        let text = "é漢😀 \u{2028}\u{202e}\u{200b}\u{e0001}\"\n";
+        let mut json = Vec::new();
+        text.serialize(&mut JsonSerializer::with_formatter(&mut json, VisibleJson)).unwrap();
+        let json = String::from_utf8(json).unwrap();
+        assert_eq!(json, r#""é漢😀 \u2028\u202e\u200b\udb40\udc01\"\n""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
 
     #[test]
     fn a_text_line_has_the_fields_in_their_order() {

@@ -66,17 +66,18 @@ impl Output {
 
     /// Adds a line to the batch, and writes the batch first if there is no room in it. Returns the number of lines that could not be written.
     pub(super) fn add(&mut self, line: &[u8]) -> u64 {
-        let failed = if self.batch.len().saturating_add(line.len()) > MAX_WRITE_BYTES { self.send() } else { 0 };
-        if self.is_torn && self.batch.is_empty() {
-            self.batch.push(b'\n');
-            self.is_torn = false;
-        }
+        let bytes = self.batch.len().saturating_add(line.len()).saturating_add(usize::from(self.is_torn));
+        let failed = if bytes > MAX_WRITE_BYTES { self.send() } else { 0 };
         self.batch.extend_from_slice(line);
         failed
     }
 
     /// Writes the batch. Returns the number of lines that could not be written whole.
     pub(super) fn send(&mut self) -> u64 {
+        let ends_torn_line = self.is_torn && !self.batch.is_empty();
+        if ends_torn_line {
+            self.batch.insert(0, b'\n');
+        }
         let mut rest = self.batch.as_slice();
         while let Some(file) = self.file.as_mut().filter(|_| !rest.is_empty()) {
             match file.write(rest) {
@@ -89,6 +90,10 @@ impl Output {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
+        }
+        // The end of a torn line is not a line. Where it can't be written, that line is still torn.
+        if ends_torn_line && rest.len() == self.batch.len() {
+            rest = rest.get(1..).unwrap_or_default();
         }
         // A batch is made of whole lines.
         let failed = rest.split_inclusive(|byte| *byte == b'\n').count();
@@ -149,6 +154,22 @@ mod tests {
         let mut buffer = vec![0; 1 << 20];
         let taken = reader.read(&mut buffer).unwrap();
         assert!(taken > 0 && buffer[..taken].iter().all(|byte| *byte == b'a'));
+        assert_eq!((output.add(b"whole\n"), output.send()), (0, 0));
+        let taken = reader.read(&mut buffer).unwrap();
+        assert_eq!(&buffer[..taken], b"\nwhole\n");
+    }
+
+    /// Such as a full disk, on which there is room again later.
+    #[test]
+    fn a_torn_line_ends_even_if_others_fail_meanwhile() {
+        let (mut reader, mut output) = output();
+        rustix::io::ioctl_fionbio(output.file.as_ref().unwrap(), true).unwrap();
+        let long = [vec![b'a'; 1 << 20], b"\n".to_vec()].concat();
+        assert_eq!((output.add(&long), output.send()), (0, 1));
+        assert_eq!((output.add(b"one\n"), output.add(b"two\n"), output.send()), (0, 0, 2), "the pipe is full");
+        let mut buffer = vec![0; 1 << 20];
+        let taken = reader.read(&mut buffer).unwrap();
+        assert!(buffer[..taken].iter().all(|byte| *byte == b'a'));
         assert_eq!((output.add(b"whole\n"), output.send()), (0, 0));
         let taken = reader.read(&mut buffer).unwrap();
         assert_eq!(&buffer[..taken], b"\nwhole\n");
