@@ -30,7 +30,9 @@ COLLECTOR := $(TOOLS)/bin/otelcol-$(COLLECTOR_VERSION)
 # Not installed here, because its build takes six minutes: `go install github.com/envoyproxy/gateway/cmd/egctl@v1.9.1`.
 EGCTL ?= $(shell command -v egctl)
 SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
-CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo $(wildcard $(CURDIR)/$(TOOLS)/browser/bin/chromium))
+# Chromium and chromedriver, or links to those of this machine.
+BROWSER := $(TOOLS)/browser
 # nginx, Caddy and HAProxy, or links to those of this machine; Prometheus and promtool.
 PROXIES := $(TOOLS)/proxies
 PROMETHEUS := $(TOOLS)/prometheus
@@ -42,7 +44,7 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proxies prometheus collector-test deploy-check image kube-test docs-page docs-browser-test test-envoys attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
+.PHONY: help demo test page-test browser proxies prometheus collector-test deploy-check image kube-test docs-page docs-browser-test test-envoys attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +80,15 @@ if [ -x '$(PROMETHEUS)/bin/prometheus' ] && [ -x '$(PROMETHEUS)/bin/promtool' ];
 else left_out="$$left_out --skip prometheus::"; fi
 endef
 
+# For the shell, after DEPLOY_ENVIRONMENT: the browser of the tests in tests/page, which are in `left_out` without it. `make browser` has it.
+define BROWSER_ENVIRONMENT
+if [ -x '$(BROWSER)/bin/chromium' ] && [ -x '$(BROWSER)/bin/chromedriver' ]; then \
+  export MODGUD_TEST_CHROMIUM='$(CURDIR)/$(BROWSER)/bin/chromium' MODGUD_TEST_CHROMEDRIVER='$(CURDIR)/$(BROWSER)/bin/chromedriver'; \
+elif command -v chromium >/dev/null && command -v chromedriver >/dev/null; then \
+  export MODGUD_TEST_CHROMIUM="$$(command -v chromium)" MODGUD_TEST_CHROMEDRIVER="$$(command -v chromedriver)"; \
+else left_out="$$left_out --skip page::browser"; fi
+endef
+
 # For the shell, after DEPLOY_ENVIRONMENT: the collector of the tests in tests/traces/collector.rs, which are in `left_out` without it.
 define COLLECTOR_ENVIRONMENT
 if [ -x '$(COLLECTOR)' ]; then export MODGUD_TEST_COLLECTOR='$(CURDIR)/$(COLLECTOR)'; else left_out="$$left_out --skip traces::collector"; fi
@@ -87,6 +98,7 @@ test: $(VENV)/.installed | cargo grpcurl deploy-tools proxies prometheus ## all 
 	@$(DEPLOY_ENVIRONMENT); \
 	$(PROXY_ENVIRONMENT); \
 	$(PROMETHEUS_ENVIRONMENT); \
+	$(BROWSER_ENVIRONMENT); \
 	$(COLLECTOR_ENVIRONMENT); \
 	export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
@@ -116,7 +128,7 @@ docs-page: $(SWAGGER_UI)/.installed | cargo ## a page for the merged API descrip
 
 docs-browser-test: $(VENV)/.installed $(SWAGGER_UI)/.installed | cargo ## that page in headless Chromium, behind Envoy
 	@test -n '$(CHROMIUM)' || { \
-	  echo 'modgud: Chromium is not on the PATH; install it (Debian: apt install chromium), or name it: make docs-browser-test CHROMIUM=PATH' >&2; exit 1; }
+	  echo 'modgud: Chromium is not on the PATH; run make browser, install it (Debian: apt install chromium), or name it: make docs-browser-test CHROMIUM=PATH' >&2; exit 1; }
 	@export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python' \
 	  MODGUD_TEST_CHROMIUM='$(CHROMIUM)' MODGUD_TEST_SWAGGER_UI='$(CURDIR)/$(SWAGGER_UI)/package'; \
 	cargo test --locked --test main -- openapi::browser
@@ -126,6 +138,18 @@ proxies: ## nginx, Caddy and HAProxy for the tests: those of the PATH, or Debian
 	@command -v '$(PYTHON)' >/dev/null || { \
 	  echo 'modgud: $(PYTHON) is not on the PATH; install Python 3.9 or later and run make again' >&2; exit 1; }
 	@'$(PYTHON)' tools/debian_programs.py '$(PROXIES)' nginx caddy haproxy
+
+# A target of its own: the browser is 130 MB. `RENEW=1` also writes the pictures of docs/page.md.
+page-test: | cargo browser ## the page for operators in headless Chromium, and what it costs
+	@left_out=''; $(BROWSER_ENVIRONMENT); export MODGUD_TEST_PAGE_COST=1; \
+	if [ -n '$(RENEW)' ]; then export MODGUD_TEST_RENEW=1; fi; \
+	exec cargo test --locked --test main -- page:: --test-threads=2 --nocapture $$left_out
+
+# As above.
+browser: ## Chromium and chromedriver for the tests: those of the PATH, or Debian's packages in .tools
+	@command -v '$(PYTHON)' >/dev/null || { \
+	  echo 'modgud: $(PYTHON) is not on the PATH; install Python 3.9 or later and run make again' >&2; exit 1; }
+	@'$(PYTHON)' tools/debian_programs.py '$(BROWSER)' chromium chromedriver
 
 # As above. Its package has both programs.
 prometheus: ## Prometheus and promtool for the tests: those of the PATH, or of Debian's package in .tools

@@ -3,6 +3,7 @@
 mod de;
 mod diagnostic;
 mod environment;
+mod flags;
 mod lint;
 mod load;
 mod path;
@@ -61,17 +62,19 @@ pub struct Config {
     pub introspection_sources: Vec<IntrospectionSource>,
     /// The collector of spans; `None` if no span is exported.
     pub otlp: Option<Collector>,
-    /// What the metrics show of it.
+    /// What the metrics and the page show of it.
     pub shown: ShownConfig,
 }
 
-/// What the metrics show of a configuration.
+/// What the metrics and the page show of a configuration.
 #[derive(Debug, Default)]
 pub struct ShownConfig {
     /// A hash of its effective values without secrets, of 48 bits: a gauge holds it exactly.
     pub hash: u64,
     /// The end of each certificate, with its path in the configuration.
     pub certificates: Vec<(String, Timestamp)>,
+    /// The effective configuration without secrets, for the page; `None` without one.
+    pub yaml: Option<String>,
 }
 
 /// The settings that only a restart changes.
@@ -85,6 +88,8 @@ pub struct ServerConfig {
     pub socket: SocketAccess,
     /// The address of probes and metrics.
     pub admin: SocketAddr,
+    /// The address of the page; `None` if the configuration has none.
+    pub ui: Option<ListenAddr>,
     /// The maximum time in which requests are still answered after SIGTERM.
     pub drain: Duration,
     /// The maximum number of concurrent checks. Above it, a check is answered with 503 immediately.

@@ -21,6 +21,7 @@ use modgud_core::credential::{AuthenticatorId, RawToken};
 use modgud_core::decide::Snapshot;
 use modgud_core::http::request::Request;
 use modgud_core::principal::AuthenticatorName;
+use modgud_core::time::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 use server::Server;
 use std::mem;
@@ -94,12 +95,16 @@ struct Servers {
 }
 
 /// The current state of a server, for operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerStatus {
     /// Outcomes per token.
     pub counts: IntrospectionCounts,
     /// True while the circuit breaker is open.
     pub is_open: bool,
+    /// The endpoint, without its query.
+    pub endpoint: String,
+    /// The last failed request, and its error; `None` without one.
+    pub last_error: Option<(Timestamp, String)>,
 }
 
 impl Introspection {
@@ -143,7 +148,8 @@ impl Introspection {
     #[must_use]
     pub fn status(&self, authenticator: &IntrospectionAuthenticator) -> Option<ServerStatus> {
         let server = self.server(authenticator)?;
-        Some(ServerStatus { counts: server.counts(), is_open: server.is_open() })
+        let (endpoint, last_error) = (server.source().url.to_string(), server.last_error());
+        Some(ServerStatus { counts: server.counts(), is_open: server.is_open(), endpoint, last_error })
     }
 
     /// Returns the number of cached responses.

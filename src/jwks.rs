@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::http_client::{ClockOffset, HttpClient};
 use modgud_core::authn::{Authenticators, JwksRefresh, JwksSnapshot, RemoteJwks};
 use modgud_core::time::Timestamp;
-use refresher::{Changes, JwksRefresher};
+use refresher::{Changes, FetchSchedule, JwksRefresher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -35,6 +35,10 @@ pub struct ProviderStatus {
     pub name: String,
     /// Numbers of fetches.
     pub fetches: FetchCounts,
+    /// The time of the next fetch; `None` while one is under way.
+    pub next_fetch: Option<Timestamp>,
+    /// The last failed fetch, and its error; `None` without one.
+    pub last_error: Option<(Timestamp, String)>,
 }
 
 impl JwksRegistry {
@@ -84,7 +88,9 @@ impl JwksRegistry {
     #[must_use]
     pub fn status(&self, keys: &RemoteJwks) -> Option<ProviderStatus> {
         let refresher = self.refresher(keys)?;
-        Some(ProviderStatus { name: refresher.provider().location.to_string(), fetches: refresher.counts() })
+        let FetchSchedule { next_fetch, last_error } = refresher.schedule();
+        let name = refresher.provider().location.to_string();
+        Some(ProviderStatus { name, fetches: refresher.counts(), next_fetch, last_error })
     }
 
     /// Returns true after a first fetch from every provider, successful or not.

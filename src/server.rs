@@ -22,6 +22,7 @@ mod h2;
 mod http1;
 mod limits;
 mod metrics;
+mod plain_http;
 mod protocol;
 pub mod readiness;
 pub mod reload;
@@ -31,6 +32,7 @@ pub mod shadow_config;
 mod socket;
 mod stream_limit;
 mod traces;
+mod ui;
 
 pub use check::CheckHandler;
 pub use fail_closed::CHECK_PATH;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 /// Texts that no output may contain. Tokens are encoded, so parts of tokens are searched, too.
-const MARKER: &str = "canary-7f3d91c6e2";
+pub(crate) const MARKER: &str = "canary-7f3d91c6e2";
 /// What must be there, or nothing was looked at.
 const SEEN: &str = "/crm/in-plain-sight";
 /// The length of the pieces of tokens that are looked for.
@@ -93,7 +93,7 @@ fn credentials(now: u64) -> Vec<(String, bool)> {
 }
 
 /// The checks, and whether each is let through.
-fn checks(now: u64) -> Vec<(CheckRequest, bool)> {
+pub(crate) fn checks(now: u64) -> Vec<(CheckRequest, bool)> {
     let query = format!("{SEEN}?access_token={MARKER}&next=/{MARKER}");
     let cookie = format!("session={MARKER}; {MARKER}={MARKER}");
     let good = format!("JWT {}", token(now, &[]));
@@ -133,7 +133,7 @@ fn checks(now: u64) -> Vec<(CheckRequest, bool)> {
 }
 
 /// Everything that must not be seen: the marker, and every piece of every token's claims and signature.
-fn secrets(checks: &[(CheckRequest, bool)]) -> Vec<String> {
+pub(crate) fn secrets(checks: &[(CheckRequest, bool)]) -> Vec<String> {
     let mut secrets = vec![MARKER.to_owned(), URL_SAFE_NO_PAD.encode(MARKER)];
     for (check, _) in checks {
         let http = check.attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap();

@@ -21,6 +21,7 @@ mod matrix;
 mod minting;
 mod numbers;
 mod openapi;
+mod page;
 mod policy;
 mod prometheus;
 mod properties;

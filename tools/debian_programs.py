@@ -23,11 +23,15 @@ PROGRAMS = {
     "haproxy": ("haproxy", "proxies::haproxy", (2, 6), ["-vv"], "Built with Lua"),
     "prometheus": ("prometheus", "prometheus::", (2, 42), ["--version"], ""),
     "promtool": ("prometheus", "prometheus::", (2, 42), ["--version"], ""),
+    "chromium": ("chromium", "page::browser", (120, 0), ["--version"], ""),
+    "chromedriver": ("chromium-driver", "page::browser", (120, 0), ["--version"], ""),
 }
 # Where administrators' programs are: not always on the PATH.
 SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
 # The C library belongs to the loader of this machine.
 NOT_UNPACKED = {"libc6", "libc-bin", "libc6-dev"}
+# Where packages put libraries; PulseAudio has a folder of its own, which its libraries name by a path below /usr.
+LIBRARIES = ("usr/lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/pulseaudio", "lib/*-linux-gnu*")
 # Pages of a program are not tested.
 OF_PAGES = ("libjs-", "fonts-")
 
@@ -105,8 +109,10 @@ def unpack(names, root, work):
 
 def wrap(name, root, program):
     """Writes a script that starts an unpacked program with its libraries."""
-    unpacked = next(path for path in (root / "usr/sbin" / name, root / "usr/bin" / name, root / "sbin" / name) if path.exists())
-    libraries = [str(path) for pattern in ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*") for path in sorted(root.glob(pattern))]
+    # First where the real program is: that of /usr/bin is a script of the package, which looks in /usr.
+    places = (f"usr/lib/{name}/{name}", f"usr/sbin/{name}", f"usr/bin/{name}", f"sbin/{name}")
+    unpacked = next(root / place for place in places if (root / place).exists())
+    libraries = [str(path) for pattern in LIBRARIES for path in sorted(root.glob(pattern))]
     prefix = f"LD_LIBRARY_PATH={shlex.quote(':'.join(libraries))} " if libraries else ""
     program.write_text(f'#!/bin/sh\n{prefix}exec {shlex.quote(str(unpacked))} "$@"\n')
     program.chmod(0o755)

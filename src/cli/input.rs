@@ -2,7 +2,8 @@
 
 use super::{print_error, runtime};
 use crate::config::Config;
-use crate::envoy::proto::{AttributeContext, CheckRequest, ContextExtensionsEntry, HeadersEntry, HttpRequest, Request};
+use crate::envoy::proto::{CheckRequest, ContextExtensionsEntry, HeadersEntry};
+use crate::envoy::written_check;
 use crate::jwks::{JwksSummary, KeysError};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
 use aws_lc_rs::rand;
@@ -32,9 +33,6 @@ pub(super) fn read(file: &Path) -> (String, io::Result<String>) {
     });
     (name, text)
 }
-
-/// The header in which Envoy reports the scheme of its listener.
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// A header, `NAME: VALUE`. Has no `Debug`: it can be a credential.
 #[derive(Clone)]
@@ -88,8 +86,7 @@ impl ContextArg {
     }
 }
 
-/// Builds the check that Envoy would send for a request. Envoy always reports its listener's scheme: `http`, unless the
-/// headers name another one.
+/// Builds the check that Envoy would send for a request.
 pub(super) fn check_request(
     method: String,
     path: String,
@@ -97,22 +94,9 @@ pub(super) fn check_request(
     headers: Vec<HeaderArg>,
     context: Vec<ContextArg>,
 ) -> CheckRequest {
-    let mut headers: Vec<HeadersEntry> = headers.into_iter().map(|header| header.0).collect();
-    if !headers.iter().any(|header| header.key.eq_ignore_ascii_case(FORWARDED_PROTO.as_bytes())) {
-        headers.push(HeaderArg::new(FORWARDED_PROTO, "http").0);
-    }
-    let http = HttpRequest {
-        method: method.into(),
-        path: path.into(),
-        host: host.into(),
-        scheme: Bytes::from_static(b"http"),
-        headers,
-        ..HttpRequest::default()
-    };
-    let request = Request { time: None, http: Some(http) };
-    let context_extensions = context.into_iter().map(|entry| entry.0).collect();
-    let attributes = AttributeContext { request: Some(request), context_extensions, ..AttributeContext::default() };
-    CheckRequest { attributes: Some(attributes) }
+    let headers = headers.into_iter().map(|HeaderArg(HeadersEntry { key, value })| (key, value)).collect();
+    let context = context.into_iter().map(|ContextArg(ContextExtensionsEntry { key, value })| (key, value)).collect();
+    written_check((method, path, host), headers, context)
 }
 
 /// Returns a token that no server has issued.

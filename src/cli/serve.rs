@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// The address of probes and metrics, instead of `server.admin`
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
+    /// The address of the page with recent decisions, instead of `server.admin.ui`: `IP:PORT` of this machine, or `unix:/PATH`
+    #[arg(long, value_name = "ADDRESS")]
+    ui: Option<ListenAddr>,
     /// A shadow configuration (YAML): it decides each check again after the response. Differences are counted
     /// (`modgud_shadow_config_differences_total`) and logged. Its files are watched for changes. Its listeners, denials
     /// and telemetry are validated but have no effect
@@ -78,12 +81,12 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 pub(super) fn run(args: Args, environment: Environment) -> Exit {
-    let Args { config, profile, grpc, admin, shadow_config, shadow_profile } = args;
+    let Args { config, profile, grpc, admin, ui, shadow_config, shadow_profile } = args;
     let shadow = shadow_config.map(|file| {
         let overrides = Overrides { profile: shadow_profile, ..Overrides::default() };
         ConfigSource { file: Some(file), overrides, environment: environment.clone() }
     });
-    let overrides = Overrides { profile, grpc, admin, ..Overrides::default() };
+    let overrides = Overrides { profile, grpc, admin, ui, ..Overrides::default() };
     // Before the first thread, because it also removes the variables.
     let activated = match ActivatedSockets::take(&environment) {
         Ok(activated) => activated,
@@ -136,10 +139,10 @@ async fn serve(
     let reloader = Reloader::new(origin, &config, watched).reporting_to(manager.clone());
     introduce(&config);
     let app = App::bind_or_take(config, Clock::System, activated).await?;
-    let Addresses { grpc, http, admin } = app.addresses();
-    let http = http.as_ref().map(ListenAddr::to_string);
+    let Addresses { grpc, http, admin, ui } = app.addresses();
+    let (http, ui) = (http.as_ref().map(ListenAddr::to_string), ui.as_ref().map(ListenAddr::to_string));
     warning::log_warnings(&warnings, &app.live().checks.metrics);
-    tracing::info!(version = VERSION, config = described, %grpc, http, %admin, "serving");
+    tracing::info!(version = VERSION, config = described, %grpc, http, %admin, ui, "serving");
     let (hangups, hangup) = mpsc::channel(1);
     let (shadow_hangups, shadow_hangup) = mpsc::channel(1);
     tokio::spawn(async move {

@@ -5,6 +5,7 @@ use super::de::error::{FormError, Found, Seen, is_consequence};
 use super::de::{self, read_yaml};
 use super::diagnostic::{ConfigError, MAX_REPORTED};
 use super::environment::Environment;
+use super::flags;
 use super::lint;
 use super::path::Path;
 use super::placeholder;
@@ -16,7 +17,7 @@ use super::watcher::FileWatcher;
 use super::{Config, ShownConfig, render, validate};
 use crate::diagnostic::{Diagnostic, Issue, Located};
 use crate::net::listen_addr::ListenAddr;
-use crate::yaml::{Location, Member, Node, Value};
+use crate::yaml::{Location, Node, Value};
 use modgud_core::authn::Revocations;
 use modgud_core::jose::Fingerprint;
 use modgud_core::time::Timestamp;
@@ -42,6 +43,8 @@ pub struct Overrides {
     pub grpc: Option<ListenAddr>,
     /// `--admin`.
     pub admin: Option<SocketAddr>,
+    /// `--ui`.
+    pub ui: Option<ListenAddr>,
     /// A default `leeway` of `0s`, whatever the profile.
     pub exact_dates: bool,
 }
@@ -77,7 +80,7 @@ impl Loaded {
     #[must_use]
     pub fn hash_with(&self, grpc: Option<&ListenAddr>, admin: Option<SocketAddr>) -> u64 {
         let overrides = Overrides { grpc: grpc.cloned(), admin, ..Overrides::default() };
-        render::hash(&apply_flags(self.effective.clone(), &overrides, ""))
+        render::hash(&apply_flags(self.effective.clone(), &self.effective, &overrides, ""))
     }
 
     /// Returns the error of reading the API description of a module, at the place of its `openapi` in the file.
@@ -211,7 +214,7 @@ fn load_with(file: Option<&FilePath>, overrides: &Overrides, loader: &SecretLoad
         placeholder::find(&user, &Path::default(), &user, &mut unfilled);
         effective = effective.overlay(user, is_choice);
     }
-    effective = apply_flags(effective, overrides, name);
+    effective = apply_flags(effective, &base, overrides, name);
     let leeway = if overrides.exact_dates { Duration::ZERO } else { profile.default_leeway() };
     let ValidConfig { config, warnings, keys, open } =
         check(effective.clone(), base, (unfilled, unnamed), leeway, loader)?;
@@ -288,37 +291,23 @@ fn named_profile(user: &Node) -> (ProfileName, Option<Diagnostic>) {
 /// Applies the flags, and adds the name of the profile if it is missing, so that the printed configuration names its base.
 ///
 /// A value of the wrong type instead of a section stays, so that validation reports it.
-fn apply_flags(mut root: Node, overrides: &Overrides, profile_name: &str) -> Node {
-    let Overrides { profile, grpc, admin, exact_dates: _ } = overrides;
+fn apply_flags(mut root: Node, base: &Node, overrides: &Overrides, profile_name: &str) -> Node {
+    let Overrides { profile, grpc, admin, ui, exact_dates: _ } = overrides;
     let Value::Map(sections) = &mut root.value else { return root };
     match (profile, sections.iter().any(|section| section.key == "profile")) {
-        (Some(_), _) => set(sections, "profile", "--profile", profile_name.to_owned()),
-        (None, false) => set(sections, "profile", "default", profile_name.to_owned()),
+        (Some(_), _) => flags::set(sections, "profile", "--profile", profile_name.to_owned()),
+        (None, false) => flags::set(sections, "profile", "default", profile_name.to_owned()),
         (None, true) => {}
     }
     let server = sections.iter_mut().find(|section| section.key == "server");
     if let Some(Value::Map(server)) = server.map(|section| &mut section.node.value) {
-        let flags = [
-            ("grpc", "--grpc", grpc.as_ref().map(ToString::to_string)),
-            ("admin", "--admin", admin.as_ref().map(ToString::to_string)),
-        ];
-        for (key, flag, address) in flags {
-            if let Some(address) = address {
-                set(server, key, flag, address);
-            }
+        if let Some(address) = grpc {
+            flags::set(server, "grpc", "--grpc", address.to_string());
         }
+        let default = base.member("server").and_then(|server| Some(server.node.member("admin")?.node.clone()));
+        flags::set_admin(server, default, admin.as_ref(), ui.as_ref());
     }
     root
-}
-
-/// Replaces a member by a text, or inserts it before all others.
-fn set(map: &mut Vec<Member>, key: &str, origin: &str, text: String) {
-    let location = Location { origin: origin.into(), position: None };
-    let node = Node { place: location.clone(), value: Value::Text(text) };
-    match map.iter_mut().find(|entry| entry.key == key) {
-        Some(entry) => entry.node = node,
-        None => map.insert(0, Member { key: key.to_owned(), key_place: location, node }),
-    }
 }
 
 /// A valid configuration, with its warnings and metadata.
@@ -358,6 +347,7 @@ fn check(
             config.shown = ShownConfig {
                 hash: render::hash(&root),
                 certificates: certificates((&document, &root), config.tls.as_ref(), &keys, loader),
+                yaml: config.server.ui.as_ref().and_then(|_| render::yaml(&root).ok()),
             };
             let open = open_rules(&document, &root);
             return Ok(ValidConfig { config, warnings, keys, open });

@@ -3,6 +3,7 @@
 //! `validate` decides what a value means, and if it is valid. Editors show the comments on keys and words here: they are the descriptions
 //! of the JSON Schema, written for operators. So are those on the words that the core and the introspection client define.
 
+mod admin;
 mod authenticators;
 mod http;
 mod keys;
@@ -14,6 +15,7 @@ mod socket;
 mod telemetry;
 mod upstream;
 
+pub(super) use admin::{Admin, AdminListeners};
 pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, Sender,
 };
@@ -109,9 +111,9 @@ pub(super) struct Server {
     pub(super) insecure_plaintext: bool,
     /// The mode and the group of the file of `grpc` and `http.listen`, if one is `unix:/PATH`. modgud sets them before it listens. A change requires a restart.
     pub(super) socket: Option<Socket>,
-    /// The address of `/livez`, `/readyz`, `/metrics` and `/version`: an IP address and a port. Default: `127.0.0.1:9192`. A change
-    /// requires a restart.
-    pub(super) admin: Option<String>,
+    /// The address of `/livez`, `/readyz`, `/metrics` and `/version`, or a map that also says where the page is. Default:
+    /// `127.0.0.1:9192`. A change requires a restart.
+    pub(super) admin: Option<Admin>,
     /// TLS (1.2 or 1.3) for `grpc`. Default: none. A change of these keys or files applies to every new connection.
     pub(super) tls: Option<Tls>,
     /// The time limit of one check, after which it gets 503: from `1ms` to `10s`, and less than the `timeout` of Envoy's `ext_authz`.

@@ -1,5 +1,6 @@
 //! Validation of a document. Collects every error, and returns a configuration only if there is none.
 
+mod admin;
 mod authenticators;
 mod correlation;
 mod denials;

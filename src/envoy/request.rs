@@ -1,7 +1,10 @@
 //! Conversion of Envoy's message to a [`Request`].
 
 use super::check::{Check, Http};
-use super::proto::{CheckRequest, FILE_DESCRIPTOR_SET};
+use super::proto::{
+    self, AttributeContext, CheckRequest, ContextExtensionsEntry, FILE_DESCRIPTOR_SET, HeadersEntry, HttpRequest,
+};
+use bytes::Bytes;
 use modgud_core::http::header::is_token_byte;
 use modgud_core::http::request::{Body, Context, Headers, Request, RequestError, SchemeSource};
 use prost::Message;
@@ -109,4 +112,36 @@ pub fn check_from_json(text: &str) -> Result<CheckRequest, CheckJsonError> {
     let dynamic = DynamicMessage::deserialize(message, &mut json)?;
     json.end()?;
     Ok(CheckRequest::decode(dynamic.encode_to_vec().as_slice())?)
+}
+
+/// The header in which Envoy reports the scheme of its listener.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// Builds the check that Envoy would send for a request: method, path with query, host, headers, and the context extensions of the route.
+/// Envoy always reports its listener's scheme: `http`, unless the headers name another one.
+#[must_use]
+pub fn written_check<T: Into<Bytes>>(
+    (method, path, host): (String, String, String),
+    headers: Vec<(T, T)>,
+    context: Vec<(T, T)>,
+) -> CheckRequest {
+    let header = |(key, value): (T, T)| HeadersEntry { key: key.into(), value: value.into() };
+    let mut headers: Vec<HeadersEntry> = headers.into_iter().map(header).collect();
+    if !headers.iter().any(|header| header.key.eq_ignore_ascii_case(FORWARDED_PROTO.as_bytes())) {
+        let (key, value) = (Bytes::from_static(FORWARDED_PROTO.as_bytes()), Bytes::from_static(b"http"));
+        headers.push(HeadersEntry { key, value });
+    }
+    let http = HttpRequest {
+        method: method.into(),
+        path: path.into(),
+        host: host.into(),
+        scheme: Bytes::from_static(b"http"),
+        headers,
+        ..HttpRequest::default()
+    };
+    let context =
+        context.into_iter().map(|(key, value)| ContextExtensionsEntry { key: key.into(), value: value.into() });
+    let request = Some(proto::Request { time: None, http: Some(http) });
+    let attributes = AttributeContext { request, context_extensions: context.collect(), ..AttributeContext::default() };
+    CheckRequest { attributes: Some(attributes) }
 }

@@ -45,6 +45,7 @@ struct State {
     breaker: CircuitBreaker,
     absence: Absence,
     throttle: LogThrottle,
+    last_error: Option<(Timestamp, String)>,
 }
 
 /// The role of a caller that needs a response.
@@ -117,6 +118,7 @@ impl Server {
             breaker: CircuitBreaker::new(),
             absence: Absence::default(),
             throttle: LogThrottle::new(LOG_INTERVAL),
+            last_error: None,
         };
         Self { source, cache, client, clock, state: Mutex::new(state), counters: Counters::default(), durations }
     }
@@ -137,6 +139,11 @@ impl Server {
     /// Returns true if the circuit breaker is open.
     pub(super) fn is_open(&self) -> bool {
         self.state().breaker.is_open()
+    }
+
+    /// Returns the last failed request; `None` without one.
+    pub(super) fn last_error(&self) -> Option<(Timestamp, String)> {
+        self.state().last_error.clone()
     }
 
     pub(super) fn counts(&self) -> IntrospectionCounts {
@@ -220,7 +227,13 @@ impl Server {
                 Health::Down => state.absence.failed(sign, key),
                 Health::Unknown => {}
             }
-            let suppressed = if outcome.is_err() { state.throttle.tick() } else { None };
+            let suppressed = match &outcome {
+                Ok(_) => None,
+                Err(error) => {
+                    state.last_error = Some((self.clock.now(), error.to_string()));
+                    state.throttle.tick()
+                }
+            };
             (change, suppressed, sign != Sign::None && state.is_away())
         };
         let (authenticator, server) = (self.source.authenticator.as_str(), &self.source.url);

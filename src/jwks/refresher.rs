@@ -12,8 +12,8 @@ use modgud_core::authn::{JwksRefresh, JwksSnapshot, RemoteJwks};
 use modgud_core::jose::{KeySet, SkippedKey, VerificationKey};
 use modgud_core::time::Timestamp;
 use std::path::{Display, Path};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
@@ -44,8 +44,18 @@ struct Shared {
     limit: RefreshLimit,
     successes: AtomicU64,
     failures: AtomicU64,
+    schedule: Mutex<FetchSchedule>,
     /// Notified after each fetch and publication.
     changes: Changes,
+}
+
+/// The times of fetches, for operators.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FetchSchedule {
+    /// The time of the next fetch; `None` while one is under way.
+    pub(super) next_fetch: Option<Timestamp>,
+    /// The last failed fetch, and its error; `None` without one.
+    pub(super) last_error: Option<(Timestamp, String)>,
 }
 
 /// A notification that there may be new keys.
@@ -64,8 +74,16 @@ impl JwksRefresher {
     /// Starts a refresher that publishes the JWKS in `keys`.
     pub(super) fn start(provider: Provider, keys: RemoteJwks, clock: Clock, changes: Changes) -> Self {
         let (successes, failures) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shared =
-            Arc::new(Shared { provider, keys, clock, limit: RefreshLimit::default(), successes, failures, changes });
+        let shared = Arc::new(Shared {
+            provider,
+            keys,
+            clock,
+            limit: RefreshLimit::default(),
+            successes,
+            failures,
+            schedule: Mutex::default(),
+            changes,
+        });
         let task = tokio::spawn(run(Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
@@ -81,6 +99,10 @@ impl JwksRefresher {
     pub(super) fn counts(&self) -> FetchCounts {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         FetchCounts { successes: count(&self.shared.successes), failures: count(&self.shared.failures) }
+    }
+
+    pub(super) fn schedule(&self) -> FetchSchedule {
+        self.shared.schedule().clone()
     }
 
     /// Returns true after the first fetch, successful or not.
@@ -122,6 +144,7 @@ async fn run(shared: Arc<Shared>) {
     loop {
         let began = shared.clock.now();
         shared.limit.started(began);
+        shared.schedule().next_fetch = None;
         let fetched = shared.fetch(&client, began, &mut log, &mut last).await;
         let delay = if fetched.is_ok() {
             shared.successes.fetch_add(1, Ordering::Relaxed);
@@ -133,11 +156,20 @@ async fn run(shared: Arc<Shared>) {
             backoff = backoff.doubled();
             delay
         };
+        let delay = with_jitter(delay);
+        {
+            let mut schedule = shared.schedule();
+            let now = shared.clock.now();
+            schedule.next_fetch = Some(now.plus(delay));
+            if let Err(error) = &fetched {
+                schedule.last_error = Some((now, error.to_string()));
+            }
+        }
         log.fetched(&shared.provider, &fetched, shared.keys.at(shared.clock.now()).is_some());
         shared.limit.ended(fetched.map_err(|_| ()));
         shared.changes.send_replace(());
         tokio::select! {
-            () = sleep(with_jitter(delay)) => {}
+            () = sleep(delay) => {}
             () = shared.limit.requested(&shared.clock) => {}
         }
     }
@@ -147,6 +179,10 @@ async fn run(shared: Arc<Shared>) {
 type Last = Option<(Bytes, Arc<KeySet>)>;
 
 impl Shared {
+    fn schedule(&self) -> MutexGuard<'_, FetchSchedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn fetch(
         &self,
         client: &HttpClient,

@@ -10,7 +10,6 @@ use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{ListenerName, Metrics};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -50,6 +49,9 @@ impl ListenerLimits {
         Self { open, due: ReadDeadline::Bytes(1) }
     }
 
+    /// The limits for the page: more connections than a browser opens, each for one request.
+    pub(super) const PAGE: Self = Self { open: 16, due: ReadDeadline::End };
+
     /// The limits for probes and metrics: 64 connections, each for a few requests.
     pub(super) const ADMIN: Self = Self { open: 64, due: ReadDeadline::End };
 }
@@ -85,7 +87,7 @@ impl Listener {
     pub(super) fn new(socket: Socket, name: ListenerName, bounds: ListenerLimits, metrics: &Metrics) -> Self {
         let protocols = match name {
             ListenerName::Grpc => Some(ProtocolReports::new(metrics.connections(name))),
-            ListenerName::Http | ListenerName::Admin => None,
+            ListenerName::Http | ListenerName::Admin | ListenerName::Ui => None,
         };
         Self {
             socket,
@@ -223,19 +225,6 @@ pub(super) async fn accept_loop(mut listener: Listener, live: SharedState, to: m
         if to.send(connection).await.is_err() {
             return;
         }
-    }
-}
-
-impl axum::serve::Listener for Listener {
-    type Io = Connection;
-    type Addr = Option<SocketAddr>;
-
-    async fn accept(&mut self) -> (Connection, Self::Addr) {
-        (Self::accept(self).await.plain(), None)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.socket.tcp_address()
     }
 }
 

@@ -6,7 +6,7 @@ use super::exposition::Exposition;
 use super::limits::Limits;
 use super::readiness::Readiness;
 use super::socket::Socket;
-use super::{CheckHandler, metrics};
+use super::{CheckHandler, metrics, plain_http};
 use crate::telemetry::metrics::ListenerName;
 use axum::Router;
 use axum::extract::State;
@@ -14,9 +14,9 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 #[derive(Debug, Clone)]
@@ -27,16 +27,13 @@ struct Admin {
 }
 
 /// Serves until `stop` completes.
-///
-/// # Errors
-/// `io::Error` if the listener fails.
 pub(super) async fn serve(
     socket: Socket,
     checks: Arc<CheckHandler>,
     limits: Arc<Limits>,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     let listener = Listener::new(socket, ListenerName::Admin, ListenerLimits::ADMIN, &checks.metrics);
     let registry = Arc::new(metrics::registry(&checks, limits));
     let routes = Router::new()
@@ -46,7 +43,7 @@ pub(super) async fn serve(
         .route("/.well-known/jwks.json", get(jwks))
         .route("/version", get(async || concat!("modgud ", env!("CARGO_PKG_VERSION"), "\n")))
         .with_state(Admin { checks, readiness, registry });
-    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+    plain_http::serve(listener, TowerToHyperService::new(routes), stop).await;
 }
 
 /// Responds with 200 if ready; else with 503 and the names of what is pending.

@@ -14,6 +14,7 @@ use crate::server::grpc::{self, GrpcError};
 use crate::server::limits::Limits;
 use crate::server::readiness::{BlockReady, DRAINING, KeyReadiness, Readiness};
 use crate::server::revocation_watcher::{self, ListReload};
+use crate::server::ui::{self, LiveView};
 use crate::server::{CheckHandler, SharedState, Socket, SocketError, admin, http1};
 use crate::telemetry::metrics::{ListenerName, Metrics};
 use std::io;
@@ -51,9 +52,9 @@ pub enum AppError {
     /// The gRPC server failed.
     #[error(transparent)]
     Grpc(#[from] GrpcError),
-    /// The admin server failed.
-    #[error("the admin server failed: {0}")]
-    Admin(io::Error),
+    /// The page can't be served.
+    #[error("the page (server.admin.ui) failed: {0}")]
+    Ui(io::Error),
 }
 
 /// The way in which a process stops.
@@ -81,6 +82,7 @@ pub struct App {
     grpc: Socket,
     http: Option<(Socket, Proxy)>,
     admin: Socket,
+    ui: Option<(Socket, Arc<LiveView>)>,
     addresses: Addresses,
     live: SharedState,
     readiness: Readiness,
@@ -100,6 +102,8 @@ pub struct Addresses {
     pub http: Option<ListenAddr>,
     /// The address of probes and metrics.
     pub admin: SocketAddr,
+    /// The address of the page; `None` without `server.admin.ui`.
+    pub ui: Option<ListenAddr>,
 }
 
 impl App {
@@ -134,6 +138,13 @@ impl App {
                 (Some((socket, proxy)), Some(bound.map_or(address, ListenAddr::Tcp)))
             }
         };
+        let ui = match server.ui.clone() {
+            None => None,
+            Some(address) => {
+                let (socket, bound) = listen(None, &address, &server.socket, "the page (server.admin.ui)").await?;
+                Some((socket, bound.map_or(address, ListenAddr::Tcp)))
+            }
+        };
         let max_connections = server.max_connections();
         if let Some((wanted, files)) = server.lacking_files() {
             tracing::warn!(wanted, files, max_connections, "server.max_connections reduced: open file limit too low");
@@ -146,15 +157,24 @@ impl App {
         let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
         let checks = Arc::new(CheckHandler::new(authorizer, metrics));
         checks.traces.replace(otlp);
+        let (ui, ui_bound) = match ui {
+            None => (None, None),
+            Some((socket, bound)) => {
+                let live = LiveView::start(&checks, shown.yaml).map_err(AppError::Ui)?;
+                (Some((socket, live)), Some(bound))
+            }
+        };
         let addresses = Addresses {
             grpc: grpc_bound.map_or(server.grpc, ListenAddr::Tcp),
             http: http_bound,
             admin: admin_bound.unwrap_or(server.admin),
+            ui: ui_bound,
         };
         Ok(Self {
             grpc,
             http,
             admin,
+            ui,
             addresses,
             live: SharedState::new(checks, tls),
             readiness,
@@ -202,6 +222,7 @@ impl App {
             grpc,
             http,
             admin,
+            ui,
             addresses: _,
             live,
             readiness,
@@ -229,21 +250,34 @@ impl App {
             Box::pin(server.serve(listener, closed()))
         });
         let admin = admin::serve(admin, Arc::clone(&checks), limits, readiness.clone(), closed());
+        // Aborted when this function returns.
+        let mut tasks = JoinSet::new();
+        let ui = ui.map(|(socket, live)| {
+            tasks.spawn(Arc::clone(&live).sample(Arc::clone(&checks)));
+            ui::serve(socket, Arc::clone(&checks), live, readiness.clone(), closed())
+        });
         let servers = async {
             // One server that fails ends all: half of modgud must not look like the whole.
             let grpc = async { grpc.await.map_err(AppError::from) };
-            let admin = async { admin.await.map_err(AppError::Admin) };
+            let admin = async {
+                admin.await;
+                Ok(())
+            };
             let http = async {
                 if let Some(http) = http {
                     http.await;
                 }
                 Ok(())
             };
-            tokio::try_join!(grpc, http, admin).map(|((), (), ())| ())
+            let ui = async {
+                match ui {
+                    Some(ui) => ui.await.map_err(AppError::Ui),
+                    None => Ok(()),
+                }
+            };
+            tokio::try_join!(grpc, http, admin, ui).map(|((), (), (), ())| ())
         };
         tokio::pin!(servers);
-        // Aborted when this function returns.
-        let mut tasks = JoinSet::new();
         let (lists, reloads) = (Arc::clone(&checks), Arc::clone(&checks));
         tasks.spawn(revocation_watcher::watch(
             move || lists.authorizer.snapshot().authenticators.revocations().cloned(),

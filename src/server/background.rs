@@ -84,7 +84,7 @@ impl IdleWork {
 }
 
 /// Lowers the priority of this thread. Where the system refuses, the work is done all the same.
-fn lower_priority() {
+pub(super) fn lower_priority() {
     // Elsewhere it would lower that of the whole process.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICENESS);

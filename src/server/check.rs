@@ -1,8 +1,9 @@
 //! The `Check` RPC: reads, decides, records and responds.
 
 use super::comparison::{EnforcedOutcome, Queue};
-use super::decision_log::{Decided, DecisionLog};
+use super::decision_log::{Decided, DecisionLog, RequestFields};
 use super::traces::{CallTrace, Traces};
+use super::ui::{LiveView, MAX_EXPLAINED_BYTES};
 use crate::envoy::proto::CheckResponse;
 use crate::envoy::{Check, response, unread_headers};
 use crate::server::authorizer::Authorizer;
@@ -30,6 +31,8 @@ pub struct CheckHandler {
     pub(super) traces: Traces,
     /// Queue of answered checks, if a shadow configuration is compared with the active one.
     shadow: OnceLock<Queue>,
+    /// The recent decisions, if the configuration has a page that shows them.
+    live: OnceLock<Arc<LiveView>>,
 }
 
 impl CheckHandler {
@@ -37,12 +40,28 @@ impl CheckHandler {
     #[must_use]
     pub fn new(authorizer: Authorizer, metrics: Metrics) -> Self {
         let decisions = DecisionLog::new(Arc::clone(&metrics.left_out));
-        Self { authorizer, metrics, decisions, traces: Traces::default(), shadow: OnceLock::new() }
+        let (traces, shadow, live) = (Traces::default(), OnceLock::new(), OnceLock::new());
+        Self { authorizer, metrics, decisions, traces, shadow, live }
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
     pub fn set_shadow(&self, queue: Queue) {
         let _ = self.shadow.set(queue);
+    }
+
+    /// Returns true if a shadow configuration is compared with the active one.
+    pub(super) fn has_shadow(&self) -> bool {
+        self.shadow.get().is_some()
+    }
+
+    /// Shows each check that is answered from now on. Only the first view is used.
+    pub(super) fn set_live(&self, live: Arc<LiveView>) {
+        let _ = self.live.set(live);
+    }
+
+    /// Returns the view of recent decisions; `None` without a page.
+    pub(super) fn live(&self) -> Option<&Arc<LiveView>> {
+        self.live.get()
     }
 
     /// Decides a check that was decoded from this message. One that waits for the network counts as under way meanwhile, and needs a slot from
@@ -59,12 +78,12 @@ impl CheckHandler {
     }
 
     /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
-    /// can't be carried out. `message` is called only for a shadow configuration.
+    /// can't be carried out. `message` is called only for a shadow configuration and for the page.
     pub(super) async fn check_by<S>(
         &self,
         snapshot: &Snapshot,
         mut check: Check<'_>,
-        message: impl FnOnce() -> Bytes,
+        message: impl Fn() -> Bytes,
         (started, trace): (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
         objection: impl FnOnce(&Mutations) -> Option<RequestError>,
@@ -89,7 +108,8 @@ impl CheckHandler {
         if let Some(error) = objection {
             decision.verdict = Verdict::Deny(DecisionError::Request(error));
         }
-        self.metrics.record(&decision, &snapshot.slots, started.elapsed());
+        let took = started.elapsed();
+        self.metrics.record(&decision, &snapshot.slots, took);
         if let Verdict::Allow(mutations) = &decision.verdict {
             self.metrics.headers_dropped(&mutations.dropped);
         }
@@ -101,6 +121,15 @@ impl CheckHandler {
         self.decisions.record(Decided { check: &check, decision: &decision, request, unread, snapshot });
         if let Some(span) = &mut span {
             span.decided(&decision, request, snapshot, lookup);
+        }
+        if let Some(live) = self.live.get() {
+            let fields = || RequestFields::of(&check, request, unread, snapshot.fields);
+            // Not set if the request could not be read.
+            let at = Some(Timestamp::from_millis(at.load(Ordering::Relaxed))).filter(|at| *at > Timestamp::EPOCH);
+            let at = at.unwrap_or_else(|| self.authorizer.now());
+            // Over HTTP the message is made here: none is that would be too large to explain.
+            let message = || if memory > MAX_EXPLAINED_BYTES { Bytes::new() } else { message() };
+            live.offer(&decision, snapshot, (at, took), fields, message);
         }
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request, unread);
@@ -118,7 +147,11 @@ impl CheckHandler {
     pub(super) fn deny_with(&self, error: DecisionError, started: Instant) -> CheckResponse {
         let decision = Decision::denied(error);
         let snapshot = self.authorizer.snapshot();
-        self.metrics.record(&decision, &snapshot.slots, started.elapsed());
+        let took = started.elapsed();
+        self.metrics.record(&decision, &snapshot.slots, took);
+        if let Some(live) = self.live.get() {
+            live.offer(&decision, &snapshot, (self.authorizer.now(), took), RequestFields::default, Bytes::new);
+        }
         self.decisions.record_undecoded(&decision, &snapshot);
         response(decision, ParsedRequest::None, &snapshot.denials, &snapshot.upstream.metadata)
     }

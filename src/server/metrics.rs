@@ -113,7 +113,7 @@ impl SnapshotMetrics {
         let introspection = self.0.authorizer.introspection();
         let (mut outcomes, mut paused) = (Vec::new(), Vec::new());
         for authenticator in snapshot.authenticators.list().iter().filter_map(Authenticator::as_introspection) {
-            let Some(ServerStatus { counts, is_open }) = introspection.status(authenticator) else { continue };
+            let Some(ServerStatus { counts, is_open, .. }) = introspection.status(authenticator) else { continue };
             let name = ("authenticator", authenticator.name.as_str());
             let IntrospectionCounts { active, inactive, failed, busy, open } = counts;
             for (outcome, count) in [

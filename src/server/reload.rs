@@ -247,6 +247,9 @@ impl ReloadTarget for SharedState {
         self.swap(snapshot, key_sources, introspection_sources, tls);
         checks.traces.replace(otlp);
         checks.metrics.config_active(shown.hash, shown.certificates);
+        if let Some(live) = checks.live() {
+            live.set_config(shown.yaml, checks);
+        }
         checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
         warning::log_warnings(&warnings, &checks.metrics);
         checks.metrics.config_replaced(now);
@@ -272,6 +275,7 @@ fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
         http,
         socket,
         admin,
+        ui,
         drain,
         max_in_flight,
         max_message,
@@ -284,6 +288,7 @@ fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
         ("server.http", *http != fixed.http),
         ("server.socket", *socket != fixed.socket),
         ("server.admin", *admin != fixed.admin),
+        ("server.admin.ui", *ui != fixed.ui),
         ("server.drain", *drain != fixed.drain),
         ("server.max_in_flight", *max_in_flight != fixed.max_in_flight),
         ("server.max_message", *max_message != fixed.max_message),

@@ -8,11 +8,13 @@ mod log;
 mod process;
 mod shadow;
 mod slots;
+mod totals;
 
 pub use connections::{Closing, ConnectionCounters, ListenerName};
 pub use log::LeftOutLines;
 pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
 pub use slots::OTHER;
+pub use totals::{Hits, Totals};
 
 use checks::{CheckCounters, CheckDurations, MAX_RULES};
 use connections::ConnectionMetrics;

@@ -155,7 +155,7 @@ fn spoil(file: &Path, number: u64) {
 
 /// Changes the file, every other time for the worse, and `reload`s, while checks are in flight.
 async fn change_under_load(file: &Path, addresses: &Addresses, reload: impl Fn()) {
-    let Addresses { grpc, http: _, admin } = addresses;
+    let Addresses { grpc, http: _, admin, ui: _ } = addresses;
     let admin = *admin;
     let known = Arc::new(Known::default());
     let mut connections = Vec::new();
@@ -220,7 +220,7 @@ async fn every_answer_of_the_real_binary_is_of_one_configuration() {
     let file = folder.path().join("modgud.yaml");
     fs::write(&file, Generation(0).yaml()).unwrap();
     let serving = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await;
-    let addresses = Addresses { grpc: serving.grpc.clone(), http: None, admin: serving.admin };
+    let addresses = Addresses { grpc: serving.grpc.clone(), http: None, admin: serving.admin, ui: None };
     change_under_load(&file, &addresses, || serving.signal(Signal::HUP)).await;
     let output = serving.end(Signal::TERM).await;
     assert_eq!((output.code, output.err.as_str()), (Some(0), ""));

@@ -4,6 +4,7 @@
 pub mod condition;
 mod held;
 mod host;
+mod listing;
 mod matched;
 mod module;
 mod nearest;
@@ -15,6 +16,7 @@ mod rules;
 mod syntax;
 
 pub use host::{HostPattern, HostPatternError};
+pub use listing::{ListedMatch, ListedRule};
 pub use matched::{AuthzContext, Denial, MatchedPolicy, ShadowMatch};
 pub use module::{CrudPermissions, ModuleAccess, ModuleConstraint, ModuleError, ModuleName, Modules, Organizations};
 pub use pattern::{AmbiguousPath, PathPattern};

@@ -81,12 +81,34 @@ pub fn decide_with(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp, l
     decide_traced(request, snapshot, now, lookup, &mut NoopObserver)
 }
 
-/// Decides one request and reports every step to an observer. All other entry points use this evaluation.
+/// Decides one request and reports every step to an observer.
 #[must_use]
 pub fn decide_traced(
     request: &Request<'_>,
     snapshot: &Snapshot,
     now: Timestamp,
+    lookup: &LookupResult,
+    observer: &mut impl Observer,
+) -> Decision {
+    evaluate(request, snapshot, (now, ReplayMode::Record), lookup, observer)
+}
+
+/// Decides one request for an explanation, in [`ReplayMode::Explain`] or [`ReplayMode::Repeat`]: no later decision depends on it.
+#[must_use]
+pub fn decide_dry(
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    (now, replay_mode): (Timestamp, ReplayMode),
+    observer: &mut impl Observer,
+) -> Decision {
+    evaluate(request, snapshot, (now, replay_mode), &LookupResult::Nothing, observer)
+}
+
+/// The evaluation that all entry points use.
+fn evaluate(
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    (now, replay_mode): (Timestamp, ReplayMode),
     lookup: &LookupResult,
     observer: &mut impl Observer,
 ) -> Decision {
@@ -102,7 +124,7 @@ pub fn decide_traced(
             if selection.is_constrained() {
                 observer.step(|| selection.describe_route());
             }
-            let result = authenticate(selection.access(), request, snapshot, now, lookup, ReplayMode::Record, observer);
+            let result = authenticate(selection.access(), request, snapshot, now, lookup, replay_mode, observer);
             // The shadow rule reuses this authentication, because a proof is valid only once.
             let again = if shadow.is_some() { result.clone() } else { AuthnResult::NOT_REQUIRED };
             (authorize_and_mutate(&selection, result, request, snapshot, now, observer), again)
@@ -122,7 +144,9 @@ pub fn decide_traced(
     };
     decision.computed = snapshot.upstream.metadata.compute(&inputs);
     if let Some(shadow) = shadow {
-        decision.shadow = Some(Box::new(evaluate_shadow(&shadow, result, request, snapshot, now, lookup, observer)));
+        let mode = if replay_mode.leaves_traces() { ReplayMode::Peek } else { replay_mode };
+        let at = (now, mode);
+        decision.shadow = Some(Box::new(evaluate_shadow(&shadow, result, request, snapshot, at, lookup, observer)));
     }
     decision
 }
@@ -217,14 +241,14 @@ fn evaluate_shadow(
     result: AuthnResult<'_, '_>,
     request: &Request<'_>,
     snapshot: &Snapshot,
-    now: Timestamp,
+    (now, replay_mode): (Timestamp, ReplayMode),
     lookup: &LookupResult,
     observer: &mut impl Observer,
 ) -> ShadowOutcome {
     let ShadowMatch { selection, rule } = shadow;
     let result = match result.authentication {
         Authentication::NotRequired => {
-            authenticate(selection.access(), request, snapshot, now, lookup, ReplayMode::Peek, &mut NoopObserver)
+            authenticate(selection.access(), request, snapshot, now, lookup, replay_mode, &mut NoopObserver)
         }
         Authentication::Missing | Authentication::Authenticated(_) | Authentication::Failed(_) => result,
     };

@@ -29,6 +29,8 @@ pub(super) struct Launch {
     public_pem: String,
     /// Reserves modgud's port while modgud is down: bound, never listening, so that connections are refused.
     port: TcpSocket,
+    /// The port of modgud's page in the same way; `None` without one.
+    page: Option<TcpSocket>,
     /// Holds the files, and removes them on drop.
     folder: TempDir,
 }
@@ -50,10 +52,12 @@ impl Launch {
     pub(super) fn new(programs: &Programs, public_pem: String) -> Result<Self, TestbedError> {
         let folder = tempfile::Builder::new().prefix("modgud-").tempdir()?;
         std::fs::write(folder.path().join(MODULE_PY), MODULE)?;
-        let port = TcpSocket::new_v4()?;
-        port.set_reuseaddr(true)?; // lets modgud listen there all the same
-        port.bind(FREE)?;
-        Ok(Self { programs: programs.clone(), public_pem, port, folder })
+        Ok(Self { programs: programs.clone(), public_pem, port: free_port()?, page: None, folder })
+    }
+
+    /// Lets modgud serve its page, and returns the address.
+    pub(super) fn serve_page(&mut self) -> Result<SocketAddr, TestbedError> {
+        Ok(self.page.insert(free_port()?).local_addr()?)
     }
 
     /// Writes modgud's configuration, if there is one, with the addresses of services by name.
@@ -90,6 +94,9 @@ impl Launch {
         let grpc = self.port.local_addr()?.to_string();
         let mut command = Command::new(&self.programs.modgud);
         command.args(["serve", "--grpc", &grpc, "--admin", "127.0.0.1:0"]);
+        if let Some(page) = &self.page {
+            command.args(["--ui", &page.local_addr()?.to_string()]);
+        }
         command.env("JWT_PUBLIC_KEY_RSA_BIFROST", &self.public_pem);
         let config = self.file(MODGUD_YAML);
         if config.exists() {
@@ -120,6 +127,14 @@ impl Launch {
     pub(super) async fn envoy(&self) -> Result<(Process, SocketAddr, SocketAddr), TestbedError> {
         start_envoy(&self.programs, self.folder.path()).await
     }
+}
+
+/// Reserves a port for modgud, also for a restart.
+fn free_port() -> Result<TcpSocket, TestbedError> {
+    let port = TcpSocket::new_v4()?;
+    port.set_reuseaddr(true)?; // lets modgud listen there all the same
+    port.bind(FREE)?;
+    Ok(port)
 }
 
 /// Starts Envoy with `envoy.yaml` in this folder; returns the addresses of its admin interface and of its listener.

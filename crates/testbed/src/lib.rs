@@ -84,6 +84,8 @@ pub struct Setup {
     pub edit: Option<fn(&str) -> String>,
     /// The tokens that the modules verify.
     pub modules: Verified,
+    /// True if modgud serves its page.
+    pub page: bool,
     /// The private key, as PEM, of the key that modgud and the modules trust; by default a fresh one.
     pub private_key: Option<String>,
 }
@@ -119,6 +121,8 @@ pub struct Testbed {
     pub modgud_grpc: SocketAddr,
     /// The address where modgud serves probes and metrics.
     pub modgud_admin: SocketAddr,
+    /// The address where modgud serves its page; `None` without one.
+    pub modgud_page: Option<SocketAddr>,
     /// The key that modgud and the modules trust.
     pub key: SigningKey,
     /// modgud itself.
@@ -144,7 +148,8 @@ impl Testbed {
             Some(pem) => SigningKey::from_pem(pem)?,
             None => SigningKey::generate(Algorithm::Rs256)?,
         };
-        let launch = Launch::new(programs, key.public_pem()?)?;
+        let mut launch = Launch::new(programs, key.public_pem()?)?;
+        let modgud_page = if setup.page { Some(launch.serve_page()?) } else { None };
 
         progress(match setup.config {
             None => "modgud, with nothing but JWT_PUBLIC_KEY_RSA_BIFROST set",
@@ -182,7 +187,7 @@ impl Testbed {
         std::fs::write(launch.file(ENVOY_YAML), edit(&yaml))?;
         let (envoy, envoy_admin, gateway) = launch.envoy().await?;
         let modules = [modules.crm.0, modules.documents.0, modules.core.0];
-        Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, key, modgud, envoy, modules, launch })
+        Ok(Self { gateway, envoy_admin, modgud_grpc, modgud_admin, modgud_page, key, modgud, envoy, modules, launch })
     }
 
     /// Replaces modgud's configuration file, and signals modgud to read it. modgud must have been started with one.

@@ -84,7 +84,7 @@ async fn demo(args: Args) -> Result<ExitCode, DemoError> {
     let programs = Programs { modgud, envoy, python };
 
     say("Starting, on free ports of 127.0.0.1:");
-    let setup = Setup::default();
+    let setup = Setup { page: true, ..Setup::default() };
     let start = Testbed::start(&programs, &setup, |what| say(format_args!("  - {what}")));
     let mut testbed = tokio::select! {
         started = start => started?,
@@ -139,6 +139,9 @@ async fn walk(testbed: &mut Testbed) -> Result<ExitCode, DemoError> {
     say(format_args!("  modgud call {} --path /crm/ --header \"Authorization: JWT $TOKEN\"", testbed.modgud_grpc));
     say(format_args!("  grpcurl -plaintext {} describe envoy.service.auth.v3.Authorization", testbed.modgud_grpc));
     say(format_args!("  curl http://{}/metrics", testbed.modgud_admin));
+    if let Some(page) = testbed.modgud_page {
+        say(format_args!("  open http://{page}/ in a browser: these decisions, with an explanation of each"));
+    }
     say("  read README.md for the configuration, deploy/envoy.yaml for Envoy's, examples/module/ for a module");
     Ok(ExitCode::SUCCESS)
 }

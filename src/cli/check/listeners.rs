@@ -9,6 +9,10 @@ use crate::net::socket_access::SocketAccess;
 /// Prints the addresses of the listeners, who can connect to them, and how many connections they have.
 pub(super) fn print(config: &Config) {
     print_line(format_args!("  checks on {}, probes and metrics on {}", config.server.grpc, config.server.admin));
+    let ui = config.server.ui.as_ref();
+    if let Some(ui) = ui {
+        print_line(format_args!("  the page on {ui}, for this machine only, without a login"));
+    }
     let http = config.server.http.as_ref();
     if let Some(HttpListener { listen, proxy }) = http {
         print_line(format_args!("  checks of {} over HTTP on {listen}", proxy.name()));
@@ -18,7 +22,7 @@ pub(super) fn print(config: &Config) {
         ));
     }
     let has_file = |address: &ListenAddr| matches!(address, ListenAddr::Unix(_));
-    if has_file(&config.server.grpc) || http.is_some_and(|http| has_file(&http.listen)) {
+    if has_file(&config.server.grpc) || http.is_some_and(|http| has_file(&http.listen)) || ui.is_some_and(has_file) {
         let SocketAccess { mode, group } = &config.server.socket;
         let group = group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
         print_line(format_args!("    with mode {mode:04o}{group}"));

@@ -1,7 +1,7 @@
 //! Validates `server`: addresses, times, limits, and the files of TLS.
 
 use super::super::{LogDestination, LogFormat, ServerConfig};
-use super::{DurationRange, SizeRange, http, out_of_range, socket};
+use super::{DurationRange, SizeRange, admin, http, out_of_range, socket};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
@@ -59,21 +59,23 @@ pub(super) fn check(
         });
         diagnostics.ok_or_report(&at.key("grpc"), read)
     });
+    let has_ui = matches!(admin, Some(raw::Admin::Listeners(raw::AdminListeners { ui: Some(_), .. })));
+    let (admin, ui) = admin::check(&at.key("admin"), admin.as_ref(), diagnostics);
     let has_http = http.is_some();
     let http = http.as_ref().and_then(|one| http::listener(&at.key("http"), one, *insecure_plaintext, diagnostics));
     // An invalid address could be meant as a socket.
-    if let (Some(_), Some(grpc), true) = (socket, &grpc, has_http == http.is_some()) {
-        socket::without_file(&at.key("socket"), grpc, http.as_ref().map(|http| &http.listen), diagnostics);
+    let all_valid = has_http == http.is_some() && has_ui == ui.is_some();
+    if let (Some(_), Some(grpc), true) = (socket, &grpc, all_valid) {
+        let others = (http.as_ref().map(|http| &http.listen), ui.as_ref());
+        socket::without_file(&at.key("socket"), grpc, others, diagnostics);
     }
     let socket = socket::check(&at.key("socket"), socket.as_ref(), diagnostics);
-    let admin = admin.as_ref().and_then(|text| {
-        let read = text.parse().map_err(|_| {
-            let message = format!("{} is not an address", Quoted::new(text));
-            let help = "write an IP address and a port, such as `127.0.0.1:9191` or `[::1]:9191`";
-            Issue::error("address-invalid", message, help)
-        });
-        diagnostics.ok_or_report(&at.key("admin"), read)
-    });
+    if let Some(ui) = &ui {
+        let http = http.as_ref().map(|http| http.listen.clone());
+        let others =
+            [("server.grpc", grpc.clone()), ("server.http", http), ("server.admin.listen", admin.map(ListenAddr::Tcp))];
+        http::other_listeners(&at.key("admin").key("ui"), ui, &others, diagnostics);
+    }
     if let Some(http) = &http {
         let others = [("server.grpc", grpc.clone()), ("server.admin", admin.map(ListenAddr::Tcp))];
         http::other_listeners(&at.key("http").key("listen"), &http.listen, &others, diagnostics);
@@ -118,6 +120,7 @@ pub(super) fn check(
         http,
         socket,
         admin,
+        ui,
         drain,
         max_in_flight,
         max_message,

@@ -10,9 +10,16 @@ use crate::net::socket_access::{SocketAccess, SocketGroup};
 /// The permissions of the owner without which modgud could not ask whether a process serves a socket that it finds at its start.
 const OWNER: u32 = 0o600;
 
-/// Checks that the section has an effect on a listener for checks. `http` is `None` if the configuration has no such listener.
-pub(super) fn without_file(at: &Path, grpc: &ListenAddr, http: Option<&ListenAddr>, diagnostics: &mut Diagnostics) {
+/// Checks that the section has an effect on a listener: for checks, or the page. `http` and `ui` are `None` if the configuration has no such
+/// listener.
+pub(super) fn without_file(
+    at: &Path,
+    grpc: &ListenAddr,
+    (http, ui): (Option<&ListenAddr>, Option<&ListenAddr>),
+    diagnostics: &mut Diagnostics,
+) {
     let found = match (grpc, http) {
+        _ if matches!(ui, Some(ListenAddr::Unix(_))) => return,
         (ListenAddr::Unix(_), _) | (_, Some(ListenAddr::Unix(_))) => return,
         (ListenAddr::Tcp(_), None) => "`server.grpc` is a TCP address",
         (ListenAddr::Abstract(_), None) => {

@@ -46,7 +46,7 @@ pub(in crate::server) struct RequestFields<'a> {
 
 impl<'a> RequestFields<'a> {
     /// Returns the fields of a check: those of its request, or else what can be read.
-    pub(super) fn of(
+    pub(in crate::server) fn of(
         check: &Check<'a>,
         request: Option<&'a Request<'a>>,
         unread: Option<&Headers<'a>>,
@@ -81,6 +81,12 @@ impl<'a> RequestFields<'a> {
             path: Some(cut(request.path.as_str())),
             client: None,
         }
+    }
+
+    /// Returns all of them, for the page: id, trace id, method, host, path and client.
+    pub(in crate::server) fn texts(&self) -> [Option<&str>; 6] {
+        let Self { request_id, trace_id, method, host, path, client } = self;
+        [*request_id, *trace_id, method.as_deref(), host.as_deref(), path.as_deref(), client.as_deref()]
     }
 
     /// Returns id, method and path, for the line of a shadow configuration.

@@ -124,6 +124,19 @@ impl CheckCounters {
         if slot == self.rules.other() { OTHER.to_owned() } else { rule.as_str().to_owned() }
     }
 
+    /// Calls a function for each series with a check: the slot of the rule, the outcome, and the number of checks.
+    pub(super) fn for_each(&self, mut call: impl FnMut(u8, Option<Reason>, u64)) {
+        let reasons: Vec<_> = outcomes().map(|(_, reason)| reason).collect();
+        for cell in &self.cells {
+            let count = cell.count.load(Ordering::Relaxed);
+            if let Some(Key { rule, authenticator: _, outcome }) = Key::unpack(cell.key.load(Ordering::Relaxed))
+                && count > 0
+            {
+                call(rule, reasons.get(usize::from(outcome)).copied().flatten(), count);
+            }
+        }
+    }
+
     /// Adds to a series. Returns false if it does not exist and there are too many.
     fn add(&self, key: Key, more: u64) -> bool {
         let packed = key.pack();
@@ -194,10 +207,15 @@ impl CheckDurations {
         histogram.observe(took);
     }
 
+    /// Returns the histogram of each decision.
+    pub(super) const fn histograms(&self) -> [&Histogram; 3] {
+        let Self { allowed, denied, unavailable } = self;
+        [allowed, denied, unavailable]
+    }
+
     /// Returns the number of checks.
     pub(super) fn count(&self) -> u64 {
-        let Self { allowed, denied, unavailable } = self;
-        [allowed, denied, unavailable].into_iter().map(Histogram::count).fold(0, u64::saturating_add)
+        self.histograms().into_iter().map(Histogram::count).fold(0, u64::saturating_add)
     }
 }
 

@@ -16,6 +16,8 @@ pub enum ListenerName {
     Http,
     /// For probes and metrics.
     Admin,
+    /// For the page.
+    Ui,
 }
 
 impl ListenerName {
@@ -26,6 +28,7 @@ impl ListenerName {
             Self::Grpc => "grpc",
             Self::Http => "http",
             Self::Admin => "admin",
+            Self::Ui => "ui",
         }
     }
 }
@@ -115,7 +118,7 @@ impl ConnectionMetrics {
         // HTTP/1.1 has no streams.
         let of_streams = |family: &Family<OnListener, Counter>| match listener {
             ListenerName::Grpc => family.get_or_create_owned(&listener_label),
-            ListenerName::Http | ListenerName::Admin => Counter::default(),
+            ListenerName::Http | ListenerName::Admin | ListenerName::Ui => Counter::default(),
         };
         ConnectionCounters(Arc::new(Counters {
             open: self.open.get_or_create_owned(&listener_label),

@@ -35,6 +35,21 @@ const BOUNDS: [(u64, f64); 12] = [
 ];
 
 impl Histogram {
+    /// The number of buckets: one for each bound, and one beyond.
+    pub(super) const BUCKETS: usize = BOUNDS.len() + 1;
+
+    /// Returns the upper bound of each bucket in nanoseconds; `None` for the last.
+    pub(super) fn upper_bounds() -> impl Iterator<Item = Option<u64>> {
+        BOUNDS.iter().map(|(nanos, _)| Some(*nanos)).chain([None])
+    }
+
+    /// Adds the number of observations in each bucket.
+    pub(super) fn add_to(&self, sums: &mut [u64; Self::BUCKETS]) {
+        for (sum, bucket) in sums.iter_mut().zip(&self.0.buckets) {
+            *sum = sum.saturating_add(bucket.load(Ordering::Relaxed));
+        }
+    }
+
     /// Returns the number of observations.
     pub(super) fn count(&self) -> u64 {
         self.0.count.load(Ordering::Relaxed)

@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::{fmt, iter};
 
 /// The outcomes of shadow rules: for each rule, a counter per reason and one for allowed requests.
@@ -31,6 +31,16 @@ impl ShadowRuleMetrics {
         if let Some(count) = outcomes().position(|one| one == outcome).and_then(|at| counts.get(at)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Returns how many requests a shadow rule would have allowed, and how many it would have denied.
+    #[must_use]
+    pub fn counts(&self, rule: &str) -> (u64, u64) {
+        let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(counts) = rules.get(rule) else { return (0, 0) };
+        let mut counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
+        let allowed = counts.next().unwrap_or_default();
+        (allowed, counts.fold(0, u64::saturating_add))
     }
 
     /// Forgets rules that are not shadow rules any more.
@@ -77,6 +87,8 @@ pub struct ShadowConfigMetrics {
     failed: Counter,
     differences: Family<Difference, Counter>,
     kinds: AtomicUsize,
+    /// The differences by rule, for the page: as many at most as there are kinds.
+    by_rule: Mutex<HashMap<String, u64>>,
     loaded: Gauge,
     rejected: Counter,
 }
@@ -125,8 +137,18 @@ impl ShadowConfigMetrics {
             Counted::AsItself => self.kinds.store(kinds.saturating_add(1), Ordering::Relaxed),
             Counted::WithOthers => Self::OTHERS.clone_into(&mut difference.rule),
         }
+        let mut by_rule = self.by_rule.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_rule.entry(difference.rule.clone()).or_default();
+        *count = count.saturating_add(1);
+        drop(by_rule);
         self.differences.get_or_create(&difference).inc();
         counted
+    }
+
+    /// Returns the differences by the rule that decided, and the number of checks that were decided again.
+    #[must_use]
+    pub fn differences_by_rule(&self) -> (HashMap<String, u64>, u64) {
+        (self.by_rule.lock().unwrap_or_else(PoisonError::into_inner).clone(), self.compared.get())
     }
 
     /// Records when the configuration was loaded.

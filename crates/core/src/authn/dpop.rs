@@ -149,7 +149,8 @@ impl DpopPolicy {
         };
         Ok(match context.replay_mode {
             ReplayMode::Record => context.replay_cache.record(client, [bound, name], made, context.now),
-            ReplayMode::Peek => context.replay_cache.peek([bound, name], made),
+            ReplayMode::Peek | ReplayMode::Explain => context.replay_cache.peek([bound, name], made),
+            ReplayMode::Repeat => Ok(()),
         }?)
     }
 

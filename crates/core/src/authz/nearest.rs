@@ -78,7 +78,7 @@ impl Rules {
         for (host, router) in self.hosts().patterns() {
             let of_host = self.hosts().matching(request.host.name()).any(|one| std::ptr::eq(one, router));
             let other_host = host.filter(|_| !of_host);
-            for entry in router.entries() {
+            for entry in router.entries(Layer::Enforced) {
                 found.extend(self.candidate(request, other_host.as_ref(), router, entry));
             }
         }

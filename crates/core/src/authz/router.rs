@@ -208,11 +208,11 @@ pub(super) enum Served<'r> {
 }
 
 impl<T> Router<T> {
-    /// Returns the enforced entries, in no order.
-    pub(super) fn entries<'r>(&'r self) -> Vec<RouterEntry<'r, T>> {
+    /// Returns the entries of a layer, in no order.
+    pub(super) fn entries<'r>(&'r self, wanted: Layer) -> Vec<RouterEntry<'r, T>> {
         let mut all = Vec::new();
         let mut keep = |layer: Layer, index: usize, case: Case, served: Served<'r>| {
-            let value = self.values.get(index).filter(|_| layer == Layer::Enforced);
+            let value = self.values.get(index).filter(|_| layer == wanted);
             all.extend(value.map(|value| RouterEntry { value, case, served }));
         };
         match &self.tree {

@@ -167,6 +167,13 @@ impl Rules {
         names
     }
 
+    /// Returns one rule of each name, in the order in which they were added.
+    pub(super) fn first_of_each(&self) -> Vec<&Arc<Rule>> {
+        let mut rules: Vec<&Arc<Rule>> = self.named.values().filter_map(|all| all.first()).collect();
+        rules.sort_unstable_by_key(|rule| rule.name.number());
+        rules
+    }
+
     /// Returns the names of the request headers that conditions read.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
         self.conditions().flat_map(Condition::header_names)

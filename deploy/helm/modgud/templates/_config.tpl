@@ -17,7 +17,12 @@
 {{- end -}}
 {{- end -}}
 {{- $_ := set $server "grpc" (include "modgud.listen" (dict "host" .Values.listenAddress "port" 9191)) -}}
-{{- $_ := set $server "admin" (include "modgud.listen" (dict "host" .Values.listenAddress "port" 9192)) -}}
+{{- $admin := include "modgud.listen" (dict "host" .Values.listenAddress "port" 9192) -}}
+{{- if (default dict .Values.page).enabled -}}
+{{- $_ := set $server "admin" (dict "listen" $admin "ui" "127.0.0.1:9194") -}}
+{{- else -}}
+{{- $_ := set $server "admin" $admin -}}
+{{- end -}}
 {{- if .Values.tls.enabled -}}
 {{- $tls := dict "cert" "/etc/modgud/tls/tls.crt" "key" "/etc/modgud/tls/tls.key" -}}
 {{- if include "modgud.clientCa" . -}}{{- $_ := set $tls "client_ca" "/etc/modgud/tls/client-ca.crt" -}}{{- end -}}

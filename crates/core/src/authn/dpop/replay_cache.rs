@@ -31,6 +31,21 @@ pub enum ReplayMode {
     Record,
     /// The proof stays unused: no request is allowed for it.
     Peek,
+    /// As [`Peek`](Self::Peek), for a request that exists only in an explanation: nothing else remembers it either.
+    Explain,
+    /// The proof is not looked up: a decision that was made is only explained, and that one has recorded it. Nothing else remembers it.
+    Repeat,
+}
+
+impl ReplayMode {
+    /// Returns true if the token cache is used, and the last use of keys is recorded.
+    #[must_use]
+    pub const fn leaves_traces(self) -> bool {
+        match self {
+            Self::Record | Self::Peek => true,
+            Self::Explain | Self::Repeat => false,
+        }
+    }
 }
 
 /// The first 16 bytes of a SHA-256. A client that finds a collision has only made a proof that is rejected.
