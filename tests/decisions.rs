@@ -31,10 +31,11 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 23] = [
+const TOPICS: [&str; 24] = [
     "api-keys",
     "bearer",
     "claims-and-time",
+    "claims-per-issuer",
     "conditions",
     "configurations",
     "context",
@@ -86,6 +87,11 @@ pub(crate) const DEADLINE: &str = "server: { deadline: 10s }\n";
 #[tokio::test]
 async fn claims_and_time() {
     run("claims-and-time").await;
+}
+
+#[tokio::test]
+async fn claims_per_issuer() {
+    run("claims-per-issuer").await;
 }
 
 #[tokio::test]

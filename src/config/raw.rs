@@ -7,6 +7,7 @@ mod authenticators;
 mod http;
 mod keys;
 mod modules;
+mod principal;
 mod rules;
 mod service;
 mod socket;
@@ -18,6 +19,7 @@ pub(super) use authenticators::{
 pub(super) use http::Http;
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
+pub(super) use principal::{OwnPrincipal, Principal, Roles};
 pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
@@ -26,7 +28,6 @@ pub(super) use upstream::{
     MintClaim, ProcessInstance, TooLarge, Upstream, is_choice,
 };
 
-use super::path::Path;
 use modgud_core::authz::Fallback;
 use modgud_core::decide::LoggedDecisions;
 use modgud_core::http::request::SchemeSource;
@@ -34,7 +35,6 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -184,72 +184,6 @@ pub enum ProfileName {
     Orchescala,
     /// No settings of its own: the file sets everything, and what it does not allow is denied.
     None,
-}
-
-/// The claims that identify the caller and hold roles, permissions and scopes, for every authenticator.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Principal {
-    /// The claim that identifies the caller. Default: `sub`; in the profile `bifrost`: `core_user_uuid`.
-    pub(super) subject: Option<Claim>,
-    /// The claim that names the organization for which the caller acts. Default: none; in the profile `bifrost`: `organization_uuid`.
-    #[schemars(example = &"organization")]
-    pub(super) organization: Option<Claim>,
-    /// The claim that holds the caller's roles: an array of texts, or one text. `{ first_of: [roles, role] }` names several, of which
-    /// the first with a value counts. Default: `roles`; in the profile `bearer`: `{ first_of: [roles, role] }`.
-    #[schemars(example = &"roles")]
-    pub(super) roles: Option<Roles>,
-    /// The claims that hold the caller's permissions: arrays of texts, or texts with spaces between the permissions. All of them count.
-    /// Default: `[permissions, scope]`.
-    #[serde(default)]
-    pub(super) permissions: Vec<Claim>,
-    /// The claims that hold the token's scopes, in the same forms. Default: `[scope, scp]`.
-    #[serde(default)]
-    pub(super) scopes: Vec<Claim>,
-    /// The permissions that roles grant, by role, such as `{ reader: [read, list], admin: ["*"] }`. `*` is every permission; a claim can't
-    /// grant that. Default: none.
-    #[serde(default)]
-    pub(super) grants: BTreeMap<String, Vec<String>>,
-    /// Texts that mean "no value" when a claim holds them: the claim counts as missing. Default: `[""]`; in the profile `bifrost`:
-    /// `["None", ""]`.
-    #[serde(default)]
-    #[schemars(example = ["", "None"])]
-    pub(super) absent: Vec<String>,
-}
-
-/// The claim of the roles, or several.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "is not the name of a claim; write one such as `roles` or `realm_access.roles`, a list of names, or `{ first_of: [roles, role] }`"
-)]
-pub(super) enum Roles {
-    /// The claim.
-    Claim(Claim),
-    /// Several claims.
-    FirstOf(FirstOf),
-}
-
-/// Several claims, of which one counts.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FirstOf {
-    /// The claims in the order in which they are looked for. The first with a value counts, an empty array too; the others are ignored.
-    #[schemars(example = ["roles", "role"])]
-    pub(super) first_of: Vec<Claim>,
-}
-
-impl Roles {
-    /// Returns the claims, each with its path below `at`.
-    pub(super) fn claims(&self, at: &Path) -> Vec<(Path, &Claim)> {
-        match self {
-            Self::Claim(claim) => vec![(at.clone(), claim)],
-            Self::FirstOf(FirstOf { first_of }) => {
-                let at = at.key("first_of");
-                first_of.iter().enumerate().map(|(number, claim)| (at.position(number), claim)).collect()
-            }
-        }
-    }
 }
 
 /// The revocation list.

@@ -2,11 +2,13 @@
 
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{Audiences, Claim, Document};
+use crate::config::raw::{Audiences, Claim, Document, OwnPrincipal, Principal, Roles};
 use crate::config::validate::claim_path;
 use crate::diagnostic::{Issue, Quoted};
+use std::iter;
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
+    let at_roles: Vec<Path> = principals(document).map(|(at, ..)| at.key("roles")).collect();
     for (at, claim) in claims(document) {
         let Ok(path) = claim_path(claim) else { continue };
         match claim {
@@ -18,7 +20,7 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
             Claim::Names(names) if path.is_nested() => {
                 if let Some(dotted) = names.iter().find_map(|name| nested(names, name)) {
                     let message = format!("a list names one nested claim, here the claim {}", path.described());
-                    let several = if at == Path::root("principal").key("roles") {
+                    let several = if at_roles.contains(&at) {
                         "for the first of several claims, write `{ first_of: [roles, role] }`"
                     } else {
                         "of several claims, name one"
@@ -55,18 +57,35 @@ fn nested<'n>(names: &[String], name: &'n str) -> Option<&'n str> {
     (is_of_keycloak || names.iter().any(|other| other == end)).then_some(name)
 }
 
+/// The claims of a `principal`: subject and organization, roles, then permissions and scopes.
+type PrincipalClaims<'d> = (Path, [&'d Option<Claim>; 2], &'d Option<Roles>, [&'d [Claim]; 2]);
+
+/// Returns the claims of the common `principal`, and of those of authenticators.
+fn principals(document: &Document) -> impl Iterator<Item = PrincipalClaims<'_>> {
+    let Principal { subject, organization, roles, permissions, scopes, grants: _, absent: _ } = &document.principal;
+    let common = (Path::root("principal"), [subject, organization], roles, [permissions.as_slice(), scopes]);
+    let own = document.authenticators.iter().enumerate().filter_map(|(number, one)| {
+        let at = Path::root("authenticators").position(number).key("principal");
+        let OwnPrincipal { subject, organization, roles, permissions, scopes, grants: _, absent: _ } =
+            one.principal.as_ref()?;
+        let lists = [permissions, scopes].map(|claims| claims.as_deref().unwrap_or_default());
+        Some((at, [subject, organization], roles, lists))
+    });
+    iter::once(common).chain(own)
+}
+
 /// Returns every claim that the document names, with its path.
 fn claims(document: &Document) -> Vec<(Path, &Claim)> {
     let mut found = Vec::new();
-    let principal = &document.principal;
-    let at = Path::root("principal");
-    for (key, claim) in [("subject", &principal.subject), ("organization", &principal.organization)] {
-        found.extend(claim.iter().map(|claim| (at.key(key), claim)));
-    }
-    found.extend(principal.roles.iter().flat_map(|roles| roles.claims(&at.key("roles"))));
-    for (key, claims) in [("permissions", &principal.permissions), ("scopes", &principal.scopes)] {
-        let at = at.key(key);
-        found.extend(claims.iter().enumerate().map(|(index, claim)| (at.position(index), claim)));
+    for (at, [subject, organization], roles, lists) in principals(document) {
+        for (key, claim) in [("subject", subject), ("organization", organization)] {
+            found.extend(claim.iter().map(|claim| (at.key(key), claim)));
+        }
+        found.extend(roles.iter().flat_map(|roles| roles.claims(&at.key("roles"))));
+        for (key, claims) in ["permissions", "scopes"].into_iter().zip(lists) {
+            let at = at.key(key);
+            found.extend(claims.iter().enumerate().map(|(index, claim)| (at.position(index), claim)));
+        }
     }
     for (number, one) in document.authenticators.iter().enumerate() {
         let at = Path::root("authenticators").position(number);

@@ -4,6 +4,8 @@ use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{Document, Require, RequireAny};
 use crate::diagnostic::{Issue, Quoted};
+use std::collections::BTreeMap;
+use std::iter;
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate() {
@@ -14,8 +16,17 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
             names(&at.key("any"), [permissions, roles, scopes], diagnostics);
         }
     }
-    let at = Path::root("principal").key("grants");
-    for (role, granted) in &document.principal.grants {
+    let own = document.authenticators.iter().enumerate().filter_map(|(number, one)| {
+        let at = Path::root("authenticators").position(number).key("principal").key("grants");
+        Some((at, one.principal.as_ref()?.grants.as_ref()?))
+    });
+    for (at, grants) in iter::once((Path::root("principal").key("grants"), &document.principal.grants)).chain(own) {
+        self::grants(&at, grants, diagnostics);
+    }
+}
+
+fn grants(at: &Path, grants: &BTreeMap<String, Vec<String>>, diagnostics: &mut Diagnostics) {
+    for (role, granted) in grants {
         let at = at.key(role);
         for (index, name) in granted.iter().enumerate() {
             let in_part = || {

@@ -1,5 +1,6 @@
 //! `authenticators`, as written.
 
+use super::OwnPrincipal;
 use super::keys::{Key, SecretSource, variable};
 use crate::introspection::ClientAuthentication;
 use schemars::JsonSchema;
@@ -16,6 +17,8 @@ pub(in crate::config) struct Authenticator {
     /// The locations of the credential in a request; at least one. A request with two credentials is denied.
     #[serde(default)]
     pub(in crate::config) from: Vec<From>,
+    /// The claims that make up the callers of this authenticator, where they differ from those of the common `principal`.
+    pub(in crate::config) principal: Option<OwnPrincipal>,
     /// Verification of the signed tokens of one issuer. An authenticator has exactly one kind.
     pub(in crate::config) jwt: Option<Jwt>,
     /// Introspection of tokens by an authorization server (RFC 7662). With a `jwt` for the same location, it handles only tokens other than

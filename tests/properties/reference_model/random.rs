@@ -9,7 +9,7 @@ pub(super) struct Random(u64);
 const HOSTS: [&str; 5] = ["a.example.com", "b.example.com", "*.example.com", "*.com", "x.a.example.com"];
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 const SEGMENTS: [&str; 5] = ["a", "b", "acme", "crm", "s"];
-const WORDS: [&str; 4] = ["read", "write", "admin", "list"];
+pub(super) const WORDS: [&str; 4] = ["read", "write", "admin", "list"];
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {

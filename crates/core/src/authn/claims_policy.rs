@@ -5,7 +5,9 @@ use super::mismatch::{self, kind, one_of, quoted};
 use super::sender_constraint::SenderConstraint;
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Claims, JsonRef, NumericDate, VerifiedToken};
-use crate::principal::{ClaimMapping, ClaimPath, IdentityClaimError, PackedIdentity, ResolvedIdentity};
+use crate::principal::{
+    ClaimMapping, ClaimPath, DistributedClaims, IdentityClaimError, PackedIdentity, ResolvedIdentity,
+};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use std::fmt;
@@ -227,6 +229,11 @@ impl ClaimsPolicy {
                 return Err(error.into());
             }
         }
+        if observer.keeps_steps()
+            && let Some(step) = elsewhere(claims)
+        {
+            observer.step(|| step);
+        }
         // With another type, rules and revocations would not recognize the caller.
         let identity = self.identity.resolve(claims);
         if identity.is_err() {
@@ -338,6 +345,14 @@ fn required_mismatch(error: &ClaimError, path: &ClaimPath, claims: &Claims) -> S
         return format!("{error}; for the claim whose own name is `{whole}`, write `[\"{whole}\"]`");
     }
     error.to_string()
+}
+
+/// Describes the claims whose values are at another source; `None` if there is none.
+fn elsewhere(claims: &Claims) -> Option<Step> {
+    let names: Vec<String> =
+        DistributedClaims::of(claims).names().into_iter().map(|name| quoted(&name.into())).collect();
+    let text = format!("at another source, which modgud does not read: {}", names.join(", "));
+    (!names.is_empty()).then(|| Step::noted("distributed claims", text))
 }
 
 /// Describes dates that can't be used.
