@@ -31,7 +31,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 24] = [
+const TOPICS: [&str; 25] = [
     "api-keys",
     "bearer",
     "claims-and-time",
@@ -55,6 +55,7 @@ const TOPICS: [&str; 24] = [
     "revocations",
     "sender",
     "shadow",
+    "token-requirements",
     "tokens",
 ];
 
@@ -87,6 +88,11 @@ pub(crate) const DEADLINE: &str = "server: { deadline: 10s }\n";
 #[tokio::test]
 async fn claims_and_time() {
     run("claims-and-time").await;
+}
+
+#[tokio::test]
+async fn token_requirements() {
+    run("token-requirements").await;
 }
 
 #[tokio::test]

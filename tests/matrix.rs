@@ -157,7 +157,9 @@ fn no_rule_and_no_reason_is_missing() {
     let is_of_rules = |reason: &&Reason| reason.class() == Class::Forbidden && **reason != Reason::CallerRefused;
     let of_rules = Reason::ALL.iter().filter(is_of_rules);
     let others = [
+        Reason::AudienceMismatch,
         Reason::ClaimInvalid,
+        Reason::ClaimNotAllowed,
         Reason::CredentialMissing,
         Reason::TokenExpired,
         Reason::IssuerUnknown,

@@ -110,6 +110,11 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
         ),
         ("audiences", authenticator(", audiences: any"), false),
         ("required claims", authenticator(", require: [scope]"), false),
+        (
+            "values of claims",
+            authenticator(", require: [{ claim: scope, values: [x] }]").replace("scope", "username"),
+            false,
+        ),
         ("leeway", authenticator(", leeway: 1s"), false),
         ("the longest lifetime", authenticator(", max_lifetime: 20h"), false),
         ("types", authenticator(", types: [JWT]"), false),

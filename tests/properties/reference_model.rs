@@ -64,6 +64,7 @@ fn the_reference_model_agrees_about_a_million_requests() {
     let all = POLICIES * REQUESTS as u64;
     assert!(allowed > all / 20, "{allowed} of {all} were allowed");
     for reason in [
+        "audience_mismatch",
         "authenticator_not_allowed",
         "condition_error",
         "condition_false",
@@ -207,6 +208,7 @@ fn requirement(rule: &semantics::Rule) -> Requirement {
     };
     Requirement {
         authenticators: rule.authenticators.iter().map(|name| AuthenticatorName::new(name)).collect(),
+        audiences: texts(&rule.audiences),
         all: entitlements(&rule.permissions, &rule.roles, &rule.scopes),
         any: entitlements(&rule.any_permissions, &rule.any_roles, &[]),
     }
@@ -271,6 +273,13 @@ fn principal(caller: &ModelCaller) -> Arc<Principal> {
     roles.extend(caller.everything.then(|| "root".to_owned()));
     let mut claims = Map::from_iter([("scopes".to_owned(), Value::from(owned(&caller.scopes)))]);
     claims.extend(caller.organization.map(|name| ("organization".to_owned(), name.into())));
+    claims.extend(caller.audiences.as_ref().map(|names| {
+        let list = match names.as_slice() {
+            [one] => Value::from(*one),
+            names => Value::from(owned(names)),
+        };
+        ("aud".to_owned(), list)
+    }));
     claims.extend(caller.level.map(|level| ("level".to_owned(), level.into())));
     let has_members = caller.authenticator == "other";
     if has_members {

@@ -105,6 +105,9 @@ pub enum AuthzError {
     /// The rule requires another authenticator.
     #[error("the rule does not accept callers of the authenticator `{}`", .0.as_str())]
     AuthenticatorNotAllowed(AuthenticatorName),
+    /// The caller's token is for other audiences, or for none.
+    #[error("the caller's token names no audience that the rule requires")]
+    AudienceNotRequired,
     /// The caller lacks a role.
     #[error("the caller lacks the role `{0}`")]
     RoleMissing(Box<str>),
@@ -160,6 +163,7 @@ impl AuthzError {
             Self::RuleUnknown(_) => Reason::RuleUnknown,
             Self::ContextKey(_) | Self::ContextValue(_) => Reason::ContextInvalid,
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
+            Self::AudienceNotRequired => Reason::AudienceMismatch,
             Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
             Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions | Self::Module(_) => {
                 Reason::PermissionMissing
@@ -181,6 +185,7 @@ impl AuthzError {
             Self::RuleDenied
             | Self::NoRule
             | Self::AuthenticatorNotAllowed(_)
+            | Self::AudienceNotRequired
             | Self::RoleMissing(_)
             | Self::NoneOfTheRoles
             | Self::PermissionMissing(_)

@@ -1,8 +1,9 @@
 //! Warnings about names of claims in a syntax that modgud reads differently: URLs with dots, and lists meant as alternatives.
 
+use super::names::audience_wildcard;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{Audiences, Claim, Document, OwnPrincipal, Principal, Roles};
+use crate::config::raw::{Audiences, Claim, Document, OwnPrincipal, Principal, Required, RequiredValue, Roles};
 use crate::config::validate::claim_path;
 use crate::diagnostic::{Issue, Quoted};
 use std::iter;
@@ -38,10 +39,7 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
         for (key, audiences) in jwt.chain(one.introspection.iter().map(|one| ("introspection", &one.audiences))) {
             let Audiences::List(list) = audiences else { continue };
             for (index, text) in list.iter().enumerate().filter(|(_, text)| text.contains('*')) {
-                let message =
-                    format!("`*` is not a wildcard here: only a token with exactly {} is accepted", Quoted::new(text));
-                let issue = Issue::warning("audience-wildcard", message, "name each audience");
-                diagnostics.add(at.key(key).key("audiences").position(index), issue);
+                diagnostics.add(at.key(key).key("audiences").position(index), audience_wildcard(text));
             }
         }
     }
@@ -92,7 +90,10 @@ fn claims(document: &Document) -> Vec<(Path, &Claim)> {
         let jwt = one.jwt.iter().map(|jwt| ("jwt", &jwt.require));
         for (key, claims) in jwt.chain(one.introspection.iter().map(|one| ("introspection", &one.require))) {
             let at = at.key(key).key("require");
-            found.extend(claims.iter().enumerate().map(|(index, claim)| (at.position(index), claim)));
+            found.extend(claims.iter().enumerate().map(|(index, required)| match required {
+                Required::Claim(claim) => (at.position(index), claim),
+                Required::Value(RequiredValue { claim, values: _ }) => (at.position(index).key("claim"), claim),
+            }));
         }
     }
     let upstream = Path::root("upstream");

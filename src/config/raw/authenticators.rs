@@ -1,7 +1,7 @@
 //! `authenticators`, as written.
 
-use super::OwnPrincipal;
 use super::keys::{Key, SecretSource, variable};
+use super::{OwnPrincipal, Required};
 use crate::introspection::ClientAuthentication;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,7 +39,8 @@ impl Authenticator {
     /// Returns the claims that it requires.
     pub(in crate::config) fn required(&self) -> impl Iterator<Item = &Claim> {
         let of_jwt = self.jwt.iter().flat_map(|jwt| &jwt.require);
-        of_jwt.chain(self.introspection.iter().flat_map(|introspection| &introspection.require))
+        let all = of_jwt.chain(self.introspection.iter().flat_map(|introspection| &introspection.require));
+        all.map(|required| required.claim())
     }
 }
 
@@ -110,11 +111,11 @@ pub(in crate::config) struct Jwt {
     #[serde(default)]
     #[schemars(example = ["orders-api"])]
     pub(in crate::config) audiences: Audiences,
-    /// Required claims, which must have a value, in addition to `iss` and `exp`. Default: none; in the profile `bifrost`: `[core_user_uuid,
-    /// username]`.
+    /// Required claims, in addition to `iss` and `exp`: the name of one that must have a value, or `{ claim: token_use, values: [access] }`
+    /// for one that must have one of these values. Default: none; in the profile `bifrost`: `[core_user_uuid, username]`.
     #[serde(default)]
     #[schemars(example = ["sub"])]
-    pub(in crate::config) require: Vec<Claim>,
+    pub(in crate::config) require: Vec<Required>,
     /// The tolerated difference between the issuer's clock and modgud's for `exp`, `nbf` and `iat`: from `0s` to `5m`. Default: `30s`; in the
     /// profiles `bifrost` and `bearer`, and in `modgud stdio`: `0s`.
     #[schemars(example = &"30s")]
@@ -135,7 +136,7 @@ pub(in crate::config) struct Jwt {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "is not the name of a claim; write one such as `sub` or `realm_access.roles`, or a list of names; a rule's `when` compares its value, such as `claims.token_use == 'access'`"
+    expecting = "is not the name of a claim; write one such as `sub` or `realm_access.roles`, or a list of names"
 )]
 pub(in crate::config) enum Claim {
     /// Names separated by dots.
@@ -224,9 +225,10 @@ pub(in crate::config) struct Introspection {
     #[serde(default)]
     #[schemars(example = ["orders-api"])]
     pub(in crate::config) audiences: Audiences,
-    /// The members that a response must contain, each with a value, such as `[sub, scope]`. Default: only `active`.
+    /// The members that a response must contain, each with a value, such as `[sub, scope]`, or with one of some values, as under `jwt`.
+    /// Default: only `active`.
     #[serde(default)]
-    pub(in crate::config) require: Vec<Claim>,
+    pub(in crate::config) require: Vec<Required>,
     /// The tolerated difference between the server's clock and modgud's for `exp` and `nbf`: from `0s` to `5m`. Default: `0s`.
     #[schemars(example = &"30s")]
     pub(in crate::config) leeway: Option<String>,

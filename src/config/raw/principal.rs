@@ -59,6 +59,7 @@ pub(in crate::config) struct OwnPrincipal {
     pub(in crate::config) scopes: Option<Vec<Claim>>,
     /// The permissions that the roles of these callers grant, by role. It replaces the whole map of `principal`: with `{}` their roles grant
     /// nothing. Default: that of `principal`.
+    #[schemars(example = serde_json::json!({ "reader": ["read"] }))]
     pub(in crate::config) grants: Option<BTreeMap<String, Vec<String>>>,
     /// Texts that mean "no value". Default: those of `principal`.
     #[schemars(example = ["", "None"])]

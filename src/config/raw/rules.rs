@@ -62,6 +62,10 @@ pub(in crate::config) struct Require {
     /// The names of the accepted authenticators. Default: all.
     #[schemars(example = ["login"])]
     pub(in crate::config) authenticators: Option<Vec<String>>,
+    /// Audiences of which the caller's token must name one in `aud`, in addition to those that its authenticator accepts. Otherwise 401
+    /// `audience_mismatch`. API keys and certificates have none. Default: all.
+    #[schemars(example = ["orders-api"])]
+    pub(in crate::config) audiences: Option<Vec<String>>,
     /// Permissions, roles and scopes of which one suffices.
     pub(in crate::config) any: Option<RequireAny>,
 }

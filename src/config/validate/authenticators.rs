@@ -5,6 +5,7 @@ mod introspection;
 mod jwt;
 mod keys;
 mod locations;
+mod require;
 
 use super::name;
 use super::principal::laid_over;

@@ -122,8 +122,9 @@ pub(super) fn requirement(
     diagnostics: &mut Diagnostics,
 ) -> Requirement {
     let Some(require) = require else { return Requirement::default() };
-    let Require { permissions, roles, scopes, authenticators, any } = require;
-    if permissions.is_none() && roles.is_none() && scopes.is_none() && authenticators.is_none() && any.is_none() {
+    let Require { permissions, roles, scopes, authenticators, audiences, any } = require;
+    let lists = [permissions, roles, scopes, authenticators, audiences];
+    if lists.iter().all(|list| list.is_none()) && any.is_none() {
         diagnostics
             .add(at.clone(), empty("name a requirement, such as `require: { roles: [staff] }`, or leave the key out"));
         return Requirement::default();
@@ -135,6 +136,7 @@ pub(super) fn requirement(
         diagnostics.add(at.key("authenticators").position(index), issue);
     }
     let authenticators = names.iter().map(|name| AuthenticatorName::new(name)).collect();
+    let audiences = texts(&at.key("audiences"), audiences.as_deref(), "which no token names", diagnostics);
     let all = entitlements(at, [permissions, roles, scopes], diagnostics);
     let at_any = at.key("any");
     let any = any.as_ref().map(|any| {
@@ -147,7 +149,7 @@ pub(super) fn requirement(
         }
         entitlements(&at_any, [permissions, roles, scopes], diagnostics)
     });
-    let requirement = Requirement { authenticators, all, any: any.unwrap_or_default() };
+    let requirement = Requirement { authenticators, audiences, all, any: any.unwrap_or_default() };
     match access {
         Access::Authenticated => {}
         Access::Optional | Access::Public | Access::Preflight | Access::Denied if requirement.is_empty() => {}
@@ -175,17 +177,21 @@ fn list<'t>(at: &Path, texts: Option<&'t [String]>, diagnostics: &mut Diagnostic
 /// Returns permissions, roles and scopes, each of which has a name.
 fn entitlements(at: &Path, lists: [&Option<Vec<String>>; 3], diagnostics: &mut Diagnostics) -> Entitlements {
     let [permissions, roles, scopes] = lists;
-    let mut named = |key: &str, texts: &Option<Vec<String>>| {
-        let at = at.key(key);
-        let texts = list(&at, texts.as_deref(), diagnostics);
-        for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
-            diagnostics.add(at.position(index), Issue::error("empty", "is empty, which no caller has", "leave it out"));
-        }
-        texts.iter().map(|text| text.as_str().into()).collect()
+    let mut named = |key: &str, list: &Option<Vec<String>>| {
+        texts(&at.key(key), list.as_deref(), "which no caller has", diagnostics)
     };
     Entitlements {
         permissions: named("permissions", permissions),
         roles: named("roles", roles),
         scopes: named("scopes", scopes),
     }
+}
+
+/// Returns the texts of a list, none of which is empty.
+fn texts(at: &Path, written: Option<&[String]>, none: &str, diagnostics: &mut Diagnostics) -> Vec<Box<str>> {
+    let texts = list(at, written, diagnostics);
+    for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+        diagnostics.add(at.position(index), Issue::error("empty", format!("is empty, {none}"), "leave it out"));
+    }
+    texts.iter().map(|text| text.as_str().into()).collect()
 }

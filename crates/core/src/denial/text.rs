@@ -32,6 +32,7 @@ const fn public(reason: Reason) -> &'static str {
         | Reason::TokenTooOld
         | Reason::AudienceMismatch
         | Reason::ClaimMissing
+        | Reason::ClaimNotAllowed
         | Reason::ClaimInvalid
         | Reason::TokenTypeNotAllowed
         | Reason::CertificateNotAccepted
