@@ -8,6 +8,7 @@ mod http;
 mod keys;
 mod modules;
 mod principal;
+mod protected_resource;
 mod require;
 mod rules;
 mod service;
@@ -21,8 +22,9 @@ pub(super) use http::Http;
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use principal::{OwnPrincipal, Principal, Roles};
+pub(super) use protected_resource::ProtectedResource;
 pub(super) use require::{Required, RequiredValue, Value};
-pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
+pub(super) use rules::{Challenge, Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
 pub(super) use upstream::{
@@ -87,6 +89,8 @@ pub(super) struct Document {
     /// The responses to denied requests.
     #[serde(default)]
     pub(super) denials: Denials,
+    /// The API as a protected resource: its metadata, by which clients find the authorization servers (RFC 9728). Default: none.
+    pub(super) protected_resource: Option<ProtectedResource>,
     /// The log.
     #[serde(default)]
     pub(super) telemetry: Telemetry,

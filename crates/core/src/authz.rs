@@ -120,6 +120,9 @@ pub enum AuthzError {
     /// The caller's token lacks a scope.
     #[error("the caller's token lacks the scope `{0}`")]
     ScopeMissing(Box<str>),
+    /// The caller's token has none of the alternative scopes.
+    #[error("the caller's token has none of the scopes of which the rule requires one")]
+    NoneOfTheScopes,
     /// The caller has none of the alternative permissions, roles and scopes.
     #[error("the caller has none of the permissions, roles and scopes of which the rule requires one")]
     NoneOfThePermissions,
@@ -165,9 +168,11 @@ impl AuthzError {
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
             Self::AudienceNotRequired => Reason::AudienceMismatch,
             Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
-            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions | Self::Module(_) => {
-                Reason::PermissionMissing
-            }
+            Self::PermissionMissing(_)
+            | Self::ScopeMissing(_)
+            | Self::NoneOfTheScopes
+            | Self::NoneOfThePermissions
+            | Self::Module(_) => Reason::PermissionMissing,
             Self::CredentialMissing | Self::ModuleAsks(_) => Reason::CredentialMissing,
             Self::NoOrganization | Self::OrganizationUnnamed | Self::OtherOrganization | Self::ConditionFalse => {
                 Reason::ConditionFalse
@@ -190,6 +195,7 @@ impl AuthzError {
             | Self::NoneOfTheRoles
             | Self::PermissionMissing(_)
             | Self::ScopeMissing(_)
+            | Self::NoneOfTheScopes
             | Self::NoneOfThePermissions
             | Self::NoOrganization
             | Self::OrganizationUnnamed

@@ -30,6 +30,7 @@ pub(super) fn describe(error: &AuthzError, require: Option<&Requirement>, caller
         AuthzError::PermissionMissing(_) => format!("{error}; the caller's {}", permissions()),
         AuthzError::ScopeMissing(_) => format!("{error}; the token's {}", scopes()),
         AuthzError::NoneOfTheRoles => format!("{error}: {}; the caller's {}", wanted(any), roles()),
+        AuthzError::NoneOfTheScopes => format!("{error}: {}; the token's {}", wanted(any), scopes()),
         AuthzError::NoneOfThePermissions => {
             let held = [permissions(), roles(), scopes()].join("; ");
             format!("{error}: {}; the caller's {held}", wanted(any))

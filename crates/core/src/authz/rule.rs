@@ -260,8 +260,12 @@ impl Requirement {
             return Ok(());
         }
         // The error names the kind that is easiest to grant.
-        let only_roles = any.permissions.is_empty() && any.scopes.is_empty();
-        Err(if only_roles { AuthzError::NoneOfTheRoles } else { AuthzError::NoneOfThePermissions })
+        let Entitlements { permissions, roles, scopes } = any;
+        Err(match (permissions.is_empty(), roles.is_empty(), scopes.is_empty()) {
+            (true, _, true) => AuthzError::NoneOfTheRoles,
+            (true, true, false) => AuthzError::NoneOfTheScopes,
+            (true | false, _, _) => AuthzError::NoneOfThePermissions,
+        })
     }
 }
 
