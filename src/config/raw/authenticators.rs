@@ -40,7 +40,7 @@ impl Authenticator {
     pub(in crate::config) fn required(&self) -> impl Iterator<Item = &Claim> {
         let of_jwt = self.jwt.iter().flat_map(|jwt| &jwt.require);
         let all = of_jwt.chain(self.introspection.iter().flat_map(|introspection| &introspection.require));
-        all.map(|required| required.claim())
+        all.map(Required::claim)
     }
 }
 

@@ -44,8 +44,7 @@ impl Required {
     /// Returns the claim.
     pub(in crate::config) const fn claim(&self) -> &Claim {
         match self {
-            Self::Claim(claim) => claim,
-            Self::Value(RequiredValue { claim, values: _ }) => claim,
+            Self::Claim(claim) | Self::Value(RequiredValue { claim, values: _ }) => claim,
         }
     }
 }
