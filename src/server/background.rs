@@ -16,7 +16,7 @@ use tokio::time::sleep;
 const NICENESS: i32 = 10;
 
 /// Time after which idle work that has not ended is done again as low work. A machine that takes longer has no time to leave.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+const IDLE_WORK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The name of threads of idle work.
 const IDLE_THREAD: &str = "idle";
@@ -59,7 +59,7 @@ impl IdleWork {
     /// Runs the work, and waits for it. It may run twice, the second time before the first has ended. So it must hold no lock that a check
     /// needs, and change nothing. A panic of the work is one of the calling thread.
     pub(super) fn run<T: Send + 'static>(&self, work: impl Fn() -> T + Clone + Send + 'static) -> T {
-        self.run_within(IDLE_TIMEOUT, work)
+        self.run_within(IDLE_WORK_TIMEOUT, work)
     }
 
     fn run_within<T: Send + 'static>(&self, limit: Duration, work: impl Fn() -> T + Clone + Send + 'static) -> T {
@@ -122,7 +122,7 @@ pub(super) fn drop_when_unused<T: Send + Sync + 'static>(value: Arc<T>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{IDLE_THREAD, IDLE_TIMEOUT, IdleWork, POLL_INTERVAL, drop_when_unused, run};
+    use super::{IDLE_THREAD, IDLE_WORK_TIMEOUT, IdleWork, POLL_INTERVAL, drop_when_unused, run};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, Mutex, mpsc};
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_panic_of_idle_work_is_passed_on() {
         let idle = IdleWork::default();
-        let failed = catch_unwind(AssertUnwindSafe(|| idle.run_within(IDLE_TIMEOUT, || panic!("a defect"))));
+        let failed = catch_unwind(AssertUnwindSafe(|| idle.run_within(IDLE_WORK_TIMEOUT, || panic!("a defect"))));
         assert!(failed.is_err());
         assert_eq!(idle.run(|| 1), 1);
     }
