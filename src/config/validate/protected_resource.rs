@@ -21,7 +21,7 @@ const MAX_DOCUMENT_BYTES: usize = 4096;
 
 /// A protected resource with valid URLs.
 pub(super) struct Resource {
-    /// The URL of the API, without a slash at the end.
+    /// The URL of the API, as written: clients compare it character for character (RFC 9728 §3.3).
     url: String,
     /// Its scheme, host and port.
     origin: String,
@@ -54,7 +54,7 @@ pub(super) fn check(
     }
     let (origin, path) = url?;
     let resource = Resource {
-        url: resource.trim_end_matches('/').to_owned(),
+        url: resource.clone(),
         origin,
         path: path.into(),
         servers: authorization_servers.clone(),
