@@ -111,8 +111,8 @@ pub(in crate::config) struct Jwt {
     #[serde(default)]
     #[schemars(example = ["orders-api"])]
     pub(in crate::config) audiences: Audiences,
-    /// Required claims, in addition to `iss` and `exp`: the name of one that must have a value, or `{ claim: token_use, values: [access] }`
-    /// for one that must have one of these values. Default: none; in the profile `bifrost`: `[core_user_uuid, username]`.
+    /// Required claims, in addition to `iss` and `exp`: names of claims that must have a value. `{ claim: token_use, values: [access] }`
+    /// requires one of these values. Default: none; in the profile `bifrost`: `[core_user_uuid, username]`.
     #[serde(default)]
     #[schemars(example = ["sub"])]
     pub(in crate::config) require: Vec<Required>,

@@ -24,7 +24,7 @@ pub(in crate::config) struct RequiredValue {
     /// The name of the claim; a list of names if a name itself contains a dot.
     #[schemars(example = &"token_use")]
     pub(in crate::config) claim: Claim,
-    /// The allowed values; at least one. Texts are compared exactly, with case; a `*` at the end stands for any rest, and nowhere else.
+    /// The allowed values; at least one. Texts are compared exactly, with case; a `*` at the end matches any rest, and is an error elsewhere.
     /// `true` and `false` allow that value, and no text.
     #[schemars(example = ["access"])]
     pub(in crate::config) values: Vec<Value>,

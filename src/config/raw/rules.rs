@@ -144,7 +144,7 @@ pub(in crate::config) struct Denials {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Challenge {
-    /// `true`: a 401 names the scopes that the rule requires, and so does a 403 for a token that lacks one, with `insufficient_scope` (RFC 6750
+    /// `true`: a 401 names the scopes that the rule requires. A 403 for a token that lacks one does, too, with `insufficient_scope` (RFC 6750
     /// §3.1). A rule with `deny` discloses none. Default: `false`.
     #[serde(default)]
     pub(in crate::config) scope: bool,

@@ -53,12 +53,8 @@ pub(super) fn check(
         diagnostics.ok_or_report(&at.position(index), issuer(server));
     }
     let (origin, path) = url?;
-    let resource = Resource {
-        url: resource.clone(),
-        origin,
-        path: path.into(),
-        servers: authorization_servers.clone(),
-    };
+    let resource =
+        Resource { url: resource.clone(), origin, path: path.into(), servers: authorization_servers.clone() };
     open(&resource, rules);
     Some(resource)
 }
