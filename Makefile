@@ -23,6 +23,10 @@ HELM := $(TOOLS)/bin/helm-$(HELM_VERSION)
 KUBECONFORM := $(TOOLS)/bin/kubeconform-$(KUBECONFORM_VERSION)
 KUSTOMIZE := $(TOOLS)/bin/kustomize-$(KUSTOMIZE_VERSION)
 SCHEMAS := $(TOOLS)/kubernetes-schemas
+# The collector of `make collector-test`; tools/collector.yaml has the versions of its parts.
+COLLECTOR_VERSION := v0.165.0
+COLLECTOR_BUILDER := $(TOOLS)/bin/builder-$(COLLECTOR_VERSION)
+COLLECTOR := $(TOOLS)/bin/otelcol-$(COLLECTOR_VERSION)
 # Not installed here, because its build takes six minutes: `go install github.com/envoyproxy/gateway/cmd/egctl@v1.9.1`.
 EGCTL ?= $(shell command -v egctl)
 SWAGGER_UI := $(TOOLS)/swagger-ui-$(SWAGGER_UI_VERSION)
@@ -38,7 +42,7 @@ ATTACK_SECONDS ?= 60
 unexport MAKEFLAGS MFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proxies prometheus deploy-check image kube-test docs-page docs-browser-test test-envoys attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
+.PHONY: help demo test proxies prometheus collector-test deploy-check image kube-test docs-page docs-browser-test test-envoys attack lint fmt bench bench-compare clean cargo grpcurl deploy-tools
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -74,10 +78,16 @@ if [ -x '$(PROMETHEUS)/bin/prometheus' ] && [ -x '$(PROMETHEUS)/bin/promtool' ];
 else left_out="$$left_out --skip prometheus::"; fi
 endef
 
+# For the shell, after DEPLOY_ENVIRONMENT: the collector of the tests in tests/traces/collector.rs, which are in `left_out` without it.
+define COLLECTOR_ENVIRONMENT
+if [ -x '$(COLLECTOR)' ]; then export MODGUD_TEST_COLLECTOR='$(CURDIR)/$(COLLECTOR)'; else left_out="$$left_out --skip traces::collector"; fi
+endef
+
 test: $(VENV)/.installed | cargo grpcurl deploy-tools proxies prometheus ## all tests, those against a real Envoy too
 	@$(DEPLOY_ENVIRONMENT); \
 	$(PROXY_ENVIRONMENT); \
 	$(PROMETHEUS_ENVIRONMENT); \
+	$(COLLECTOR_ENVIRONMENT); \
 	export MODGUD_TEST_ENVOY='$(CURDIR)/$(VENV)/bin/envoy' MODGUD_TEST_PYTHON='$(CURDIR)/$(VENV)/bin/python'; \
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
 	if [ -n '$(CHROMIUM)' ] && [ -e '$(SWAGGER_UI)/.installed' ]; then \
@@ -122,6 +132,10 @@ prometheus: ## Prometheus and promtool for the tests: those of the PATH, or of D
 	@command -v '$(PYTHON)' >/dev/null || { \
 	  echo 'modgud: $(PYTHON) is not on the PATH; install Python 3.9 or later and run make again' >&2; exit 1; }
 	@'$(PYTHON)' tools/debian_programs.py '$(PROMETHEUS)' prometheus promtool
+
+# A target of its own: the first run builds the collector, which takes some minutes.
+collector-test: $(COLLECTOR) | cargo ## traces with a real OpenTelemetry collector
+	MODGUD_TEST_COLLECTOR='$(CURDIR)/$(COLLECTOR)' cargo test --locked --test main -- traces::collector
 
 attack: | cargo ## one client attacks beside another: ATTACK_SECONDS (60) each, as `make test` for 4
 	MODGUD_TEST_ATTACK_SECONDS='$(ATTACK_SECONDS)' cargo test --locked --test main guarantee::attacks -- --test-threads=1 --nocapture
@@ -235,6 +249,18 @@ define GO_INSTALL
   echo 'modgud: $(notdir $@) could not be built (.tools/$(notdir $@).log); the first run needs a network. `make test GO=none` leaves out what needs it' >&2; exit 1; }
 @mv '$@.build/'* '$@' && rmdir '$@.build'
 endef
+
+$(COLLECTOR_BUILDER):
+	$(call GO_INSTALL,go.opentelemetry.io/collector/cmd/builder@$(COLLECTOR_VERSION))
+
+# The builder writes a module of Go from the file, and compiles it into the folder that the file names.
+$(COLLECTOR): tools/collector.yaml $(COLLECTOR_BUILDER)
+	@echo 'modgud: building an OpenTelemetry collector into .tools (once, some minutes)'
+	@command -v '$(GO)' >/dev/null || { echo 'modgud: no Go on the PATH; install it and run make again' >&2; exit 1; }
+	@rm -rf '$(TOOLS)/otelcol.build'
+	@GOFLAGS=-trimpath CGO_ENABLED=0 '$(COLLECTOR_BUILDER)' --config '$<' --ldflags='-s -w' --gcflags='all=-dwarf=false' >'$(TOOLS)/otelcol.log' 2>&1 || { \
+	  echo 'modgud: the collector could not be built (.tools/otelcol.log); the first run needs a network' >&2; exit 1; }
+	@mv '$(TOOLS)/otelcol.build/otelcol' '$@' && rm -rf '$(TOOLS)/otelcol.build'
 
 $(HELM):
 	$(call GO_INSTALL,helm.sh/helm/v4/cmd/helm@$(HELM_VERSION))

@@ -39,6 +39,10 @@ const SHARED: [&str; 12] = [
 const DESCRIPTOR_FILE: &str = "modgud_descriptor.bin";
 /// The generated modules, nested like their packages, in `OUT_DIR`.
 const MODULES_FILE: &str = "modgud_messages.rs";
+/// The file of OpenTelemetry's messages that imports all others. They are generated as they are.
+const OTLP_ENTRY: &str = "opentelemetry/proto/collector/trace/v1/trace_service.proto";
+/// The generated modules of these messages, in `OUT_DIR`.
+const OTLP_MODULES_FILE: &str = "modgud_otlp.rs";
 /// The packages whose messages hold credentials, or what contains them: their types have no `Debug`.
 const SECRET_PACKAGES: [&str; 2] = [".envoy.service.auth.v3", ".envoy.config.core.v3"];
 
@@ -59,6 +63,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_file(MODULES_FILE)
         .compile_fds(for_codegen(compiler.file_descriptor_set()))
         .map_err(|error| format!("cannot generate code from {ROOT}/{ENTRY}: {error}"))?;
+
+    let mut compiler = protox::Compiler::new([ROOT])?;
+    compiler.include_imports(true).open_file(OTLP_ENTRY)?;
+    tonic_prost_build::configure()
+        .include_file(OTLP_MODULES_FILE)
+        .compile_fds(compiler.file_descriptor_set())
+        .map_err(|error| format!("cannot generate code from {ROOT}/{OTLP_ENTRY}: {error}"))?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file per command. Commands print what people read; decisions come from the core.
 
+mod admin;
 mod apikey;
 mod call;
 mod check;
@@ -7,6 +8,7 @@ mod completions;
 mod config;
 mod correlation;
 mod custom;
+mod doctor;
 mod drain;
 mod envoy;
 mod explain;
@@ -14,6 +16,7 @@ mod input;
 mod keygen;
 mod man;
 mod openapi;
+mod progress;
 mod proxy;
 mod serve;
 mod stdio;
@@ -39,7 +42,7 @@ pub enum Exit {
     Usage,
     /// 3: the check was denied (`call`).
     Denied,
-    /// 4: something could not be decided (`envoy lint`, `explain --diff`).
+    /// 4: something could not be decided (`envoy lint`, `doctor`, `explain --diff`).
     Undecided,
 }
 
@@ -84,6 +87,7 @@ enum Command {
     Envoy(Box<envoy::Args>),
     Proxy(proxy::Args),
     Drain(drain::Args),
+    Doctor(Box<doctor::Args>),
     #[command(subcommand)]
     Openapi(openapi::Command),
     Stdio(stdio::Args),
@@ -128,6 +132,7 @@ pub fn run_with(authenticators: CustomAuthenticators) -> Exit {
         Command::Envoy(args) => envoy::run(*args),
         Command::Proxy(args) => proxy::run(args),
         Command::Drain(args) => drain::run(&args),
+        Command::Doctor(args) => doctor::run(*args, &environment),
         Command::Openapi(command) => openapi::run(&command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

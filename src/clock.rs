@@ -3,7 +3,7 @@
 use modgud_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A source of the present time.
 #[derive(Debug, Clone)]
@@ -25,6 +25,17 @@ impl Clock {
                 .map_or(Timestamp::EPOCH, |since| Timestamp::EPOCH.plus(since)),
             Self::Manual(clock) => Timestamp::from_millis(clock.0.load(Ordering::Relaxed)),
         }
+    }
+
+    /// Returns the present time in nanoseconds since 1970, for spans: checks take microseconds.
+    #[must_use]
+    pub fn now_nanos(&self) -> u64 {
+        let since = match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the one owner of the system's clock")]
+            Self::System => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Self::Manual(_) => Duration::from_millis(self.now().as_millis()),
+        };
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

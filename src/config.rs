@@ -36,10 +36,12 @@ use crate::jwks::KeySource;
 use crate::net::listen_addr::ListenAddr;
 use crate::net::socket_access::SocketAccess;
 use crate::net::tls::Tls;
+use crate::otlp::Collector;
 use modgud_core::decide::Snapshot;
 use modgud_core::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A validated configuration.
@@ -57,6 +59,8 @@ pub struct Config {
     pub key_sources: Vec<KeySource>,
     /// The authorization servers that introspect tokens for the snapshot's authenticators.
     pub introspection_sources: Vec<IntrospectionSource>,
+    /// The collector of spans; `None` if no span is exported.
+    pub otlp: Option<Collector>,
     /// What the metrics show of it.
     pub shown: ShownConfig,
 }
@@ -91,6 +95,18 @@ pub struct ServerConfig {
     pub max_connections: Option<usize>,
     /// The format of the log.
     pub log: LogFormat,
+    /// The destination of the log lines of decisions.
+    pub decisions_to: LogDestination,
+}
+
+/// A destination of log lines.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum LogDestination {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// A file, to which lines are appended.
+    File(PathBuf),
 }
 
 /// The listener for a proxy that asks over HTTP.

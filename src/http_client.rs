@@ -2,15 +2,20 @@
 //! operator named. It enforces every limit on the wire.
 
 mod connect;
+mod date;
 mod error;
+mod grpc;
 mod trust_anchors;
 mod url;
 
 pub use connect::Evidence;
+pub use date::ClockOffset;
 pub use error::{Cause, FetchError};
+pub use grpc::{CallError, GrpcClient};
 pub use trust_anchors::{CaError, TrustAnchors};
 pub use url::{AllowInsecure, FetchUrl, UrlError};
 
+use crate::clock::Clock;
 use bytes::{Bytes, BytesMut};
 use connect::Connector;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
@@ -29,6 +34,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 4;
 /// Maximum size of a response head, 32 KiB: it bounds memory. Beyond it the request fails.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// The name of this program in requests.
+const AGENT: &str = concat!("modgud/", env!("CARGO_PKG_VERSION"));
+
+/// The content type of a message of Protocol Buffers.
+const PROTO: &str = "application/x-protobuf";
 
 /// The content coding that changes nothing, and the only one that is read (RFC 9110 §8.4.1).
 const IDENTITY: &str = "identity";
@@ -53,6 +64,13 @@ pub enum FetchRequest<'a> {
         /// The fields, as `application/x-www-form-urlencoded`.
         form: Bytes,
     },
+    /// Posts a message of Protocol Buffers, and expects one.
+    PostProto {
+        /// Headers of the operator's own, such as `Authorization`.
+        headers: &'a HeaderMap,
+        /// The encoded message.
+        message: Bytes,
+    },
 }
 
 impl fmt::Debug for FetchRequest<'_> {
@@ -61,6 +79,7 @@ impl fmt::Debug for FetchRequest<'_> {
         match self {
             Self::Get => f.write_str("Get"),
             Self::PostForm { .. } => f.write_str("PostForm(…)"),
+            Self::PostProto { .. } => f.write_str("PostProto(…)"),
         }
     }
 }
@@ -94,10 +113,27 @@ impl HttpClient {
     /// # Errors
     /// `FetchError` in every other case.
     pub async fn send(&self, url: &FetchUrl, request: FetchRequest<'_>, limits: Limits) -> Result<Bytes, FetchError> {
+        self.send_timed(url, request, limits, &mut None).await
+    }
+
+    /// Sends one request like [`Self::send`]. Sets `clock` to the offset of the server's clock if a response has a `Date`, whatever its
+    /// status is.
+    ///
+    /// # Errors
+    /// The errors of [`Self::send`].
+    pub async fn send_timed(
+        &self,
+        url: &FetchUrl,
+        request: FetchRequest<'_>,
+        limits: Limits,
+        clock: &mut Option<ClockOffset>,
+    ) -> Result<Bytes, FetchError> {
         let Limits { bytes, time } = limits;
         let exchange = async {
             let request = request.build(url)?;
+            let sent = Clock::System.now();
             let response = self.0.request(request).await.map_err(|error| FetchError::of_client(&error))?;
+            *clock = ClockOffset::read_now(response.headers(), sent);
             let status = response.status();
             if status.is_redirection() {
                 return Err(FetchError::Redirect { status });
@@ -114,11 +150,14 @@ impl HttpClient {
 
 impl FetchRequest<'_> {
     fn build(self, url: &FetchUrl) -> Result<Request<Full<Bytes>>, FetchError> {
-        const AGENT: &str = concat!("modgud/", env!("CARGO_PKG_VERSION"));
+        let accepted = match &self {
+            Self::Get | Self::PostForm { .. } => "application/json",
+            Self::PostProto { .. } => PROTO,
+        };
         let request = Request::builder()
             .uri(url.uri().clone())
             .header(HOST, url.authority())
-            .header(ACCEPT, "application/json")
+            .header(ACCEPT, accepted)
             .header(ACCEPT_ENCODING, IDENTITY)
             .header(USER_AGENT, AGENT);
         let request = match self {
@@ -130,6 +169,10 @@ impl FetchRequest<'_> {
                 };
                 let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
                 request.method(Method::POST).body(Full::new(form))
+            }
+            Self::PostProto { headers, message } => {
+                let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+                request.header(CONTENT_TYPE, PROTO).method(Method::POST).body(Full::new(message))
             }
         };
         // The parts are validated already; if the library rejected them nevertheless, nothing would have been sent.

@@ -12,7 +12,7 @@ pub use error::IntrospectionError;
 pub use server::IntrospectionCounts;
 
 use crate::clock::Clock;
-use crate::http_client::{FetchUrl, HttpClient, TrustAnchors};
+use crate::http_client::{ClockOffset, FetchUrl, HttpClient, TrustAnchors};
 use modgud_core::authn::{
     Authenticator, Authenticators, CachedResponses, IntrospectionAuthenticator, IntrospectionCache,
     IntrospectionOutcome, IntrospectionResponse, LookupResult,
@@ -50,7 +50,19 @@ impl IntrospectionSource {
     /// # Errors
     /// [`IntrospectionError`] if there is no usable response.
     pub async fn introspect_once(&self, token: &str) -> Result<IntrospectionResponse, IntrospectionError> {
-        server::post(&HttpClient::new(self.trust_anchors.clone()), self, token).await
+        self.introspect_timed(token, &mut None).await
+    }
+
+    /// Introspects a token like [`Self::introspect_once`]. Sets `clock` to the offset of the server's clock if a response has a `Date`.
+    ///
+    /// # Errors
+    /// The errors of [`Self::introspect_once`].
+    pub async fn introspect_timed(
+        &self,
+        token: &str,
+        clock: &mut Option<ClockOffset>,
+    ) -> Result<IntrospectionResponse, IntrospectionError> {
+        server::post(&HttpClient::new(self.trust_anchors.clone()), self, token, clock).await
     }
 
     /// Returns true if server and client are the same, so that cached responses stay valid.

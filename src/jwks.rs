@@ -11,7 +11,7 @@ pub use provider::{DiscoveryError, KeySource, KeysError, Location, Provider, WEL
 pub use refresher::{FetchCounts, JwksSummary, describe};
 
 use crate::clock::Clock;
-use crate::http_client::HttpClient;
+use crate::http_client::{ClockOffset, HttpClient};
 use modgud_core::authn::{Authenticators, JwksRefresh, JwksSnapshot, RemoteJwks};
 use modgud_core::time::Timestamp;
 use refresher::{Changes, JwksRefresher};
@@ -146,8 +146,20 @@ impl KeySource {
     /// # Errors
     /// [`KeysError`], and nothing is published.
     pub async fn fetch_once(&self, fetched_at: Timestamp) -> Result<JwksSummary, KeysError> {
+        self.fetch_timed(fetched_at, &mut None).await
+    }
+
+    /// Fetches the JWKS like [`Self::fetch_once`]. Sets `clock` to the offset of the provider's clock if a response has a `Date`.
+    ///
+    /// # Errors
+    /// The errors of [`Self::fetch_once`].
+    pub async fn fetch_timed(
+        &self,
+        fetched_at: Timestamp,
+        clock: &mut Option<ClockOffset>,
+    ) -> Result<JwksSummary, KeysError> {
         let client = HttpClient::new(self.provider.trust_anchors.clone());
-        let text = provider::fetch(&client, &self.provider).await?;
+        let text = provider::fetch_timed(&client, &self.provider, clock).await?;
         let (keys, skipped) = provider::parse(text).await?;
         let summary = JwksSummary::new(&keys, &skipped);
         let expires_at = fetched_at.plus(self.provider.stale_if_error);

@@ -12,7 +12,7 @@
 //! | [`config`] | configuration files: reading, validation, warnings |
 //! | [`forward_auth`] | checks and responses in HTTP, for other proxies |
 //! | [`proxy`] | configurations of other proxies, for `server.http` |
-//! | [`envoy`], [`jwks`], [`introspection`] | Envoy's messages and bootstrap file; clients of JWKS providers and authorization servers |
+//! | [`envoy`], [`jwks`], [`introspection`], [`otlp`] | Envoy's messages and bootstrap file; clients of JWKS providers, authorization servers and collectors |
 //! | [`diagnostic`], [`yaml`], [`http_client`], [`net`], [`clock`], `backoff`, `single_flight`, `log_throttle`, `read_limit` | the foundations of the others |
 //!
 //! A program with a custom authenticator uses [`cli::run_with`] and a [`modgud_core::authn::CustomAuthenticator`];
@@ -31,6 +31,7 @@ pub mod jwks;
 mod log_throttle;
 pub mod net;
 pub mod openapi;
+pub mod otlp;
 pub mod proxy;
 mod read_limit;
 pub mod server;

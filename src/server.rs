@@ -30,6 +30,7 @@ pub mod service_manager;
 pub mod shadow_config;
 mod socket;
 mod stream_limit;
+mod traces;
 
 pub use check::CheckHandler;
 pub use fail_closed::CHECK_PATH;

@@ -9,6 +9,8 @@
 )]
 
 mod attacks;
+mod decision_file;
+mod decision_log;
 mod excess;
 pub(crate) mod frames;
 mod load;

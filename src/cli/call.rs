@@ -61,8 +61,8 @@ pub(super) struct Args {
 }
 
 /// TLS options of the command line.
-#[derive(Debug, clap::Args)]
-struct Tls {
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Tls {
     /// Use TLS: the file of the certificate authorities (PEM) that issue the server's certificate
     #[arg(long = "tls-ca", value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -75,6 +75,13 @@ struct Tls {
     /// The file of its private key (PEM)
     #[arg(long = "tls-key", value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Returns true if the connection uses TLS.
+    pub(super) const fn is_on(&self) -> bool {
+        self.ca.is_some()
+    }
 }
 
 /// The decision that `--expect` names.
@@ -215,6 +222,15 @@ fn show_facts(facts: &Struct) {
     }
 }
 
+/// Returns the reason of a denial, as the dynamic metadata names it.
+pub(super) fn reason(response: &CheckResponse) -> Option<String> {
+    let facts = Struct::decode(response.dynamic_metadata.as_slice()).ok()?;
+    match facts.fields.get("reason")?.kind.as_ref()? {
+        Kind::StringValue(reason) => Some(reason.clone()),
+        _ => None,
+    }
+}
+
 fn show_headers(what: &str, options: &[HeaderValueOption]) {
     for header in options.iter().filter_map(|option| option.header.as_ref()) {
         let value = plain(&header.value);
@@ -236,7 +252,7 @@ fn plain(bytes: &[u8]) -> String {
 
 /// Errors of connecting.
 #[derive(Debug, thiserror::Error)]
-enum ConnectError {
+pub(super) enum ConnectError {
     #[error("can't reach {address}: {}; is `modgud serve` running there?", root(.error))]
     Transport { address: String, error: tonic::transport::Error },
     #[error("{}: {error}", .file.display())]
@@ -253,7 +269,7 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// Connects to the server.
-async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
+pub(super) async fn connect(address: &str, tls: Tls) -> Result<Channel, ConnectError> {
     let failed = |error| ConnectError::Transport { address: address.to_owned(), error };
     let socket = address.parse().ok().and_then(|address: ListenAddr| address.unix_path());
     let host = if socket.is_some() { LOCAL } else { address };

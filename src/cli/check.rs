@@ -3,21 +3,20 @@
 mod callers;
 mod gateway;
 mod listeners;
+mod traces;
 
-use super::input::{Fetched, fetch_each};
+use super::input::{Fetched, fetch_each, random_token};
 use super::{Exit, counted, print_error, print_line, print_warnings_error, runtime};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, KeyMetadata, Loaded, OpenRule, Overrides, ProfileName, load};
+use crate::config::{Config, Environment, KeyMetadata, Loaded, LogDestination, OpenRule, Overrides, ProfileName, load};
 use crate::jwks::describe;
 use crate::net::tls::{Clients, Tls};
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use modgud_core::authn::{
     ApiKeyAuthenticator, AudiencePolicy, Authenticator, CacheTtl, IntrospectionAuthenticator, IntrospectionResponse,
     JwtAuthenticator,
 };
 use modgud_core::authz::Fallback;
+use modgud_core::decide::{LogLimits, LoggedDecisions};
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::{Forward, Mint};
 use std::fmt::Display;
@@ -128,6 +127,27 @@ fn summary(loaded: &Loaded, now: Timestamp) {
         if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
     ));
     minted(&snapshot.upstream.forward);
+    decisions(config);
+    config.otlp.as_ref().inspect(|collector| traces::print(collector));
+}
+
+/// Prints which decisions are logged, and where, unless it is the default.
+fn decisions(config: &Config) {
+    let LogLimits { sample, max_per_second } = config.snapshot.log_limits;
+    if (config.snapshot.logged, &config.server.decisions_to) == (LoggedDecisions::Denied, &LogDestination::Stdout) {
+        return;
+    }
+    let share = if sample < 1.0 { format!(", {} % of those allowed", sample * 100.0) } else { String::new() };
+    let which = match config.snapshot.logged {
+        LoggedDecisions::None => return print_line("  decisions in the log: none"),
+        LoggedDecisions::Denied => "denied".to_owned(),
+        LoggedDecisions::All => format!("all{share}"),
+    };
+    let to = match &config.server.decisions_to {
+        LogDestination::Stdout => "standard output".to_owned(),
+        LogDestination::File(path) => path.display().to_string(),
+    };
+    print_line(format_args!("  decisions in the log: {which}, at most {max_per_second} per second, to {to}"));
 }
 
 /// Returns a number, rounded down to two digits other than zero.
@@ -243,13 +263,6 @@ impl Remote {
         self.lines.push(format!("  {location}: failed"));
         self.failed = self.failed.saturating_add(1);
     }
-}
-
-/// Returns a token that no server has issued.
-fn random_token() -> io::Result<String> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| io::Error::other("the system provides no random numbers"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 fn authenticator(authenticator: &Authenticator, number: usize, loaded: &Loaded, now: Timestamp) {

@@ -1,11 +1,10 @@
 //! `modgud drain`: the preStop hook of modgud's container in a pod with Envoy. It asks that Envoy to drain, and waits until its
 //! clients are gone.
 
-mod admin;
 mod stats;
 
+use super::admin::{AdminError, LocalAdminAddr};
 use super::{Exit, counted, print_error, print_line, runtime};
-use admin::{AdminAddr, AdminError};
 use http::Method;
 use stats::{Clients, StatsError};
 use std::fmt;
@@ -38,7 +37,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Args {
     /// Envoy's admin interface, on this machine: `IP:PORT`, `http://IP:PORT` or `unix:/PATH`
     #[arg(long, value_name = "ADDRESS", default_value = "http://127.0.0.1:9901")]
-    admin: AdminAddr,
+    admin: LocalAdminAddr,
     /// The time to wait in any case: that in which others may still send new clients to this pod
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     at_least: Duration,
@@ -77,17 +76,17 @@ enum DrainError {
     #[error(
         "Envoy's admin interface at {address} can't be reached: {error}; start Envoy, or use --admin with the address of `admin` in its configuration"
     )]
-    Unreachable { address: AdminAddr, error: AdminError },
+    Unreachable { address: LocalAdminAddr, error: AdminError },
     #[error(
         "{address} does not answer {request} as Envoy does: {error}; use --admin with the address of `admin` in Envoy's configuration"
     )]
-    NotEnvoy { address: AdminAddr, request: &'static str, error: AdminError },
+    NotEnvoy { address: LocalAdminAddr, request: &'static str, error: AdminError },
     #[error(
         "Envoy's admin interface at {0} has not answered POST /healthcheck/fail within {time}; see whether Envoy is overloaded, or use --admin \
          with the address of `admin` in its configuration",
         time = humantime::format_duration(*.1)
     )]
-    NoAnswer(AdminAddr, Duration),
+    NoAnswer(LocalAdminAddr, Duration),
     #[error(transparent)]
     Stats(StatsError),
     #[error("{} after {}; {}", .0.remain(), humantime::format_duration(*.1), .0.help())]
@@ -171,7 +170,7 @@ async fn begin(args: &Args, progress: &mut Progress) -> Result<bool, DrainError>
     Ok(true)
 }
 
-fn not_envoy(admin: &AdminAddr, request: &'static str, error: AdminError) -> DrainError {
+fn not_envoy(admin: &LocalAdminAddr, request: &'static str, error: AdminError) -> DrainError {
     DrainError::NotEnvoy { address: admin.clone(), request, error }
 }
 

@@ -1,12 +1,14 @@
 //! `modgud explain`: one decision, step by step, observed in the server's own evaluation.
 
 mod diff;
+mod lines;
 mod log;
 mod lookups;
 mod module;
 pub(super) mod report;
 
 use super::input::{ContextArg, HeaderArg, check_request};
+use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{Exit, counted, input, print_error, print_line};
 use crate::clock::Clock;
@@ -14,6 +16,7 @@ use crate::config::{Config, Environment, Overrides, ProfileName, load};
 use crate::envoy::proto::CheckRequest;
 use crate::envoy::{CheckJsonError, check_from_json};
 use clap::ColorChoice;
+use lines::Lines;
 use log::{LineError, LogLine};
 use lookups::Lookups;
 use modgud_core::time::Timestamp;
@@ -144,42 +147,50 @@ fn explain_request(args: Args, config: &Config, terminal: &Terminal) -> Result<E
 /// Explains each decision line of a log. The exit code is that of a denial if the evaluation denies one of the requests.
 fn explain_log(file: &Path, args: Args, config: &Config, terminal: &Terminal) -> Result<Exit, ExplainError> {
     let Args { host, headers, context, at, json, .. } = args;
-    let (name, text) = input::read(file);
-    let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
-    let (mut exit, mut explained, mut lookups) = (Exit::Done, false, Lookups::default());
-    let mut skipped = Vec::new();
-    for (number, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-        let number = number.saturating_add(1);
+    let (name, opened) = lines::open(file);
+    let unreadable = |error| ExplainError::Read { file: name.clone(), error };
+    let (mut exit, mut explained, mut lookups) = (Exit::Done, 0_usize, Lookups::default());
+    let (mut skipped, mut first_skipped) = (0_usize, None);
+    let (mut lines, mut progress, mut number) = (Lines::new(opened.map_err(unreadable)?), Progress::new(), 0_usize);
+    while let Some(text) = lines.next().map_err(unreadable)? {
+        number = number.saturating_add(1);
+        progress.show(|| format!("{}, {explained} explained", counted(number, "line", "lines")));
+        let text = text.trim_end_matches('\r');
+        if text.trim().is_empty() {
+            continue;
+        }
         let fault = |error| ExplainError::Line { file: name.clone(), number, error };
         let mut line = match LogLine::parse(number, text) {
             Ok(line) => line,
             Err(error @ LineError::Long) => return Err(fault(error)),
             Err(error) => {
-                skipped.push((number, error));
+                skipped = skipped.saturating_add(1);
+                first_skipped.get_or_insert((number, error));
                 continue;
             }
         };
         let now = at.or_else(|| line.time()).unwrap_or_else(|| Clock::System.now());
         let check = line.check(host.as_ref(), &headers, &context);
         let report = check.map(|check| lookups.decide(&check, config, now)).transpose()?;
+        progress.erase();
         if json {
             print_line(to_json(&Explained { line: &line, evaluated: report.as_ref() })?);
         } else {
             let evaluated = report.as_ref().map_or_else(|| "not evaluated".to_owned(), ToString::to_string);
-            let text = format!("{}{line}{evaluated}", if explained { "\n" } else { "" });
+            let text = format!("{}{line}{evaluated}", if explained > 0 { "\n" } else { "" });
             print_line(terminal.show(&text));
         }
-        explained = true;
+        explained = explained.saturating_add(1);
         if report.is_some_and(|report| report.exit() == Exit::Denied) {
             exit = Exit::Denied;
         }
     }
-    let count = skipped.len();
-    match skipped.into_iter().next() {
-        Some((number, error)) if !explained => return Err(ExplainError::Line { file: name, number, error }),
-        None if !explained => return Err(ExplainError::NoLine { file: name }),
+    progress.erase();
+    match first_skipped {
+        Some((number, error)) if explained == 0 => return Err(ExplainError::Line { file: name, number, error }),
+        None if explained == 0 => return Err(ExplainError::NoLine { file: name }),
         Some((number, _)) => {
-            let lines = counted(count, "line", "lines");
+            let lines = counted(skipped, "line", "lines");
             print_error(format_args!("{name}: skipped {lines} without a decision; the first is line {number}"));
         }
         None => {}

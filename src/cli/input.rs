@@ -5,6 +5,9 @@ use crate::config::Config;
 use crate::envoy::proto::{AttributeContext, CheckRequest, ContextExtensionsEntry, HeadersEntry, HttpRequest, Request};
 use crate::jwks::{JwksSummary, KeysError};
 use crate::read_limit::{read_file_to_limit, read_to_limit};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use modgud_core::time::Timestamp;
 use std::io::{self, ErrorKind};
@@ -110,6 +113,16 @@ pub(super) fn check_request(
     let context_extensions = context.into_iter().map(|entry| entry.0).collect();
     let attributes = AttributeContext { request: Some(request), context_extensions, ..AttributeContext::default() };
     CheckRequest { attributes: Some(attributes) }
+}
+
+/// Returns a token that no server has issued.
+///
+/// # Errors
+/// An error if the system provides no random numbers.
+pub(super) fn random_token() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| io::Error::other("the system provides no random numbers"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// The outcome of fetching the JWKS of one provider.

@@ -10,6 +10,7 @@ use crate::server::app::{Addresses, App, AppError, Shutdown};
 use crate::server::reload::{ConfigSource, Reloader};
 use crate::server::service_manager::ServiceManager;
 use crate::server::shadow_config;
+use crate::telemetry::log::LogError;
 use crate::telemetry::metrics::VERSION;
 use crate::telemetry::{log, warning};
 use modgud_core::authn::Authenticator;
@@ -25,7 +26,8 @@ use tokio::task::{JoinError, spawn_blocking};
 ///
 /// Without a file it serves the profile `bifrost`, which needs only its key in `JWT_PUBLIC_KEY_RSA_BIFROST`. A change
 /// to the file or to the files that it names, or SIGHUP, reloads the configuration; a valid one replaces the active
-/// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once. Under systemd it
+/// one. SIGTERM: reports not ready, answers checks while they still arrive, then stops. SIGINT: stops at once. SIGUSR1 opens the file of
+/// `telemetry.decisions.to` again, after it was renamed. Under systemd it
 /// takes sockets that are passed to it (`FileDescriptorName=` `grpc`, `http`, `admin`) and reports readiness, reloads and the stop.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  JWT_PUBLIC_KEY_RSA_BIFROST=\"$(cat key.pem)\" modgud serve --grpc 127.0.0.1:9191")]
@@ -65,6 +67,8 @@ enum ServeError {
     App(#[from] AppError),
     #[error("signals can't be received: {0}")]
     Signals(io::Error),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error("the shadow configuration can't be started: {0}")]
     Shadow(io::Error),
 }
@@ -107,6 +111,7 @@ async fn serve(
     // First of all: a signal during the load must not end the process, as SIGHUP does by default.
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let mut hangup_signal = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let mut reopen_signal = signal(SignalKind::user_defined1()).map_err(ServeError::Signals)?;
     let loading = (origin.clone(), shadow.clone());
     let load = move || (loading.0.load(), loading.1.map(|shadow| shadow.load()));
     let ((loaded, watched), shadow_loaded) = tokio::select! {
@@ -125,7 +130,7 @@ async fn serve(
     };
     let warnings = loaded.warnings(Clock::System.now());
     // Kept until the end: its drop writes the buffered log lines.
-    let _log = log::start(loaded.config.server.log);
+    let _log = log::start(loaded.config.server.log, &loaded.config.server.decisions_to)?;
     let Loaded { config, origin: described, .. } = loaded;
     let manager = ServiceManager::default();
     let reloader = Reloader::new(origin, &config, watched).reporting_to(manager.clone());
@@ -141,6 +146,13 @@ async fn serve(
         while hangup_signal.recv().await.is_some() {
             // A pending signal covers this one too.
             let _ = (hangups.try_send(()), shadow_hangups.try_send(()));
+        }
+    });
+    tokio::spawn(async move {
+        while reopen_signal.recv().await.is_some() {
+            if !log::reopen() {
+                tracing::info!("SIGUSR1 ignored: decisions go to standard output");
+            }
         }
     });
     if let Some((loaded, reloader)) = shadow {

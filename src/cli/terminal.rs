@@ -15,13 +15,17 @@ const STEP_INDENT: usize = 17;
 const INDENT: usize = 12;
 
 /// The marks of steps.
-const MARKS: [char; 3] = ['✓', '✗', '·'];
+const MARKS: [char; 5] = ['✓', '✗', '·', '!', '?'];
+
+/// The starts of the further lines of a finding.
+const EXPLANATIONS: [&str; 2] = ["means: ", "do: "];
 
 const RESET: &str = "\u{1b}[0m";
 const BOLD_GREEN: &str = "\u{1b}[1;32m";
 const BOLD_RED: &str = "\u{1b}[1;31m";
 const GREEN: &str = "\u{1b}[32m";
 const RED: &str = "\u{1b}[31m";
+const YELLOW: &str = "\u{1b}[33m";
 const DIM: &str = "\u{1b}[2m";
 
 /// The properties of standard output.
@@ -58,7 +62,9 @@ impl Terminal {
             _ => ("", line),
         };
         // Lines with values to copy, such as headers, stay whole.
-        let indent = if rest.starts_with(MARKS) {
+        let is_explanation = rest.get(..STEP_INDENT).is_some_and(|indent| indent.trim().is_empty())
+            && EXPLANATIONS.iter().any(|start| rest.trim_start().starts_with(start));
+        let indent = if rest.starts_with(MARKS) || is_explanation {
             Some(STEP_INDENT)
         } else if rest.starts_with("denied ") || rest.starts_with("  missing ") {
             Some(INDENT)
@@ -77,7 +83,12 @@ impl Terminal {
             "+ " => return paint(&wrapped, GREEN, usize::MAX),
             _ if rest.starts_with('✓') => GREEN,
             _ if rest.starts_with('✗') => RED,
+            _ if rest.starts_with(['!', '?']) => YELLOW,
             _ if rest.starts_with('·') => DIM,
+            // The headings of a compared log.
+            _ if rest == "changed" => BOLD_RED,
+            _ if rest == "undecided" => YELLOW,
+            _ if rest == "skipped" => DIM,
             _ if rest == "allowed" => BOLD_GREEN,
             _ if rest.starts_with("denied ") => BOLD_RED,
             _ => return wrapped,

@@ -9,8 +9,10 @@
 mod claims;
 mod correlation;
 mod names;
+mod otlp;
 mod rules;
 mod server;
+mod telemetry;
 
 use super::Config;
 use super::diagnostic::Diagnostics;
@@ -49,9 +51,11 @@ pub(super) fn find(
     server::find(&document.server, &config.server, &mut diagnostics);
     server::over_http(document, &config.snapshot.rules, &mut diagnostics);
     claims::find(document, &mut diagnostics);
+    telemetry::find(document, &mut diagnostics);
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);
     correlation::find(document, root, loader, &mut diagnostics);
+    otlp::find(document, config.otlp.as_ref(), &mut diagnostics);
     unauthenticated(document, root, &mut diagnostics);
     if loader.replaced().is_none() {
         keys(document, loader, &mut diagnostics);

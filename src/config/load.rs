@@ -73,6 +73,13 @@ impl Loaded {
         render::yaml(&self.effective)
     }
 
+    /// Returns the hash that a process has which serves this configuration with these addresses on its command line.
+    #[must_use]
+    pub fn hash_with(&self, grpc: Option<&ListenAddr>, admin: Option<SocketAddr>) -> u64 {
+        let overrides = Overrides { grpc: grpc.cloned(), admin, ..Overrides::default() };
+        render::hash(&apply_flags(self.effective.clone(), &overrides, ""))
+    }
+
     /// Returns the error of reading the API description of a module, at the place of its `openapi` in the file.
     #[must_use]
     pub fn unreadable_openapi(&self, module: usize, error: impl std::fmt::Display) -> Diagnostic {

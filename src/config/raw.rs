@@ -7,12 +7,14 @@ mod authenticators;
 mod http;
 mod keys;
 mod modules;
+mod otlp;
 mod principal;
 mod protected_resource;
 mod require;
 mod rules;
 mod service;
 mod socket;
+mod telemetry;
 mod upstream;
 
 pub(super) use authenticators::{
@@ -21,25 +23,24 @@ pub(super) use authenticators::{
 pub(super) use http::Http;
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
+pub(super) use otlp::{Otlp, OtlpProtocol};
 pub(super) use principal::{OwnPrincipal, Principal, Roles};
 pub(super) use protected_resource::ProtectedResource;
 pub(super) use require::{Required, RequiredValue, Value};
 pub(super) use rules::{Challenge, Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
+pub use telemetry::LogFormat;
+pub(super) use telemetry::{DecisionLines, Decisions, MaskedField, Telemetry};
 pub(super) use upstream::{
     Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintAudience,
     MintClaim, ProcessInstance, TooLarge, Upstream, is_choice,
 };
 
 use modgud_core::authz::Fallback;
-use modgud_core::decide::LoggedDecisions;
 use modgud_core::http::request::SchemeSource;
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use std::fmt;
+use serde::Deserialize;
 use std::path::PathBuf;
 
 /// The configuration of modgud. Every key is optional; an omitted one has the profile's value. Maps are merged with those of the profile;
@@ -200,86 +201,6 @@ pub(super) struct Revocations {
     /// organizations: […] }`. Each item is a name, or `{ id: NAME, issued_before: TIME }`. A change takes effect within a second.
     #[schemars(example = &"revocations.json")]
     pub(super) file: PathBuf,
-}
-
-/// The log.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Telemetry {
-    /// The format of the log, which goes to standard output. Default: `json`. A change requires a restart.
-    pub(super) log: Option<LogFormat>,
-    /// The decisions that are logged: `denied`, `all` or `none`, or a map that also says what is in the lines. Default: `denied`.
-    pub(super) decisions: Option<Decisions>,
-}
-
-/// The format of the log.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// One JSON object per line.
-    #[default]
-    Json,
-    /// Human-readable text.
-    Text,
-}
-
-/// The log of decisions.
-#[derive(Debug, JsonSchema)]
-#[schemars(untagged)]
-pub(super) enum Decisions {
-    /// The decisions that are logged.
-    Which(LoggedDecisions),
-    /// The decisions that are logged, and the personal data in their lines.
-    Lines(DecisionLines),
-}
-
-/// Unlike the derived one of an untagged enum, its errors name the wrong key or word.
-impl<'de> Deserialize<'de> for Decisions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DecisionsVisitor)
-    }
-}
-
-struct DecisionsVisitor;
-
-impl<'de> Visitor<'de> for DecisionsVisitor {
-    type Value = Decisions;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`denied`, `all` or `none`, or a map with `which`, `mask` and `principal`")
-    }
-
-    fn visit_str<E: de::Error>(self, word: &str) -> Result<Decisions, E> {
-        LoggedDecisions::deserialize(word.into_deserializer()).map(Decisions::Which)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Decisions, A::Error> {
-        DecisionLines::deserialize(MapAccessDeserializer::new(map)).map(Decisions::Lines)
-    }
-}
-
-/// The decisions that are logged, and the personal data in their lines.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DecisionLines {
-    /// The decisions that are logged. Default: `denied`.
-    pub(super) which: Option<LoggedDecisions>,
-    /// The personal data that is masked: `subject` as a hash that is stable until a restart, `client` as the network of the address.
-    /// `[]` masks nothing. Default: `[subject, client]`.
-    pub(super) mask: Option<Vec<MaskedField>>,
-    /// `true`: lines name the caller's subject. Default: `false`.
-    #[serde(default)]
-    pub(super) principal: bool,
-}
-
-/// A field of the log with personal data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum MaskedField {
-    /// The caller's subject.
-    Subject,
-    /// The address of the client.
-    Client,
 }
 
 /// A number of bytes, or a number and a unit, such as `64KiB` or `1MiB`.

@@ -88,6 +88,11 @@ impl SecretLoader {
         })
     }
 
+    /// Returns the value of a variable that is no secret; `None` if it is not set or no UTF-8.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.environment.variable(name)
+    }
+
     /// Returns the keys that replace the configured ones. `None` if the configured ones are used.
     pub(super) const fn replaced(&self) -> Option<&EphemeralKeys> {
         match &self.keys {

@@ -8,12 +8,14 @@ mod filter;
 mod http;
 mod mint;
 mod modules;
+mod otlp;
 mod principal;
 mod protected_resource;
 pub(super) mod rules;
 mod server;
 mod service;
 mod socket;
+mod telemetry;
 mod upstream;
 
 pub(super) use authenticators::api_key_ids;
@@ -28,7 +30,7 @@ use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticators, Revocations};
 use modgud_core::credential::Scheme;
-use modgud_core::decide::{CounterSlots, LogFields, LoggedDecisions, Snapshot};
+use modgud_core::decide::{CounterSlots, Snapshot};
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
@@ -60,8 +62,10 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     } = document;
     let mut diagnostics = Diagnostics::default();
 
+    let telemetry::ValidatedDecisions { logged, to, limits: log_limits, fields } =
+        telemetry::check(telemetry.decisions.as_ref(), loader, &mut diagnostics);
     let server::ValidatedServer { server, tls, deadline, max_token, token_cache } =
-        server::check(server, telemetry.log.unwrap_or_default(), loader, &mut diagnostics);
+        server::check(server, (telemetry.log.unwrap_or_default(), to), loader, &mut diagnostics);
     let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
         &Path::root("request").key("max_target"),
         request.max_target.as_ref(),
@@ -101,7 +105,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     gateway.protected_resource.clone_from(&protected_resource);
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
-    let (logged, fields) = decisions(telemetry.decisions.as_ref());
+    let otlp = telemetry.otlp.as_ref().and_then(|otlp| otlp::check(otlp, loader, &mut diagnostics));
     http::check(document, &mut diagnostics);
     diagnostics.into_result()?;
 
@@ -123,22 +127,20 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         deadline,
         logged,
         fields,
+        log_limits,
         slots: CounterSlots::default(),
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;
-    Ok(Config { server, tls, snapshot, gateway, key_sources, introspection_sources, shown: ShownConfig::default() })
-}
-
-/// Returns the decisions that are logged, and the personal data in their lines.
-fn decisions(decisions: Option<&raw::Decisions>) -> (LoggedDecisions, LogFields) {
-    let (which, mask, has_principal) = match decisions {
-        None => (None, None, false),
-        Some(raw::Decisions::Which(which)) => (Some(*which), None, false),
-        Some(raw::Decisions::Lines(lines)) => (lines.which, lines.mask.as_deref(), lines.principal),
-    };
-    let masks = |field| mask.is_none_or(|mask| mask.contains(&field));
-    let (subject, client) = (raw::MaskedField::Subject, raw::MaskedField::Client);
-    (which.unwrap_or_default(), LogFields { has_principal, masks_subject: masks(subject), masks_client: masks(client) })
+    Ok(Config {
+        server,
+        tls,
+        snapshot,
+        gateway,
+        key_sources,
+        introspection_sources,
+        otlp,
+        shown: ShownConfig::default(),
+    })
 }
 
 /// Returns the current revocation list. Its watcher reads it again in the same way.

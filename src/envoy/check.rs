@@ -111,6 +111,12 @@ impl<'a> Check<'a> {
         self.http.as_ref().map(|http| (http.method, http.path, http.host))
     }
 
+    /// Returns the headers, unchecked; `None` without a request. A request that was read has taken them.
+    #[must_use]
+    pub fn headers(&self) -> Option<&Headers<'a>> {
+        self.http.as_ref().map(|http| &http.headers)
+    }
+
     /// Returns the memory that the check holds with its message, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {

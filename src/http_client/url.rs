@@ -103,6 +103,24 @@ impl FetchUrl {
         self.0.to_string()
     }
 
+    /// Returns true if requests are sent without TLS to another machine.
+    #[must_use]
+    pub fn is_plain_to_others(&self) -> bool {
+        self.0.scheme() == Some(&Scheme::HTTP) && !self.0.host().is_some_and(is_loopback)
+    }
+
+    /// Returns the path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// Returns the port that it names; `None` if it names none.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.0.port_u16()
+    }
+
     pub(super) const fn uri(&self) -> &Uri {
         &self.0
     }

@@ -5,7 +5,7 @@ use super::absence::{Absence, Sign};
 use super::breaker::{Change, CircuitBreaker, Health, Permit};
 use super::error::IntrospectionError;
 use crate::clock::Clock;
-use crate::http_client::{FetchRequest, HttpClient, Limits};
+use crate::http_client::{ClockOffset, FetchRequest, HttpClient, Limits};
 use crate::log_throttle::LogThrottle;
 use crate::single_flight::{Flight, Waiter};
 use modgud_core::authn::{
@@ -245,15 +245,16 @@ impl Server {
     }
 }
 
-/// Sends one introspection request.
+/// Sends one introspection request. Sets `clock` like [`HttpClient::send_timed`].
 pub(super) async fn post(
     http: &HttpClient,
     source: &IntrospectionSource,
     token: &str,
+    clock: &mut Option<ClockOffset>,
 ) -> Result<IntrospectionResponse, IntrospectionError> {
     let client = &source.client;
     let request = FetchRequest::PostForm { authorization: client.authorization(), form: client.form(token) };
-    let response = http.send(&source.url, request, LIMITS).await?;
+    let response = http.send_timed(&source.url, request, LIMITS, clock).await?;
     Ok(IntrospectionResponse::parse(&response)?)
 }
 
@@ -276,7 +277,7 @@ impl Request {
 
     async fn send(mut self, token: String) {
         let started = Instant::now();
-        self.outcome = Some(post(&self.server.client, &self.server.source, &token).await);
+        self.outcome = Some(post(&self.server.client, &self.server.source, &token, &mut None).await);
         self.server.durations.observe(started.elapsed().as_secs_f64());
     }
 }

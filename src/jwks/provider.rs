@@ -1,7 +1,7 @@
 //! Providers of a JWKS: their settings, their OpenID discovery documents, and a single fetch.
 
 use crate::http_client::{
-    AllowInsecure, FetchError, FetchRequest, FetchUrl, HttpClient, Limits, TrustAnchors, UrlError,
+    AllowInsecure, ClockOffset, FetchError, FetchRequest, FetchUrl, HttpClient, Limits, TrustAnchors, UrlError,
 };
 use bytes::Bytes;
 use modgud_core::authn::RemoteJwks;
@@ -101,11 +101,20 @@ pub enum KeysError {
 
 /// Fetches the provider's JWKS, of at most 512 KiB, by one or two requests of at most five seconds each.
 pub(super) async fn fetch(client: &HttpClient, provider: &Provider) -> Result<Bytes, KeysError> {
+    fetch_timed(client, provider, &mut None).await
+}
+
+/// Fetches the JWKS like [`fetch`]. Sets `clock` to the offset of the clock of the server that answers first.
+pub(super) async fn fetch_timed(
+    client: &HttpClient,
+    provider: &Provider,
+    clock: &mut Option<ClockOffset>,
+) -> Result<Bytes, KeysError> {
     match &provider.location {
-        Location::Jwks(url) => Ok(client.send(url, FetchRequest::Get, LIMITS).await?),
+        Location::Jwks(url) => Ok(client.send_timed(url, FetchRequest::Get, LIMITS, clock).await?),
         Location::Oidc { issuer, discovery } => {
-            let document = client.send(discovery, FetchRequest::Get, LIMITS).await.map_err(KeysError::Discovery)?;
-            let url = jwks_url(issuer, &document, provider.plain)?;
+            let document = client.send_timed(discovery, FetchRequest::Get, LIMITS, clock).await;
+            let url = jwks_url(issuer, &document.map_err(KeysError::Discovery)?, provider.plain)?;
             let sent = client.send(&url, FetchRequest::Get, LIMITS).await;
             sent.map_err(|error| KeysError::JwksUri { url, error })
         }

@@ -9,6 +9,7 @@ use crate::server::accept::{Listener, ListenerLimits};
 use crate::server::activation::{ActivatedSocket, ActivatedSockets, ActivationError};
 use crate::server::authorizer::Authorizer;
 use crate::server::connection_slots::UsedConnections;
+use crate::server::decision_log::SUMMARY_INTERVAL;
 use crate::server::grpc::{self, GrpcError};
 use crate::server::limits::Limits;
 use crate::server::readiness::{BlockReady, DRAINING, KeyReadiness, Readiness};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Minimum time since the last check at the end of a drain: Envoy may reconnect.
@@ -117,7 +118,7 @@ impl App {
     /// [`AppError::Bind`] if an address can't be bound, [`AppError::Activation`] if a listener is not the configured one.
     pub async fn bind_or_take(config: Config, clock: Clock, activated: ActivatedSockets) -> Result<Self, AppError> {
         // Only `modgud envoy` uses the gateway's settings.
-        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, shown } = config;
+        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, otlp, shown } = config;
         let readiness = Readiness::default();
         let starting = readiness.register("starting");
         let ActivatedSockets { grpc, http, admin } = activated;
@@ -144,6 +145,7 @@ impl App {
         metrics.config_loaded(now);
         let authorizer = Authorizer::new(snapshot, key_sources, introspection_sources, clock);
         let checks = Arc::new(CheckHandler::new(authorizer, metrics));
+        checks.traces.replace(otlp);
         let addresses = Addresses {
             grpc: grpc_bound.map_or(server.grpc, ListenAddr::Tcp),
             http: http_bound,
@@ -187,7 +189,15 @@ impl App {
     ///
     /// # Errors
     /// [`AppError`] if a server fails.
-    pub async fn run(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
+    pub async fn run(self, stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
+        let checks = Arc::clone(&self.live.checks);
+        // Boxed, since moving so large a future is expensive.
+        let ended = Box::pin(self.serve(stop)).await;
+        checks.decisions.write_summary();
+        ended
+    }
+
+    async fn serve(self, mut stop: mpsc::Receiver<Shutdown>) -> Result<(), AppError> {
         let Self {
             grpc,
             http,
@@ -242,6 +252,14 @@ impl App {
                 ListReload::Rejected => reloads.metrics.revocations_rejected(),
             },
         ));
+        let decisions = Arc::clone(&checks);
+        tasks.spawn(async move {
+            let mut summaries = interval(SUMMARY_INTERVAL);
+            loop {
+                summaries.tick().await;
+                decisions.decisions.write_summary();
+            }
+        });
         let keys = KeyReadiness::register(&checks, &readiness);
         drop(starting);
         tasks.spawn(keys.wait());
@@ -267,11 +285,10 @@ impl App {
         closing.cancel();
         // A check under way is answered by its deadline at the latest.
         let limit = checks.authorizer.snapshot().deadline.saturating_add(SHUTDOWN_GRACE);
-        match timeout(limit, servers).await {
-            Ok(ended) => ended,
-            // The remaining calls are kept open by their clients, and are no checks.
-            Err(_) => Ok(()),
-        }
+        // If it is over, the remaining calls are kept open by their clients, and are no checks.
+        let ended = timeout(limit, servers).await.unwrap_or(Ok(()));
+        checks.traces.close().await;
+        ended
     }
 }
 

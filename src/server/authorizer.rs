@@ -7,7 +7,9 @@ use crate::introspection::{Introspection, IntrospectionSource};
 use crate::jwks::{JwksRegistry, KeySource};
 use crate::server::custom_calls::CustomCalls;
 use arc_swap::{ArcSwap, Guard};
-use modgud_core::authn::{Authenticator, IntrospectionOutcome, JwksRefresh, LookupResult, PendingLookup};
+use modgud_core::authn::{
+    Authenticator, IntrospectionOutcome, IntrospectionResponse, JwksRefresh, LookupResult, PendingLookup,
+};
 use modgud_core::credential::AuthenticatorId;
 use modgud_core::decide::{Decision, DecisionError};
 use modgud_core::decide::{Snapshot, decide, decide_with};
@@ -69,6 +71,12 @@ impl Authorizer {
         self.clock.now()
     }
 
+    /// Returns the present time in nanoseconds since 1970.
+    #[must_use]
+    pub fn now_nanos(&self) -> u64 {
+        self.clock.now_nanos()
+    }
+
     /// Replaces the snapshot, the JWKS sources and the authorization servers. Data from a provider or authorization server that stays is
     /// kept; so are DPoP proofs, and verified tokens if nothing that they depend on changes. Checks under way end on the snapshot that they
     /// began with, which is returned.
@@ -91,8 +99,8 @@ impl Authorizer {
         before
     }
 
-    /// Decides one check that began at `began`, and returns its request; `None` if it could not be read. `now` is called again after every
-    /// wait. A check that has to wait needs a slot from `try_acquire`, and holds it meanwhile; without one it is denied as overload.
+    /// Decides one check that began at `began`, and returns its request, unless it could not be read, and the lookup that it waited for. `now` is
+    /// called again after every wait. A check that has to wait needs a slot from `try_acquire`, and holds it meanwhile; without one it is denied as overload.
     pub async fn decide<'a, S>(
         &self,
         check: &mut Check<'a>,
@@ -100,17 +108,21 @@ impl Authorizer {
         began: Instant,
         now: impl Fn() -> Timestamp,
         try_acquire: impl FnOnce() -> Option<S>,
-    ) -> (Decision, Option<Request<'a>>) {
+    ) -> (Decision, Option<Request<'a>>, Option<LookupRecord>) {
         let request = match read(check, snapshot.scheme, snapshot.max_target) {
             Ok(request) => request,
-            Err(error) => return (Decision::denied(DecisionError::Request(error)), None),
+            Err(error) => return (Decision::denied(DecisionError::Request(error)), None, None),
         };
         let decision = decide(&request, snapshot, now());
-        let Some(pending) = decision.pending_lookup() else { return (decision, Some(request)) };
-        let Some(_slot) = try_acquire() else { return (Decision::denied(DecisionError::Overload), Some(request)) };
+        let Some(pending) = decision.pending_lookup() else { return (decision, Some(request), None) };
+        let Some(_slot) = try_acquire() else {
+            return (Decision::denied(DecisionError::Overload), Some(request), None);
+        };
+        let waiting = Instant::now();
         // Boxed, since most checks never get here and need not carry the space for it.
         let result = Box::pin(self.look_up(pending, &request, snapshot, began)).await;
-        (decide_with(&request, snapshot, now(), &result), Some(request))
+        let lookup = LookupRecord::new(pending, waiting, &result);
+        (decide_with(&request, snapshot, now(), &result), Some(request), Some(lookup))
     }
 
     /// Performs a pending lookup, or reports its failure, in the time that the check has left.
@@ -136,6 +148,45 @@ impl Authorizer {
                 LookupResult::Custom(self.custom.call(request, snapshot, by, self.now(), left).await)
             }
         }
+    }
+}
+
+/// A lookup that a check waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct LookupRecord {
+    /// The lookup.
+    pub pending: PendingLookup,
+    /// Its start.
+    pub began: Instant,
+    /// Its end.
+    pub ended: Instant,
+    /// The code of its outcome.
+    pub outcome: &'static str,
+    /// True if there is no usable result.
+    pub has_failed: bool,
+}
+
+impl LookupRecord {
+    fn new(pending: PendingLookup, began: Instant, result: &LookupResult) -> Self {
+        let (outcome, has_failed) = match result {
+            LookupResult::Jwks(JwksRefresh::Refreshed) => ("refreshed", false),
+            // No request was sent: the last JWKS is recent.
+            LookupResult::Jwks(JwksRefresh::RateLimited { .. }) => ("rate_limited", false),
+            LookupResult::Introspection(IntrospectionOutcome::Response(IntrospectionResponse::Active(_))) => {
+                ("active", false)
+            }
+            LookupResult::Introspection(IntrospectionOutcome::Response(IntrospectionResponse::Inactive)) => {
+                ("inactive", false)
+            }
+            LookupResult::Introspection(IntrospectionOutcome::Unavailable) => ("unavailable", true),
+            LookupResult::Introspection(IntrospectionOutcome::Busy) => ("busy", true),
+            LookupResult::Custom(Ok(_)) => ("answered", false),
+            LookupResult::Jwks(JwksRefresh::Failed)
+            | LookupResult::Introspection(IntrospectionOutcome::Failed)
+            | LookupResult::Custom(Err(_))
+            | LookupResult::Nothing => ("failed", true),
+        };
+        Self { pending, began, ended: Instant::now(), outcome, has_failed }
     }
 }
 

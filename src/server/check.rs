@@ -1,21 +1,20 @@
 //! The `Check` RPC: reads, decides, records and responds.
 
 use super::comparison::{EnforcedOutcome, Queue};
-use super::decision_log::{RequestFields, log, log_dropped, log_shadow};
+use super::decision_log::{Decided, DecisionLog};
+use super::traces::{CallTrace, Traces};
 use crate::envoy::proto::CheckResponse;
 use crate::envoy::{Check, response, unread_headers};
-use crate::log_throttle::LogThrottle;
 use crate::server::authorizer::Authorizer;
 use crate::telemetry::metrics::Metrics;
 use bytes::Bytes;
-use modgud_core::decide::{Decision, DecisionError, LoggedDecisions, Snapshot, Verdict};
+use modgud_core::decide::{Decision, DecisionError, Snapshot, Verdict};
 use modgud_core::denial::ParsedRequest;
-use modgud_core::http::request::{Headers, Request, RequestError};
-use modgud_core::reason::Reason;
+use modgud_core::http::request::RequestError;
 use modgud_core::time::Timestamp;
 use modgud_core::upstream::Mutations;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// The state that all checks share.
@@ -25,8 +24,10 @@ pub struct CheckHandler {
     pub authorizer: Authorizer,
     /// The metrics.
     pub metrics: Metrics,
-    /// Throttle of the message about overload.
-    overload: Mutex<LogThrottle>,
+    /// The log of decisions.
+    pub(super) decisions: DecisionLog,
+    /// The export of spans.
+    pub(super) traces: Traces,
     /// Queue of answered checks, if a shadow configuration is compared with the active one.
     shadow: OnceLock<Queue>,
 }
@@ -35,7 +36,8 @@ impl CheckHandler {
     /// Creates a handler with this authorizer. The metrics have assigned the counters of its snapshot.
     #[must_use]
     pub fn new(authorizer: Authorizer, metrics: Metrics) -> Self {
-        Self { authorizer, metrics, overload: Mutex::default(), shadow: OnceLock::new() }
+        let decisions = DecisionLog::new(Arc::clone(&metrics.left_out));
+        Self { authorizer, metrics, decisions, traces: Traces::default(), shadow: OnceLock::new() }
     }
 
     /// Sends each check that is answered from now on to `queue`, for comparison. Only the first queue is used.
@@ -49,11 +51,11 @@ impl CheckHandler {
         &self,
         check: Check<'_>,
         message: &Bytes,
-        started: Instant,
+        began: (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
     ) -> CheckResponse {
         let snapshot = self.authorizer.snapshot();
-        self.check_by(&snapshot, check, || message.clone(), started, try_acquire, |_| None).await
+        self.check_by(&snapshot, check, || message.clone(), began, try_acquire, |_| None).await
     }
 
     /// Decides a check like [`check`](Self::check), by this snapshot. An allowed request is denied if `objection` finds that its mutations
@@ -63,7 +65,7 @@ impl CheckHandler {
         snapshot: &Snapshot,
         mut check: Check<'_>,
         message: impl FnOnce() -> Bytes,
-        started: Instant,
+        (started, trace): (Instant, CallTrace),
         try_acquire: impl FnOnce(usize) -> Option<S>,
         objection: impl FnOnce(&Mutations) -> Option<RequestError>,
     ) -> CheckResponse {
@@ -75,7 +77,8 @@ impl CheckHandler {
             now
         };
         let memory = check.memory();
-        let (mut decision, request) =
+        let mut span = self.traces.begin(trace, &check, (started, snapshot.deadline), &self.authorizer);
+        let (mut decision, request, lookup) =
             self.authorizer.decide(&mut check, snapshot, started, now, || try_acquire(memory)).await;
         let objection = match &decision.verdict {
             Verdict::Allow(mutations) => objection(mutations),
@@ -91,48 +94,24 @@ impl CheckHandler {
             self.metrics.headers_dropped(&mutations.dropped);
         }
         let unread = if request.is_none() { unread_headers(&check) } else { None };
-        self.log(&check, &decision, request.as_ref(), unread, snapshot);
+        if let Some(shadow) = &decision.shadow {
+            self.metrics.shadow_rules.record(&shadow.rule, shadow.reason());
+        }
+        let request = request.as_ref();
+        self.decisions.record(Decided { check: &check, decision: &decision, request, unread, snapshot });
+        if let Some(span) = &mut span {
+            span.decided(&decision, request, snapshot, lookup);
+        }
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
-        let seen = ParsedRequest::of(request.as_ref(), unread);
+        let seen = ParsedRequest::of(request, unread);
         let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
+        if let Some(span) = span {
+            span.answered(&response);
+        }
         if let Some((queue, done)) = done {
             queue.offer(message(), memory, done, Timestamp::from_millis(at.into_inner()));
         }
         response
-    }
-
-    /// Logs a decision, its shadow rule and its omitted headers, as far as the configuration asks for it.
-    fn log(
-        &self,
-        check: &Check<'_>,
-        decision: &Decision,
-        request: Option<&Request<'_>>,
-        unread: Option<&Headers<'_>>,
-        snapshot: &Snapshot,
-    ) {
-        // Made only for a line: most requests are allowed, and have none.
-        let fields = || RequestFields::of(check, request, unread, snapshot.fields);
-        if let Some(shadow) = &decision.shadow {
-            self.metrics.shadow_rules.record(&shadow.rule, shadow.reason());
-        }
-        match (snapshot.logged, &decision.verdict) {
-            (LoggedDecisions::None, _) => return,
-            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
-                self.log_overload();
-            }
-            (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => {
-                log(decision, request, &fields(), snapshot);
-            }
-            (LoggedDecisions::Denied, Verdict::Allow(_)) => {}
-        }
-        if let Verdict::Allow(Mutations { dropped, .. }) = &decision.verdict
-            && !dropped.is_empty()
-        {
-            log_dropped(dropped, decision, &fields(), snapshot);
-        }
-        if let Some(shadow) = decision.shadow.as_ref().filter(|shadow| shadow.reason() != decision.reason()) {
-            log_shadow(shadow, decision, &fields());
-        }
     }
 
     /// Denies a check that could not be decided, and records it.
@@ -140,25 +119,7 @@ impl CheckHandler {
         let decision = Decision::denied(error);
         let snapshot = self.authorizer.snapshot();
         self.metrics.record(&decision, &snapshot.slots, started.elapsed());
-        match (snapshot.logged, &decision.verdict) {
-            (LoggedDecisions::None, _) => {}
-            (LoggedDecisions::All | LoggedDecisions::Denied, Verdict::Deny(DecisionError::Overload)) => {
-                self.log_overload();
-            }
-            (LoggedDecisions::All | LoggedDecisions::Denied, _) => {
-                log(&decision, None, &RequestFields::default(), &snapshot);
-            }
-        }
+        self.decisions.record_undecoded(&decision, &snapshot);
         response(decision, ParsedRequest::None, &snapshot.denials, &snapshot.upstream.metadata)
-    }
-
-    /// Logs many decisions as one event: all are alike, and a line for each would add load during an overload.
-    fn log_overload(&self) {
-        let before = self.overload.lock().unwrap_or_else(PoisonError::into_inner).tick();
-        if let Some(before) = before {
-            let reason = Reason::Overloaded;
-            let (class, code) = (reason.class().name(), reason.code());
-            tracing::warn!(decision = "unavailable", class, reason = code, detail = %DecisionError::Overload, before, "check");
-        }
     }
 }

@@ -152,9 +152,9 @@ fn report(
         shadow,
         shadow_rule,
         detail,
-        method,
-        path,
-        request_id,
+        http.request.method = method,
+        url.path = path,
+        http.request.id = request_id,
         before,
         "shadow configuration"
     );

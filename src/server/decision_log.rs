@@ -1,281 +1,225 @@
-//! The log lines of decisions. Each identifies the request and, as far as it is known, the caller; `docs/operating.md` lists the fields.
-//! Every field is bounded: lines wait in memory for a slow reader, and clients choose what is in them.
+//! The log of decisions. Each line identifies the request and, as far as it is known, the caller; `docs/decision-log.md` lists the fields.
 
-#[cfg(test)]
-mod tests;
+mod fields;
+mod limiter;
+mod line;
+
+pub(super) use fields::RequestFields;
 
 use crate::envoy::Check;
-use modgud_core::authn::{Authenticator, JwtAuthenticator};
+use crate::log_throttle::LogThrottle;
+use crate::telemetry::log::{self, DecisionWriter};
+use crate::telemetry::metrics::LeftOutLines;
+use fields::{CallerFields, PrincipalFields, detail};
+use limiter::{Kind, LeftOut, Limiter};
+use line::{CHECK, HEADER_OMITTED, LEFT_OUT, Level, Line, SHADOW};
 use modgud_core::authz::RuleName;
-use modgud_core::decide::{Decision, LogFields, ShadowOutcome, Snapshot, Verdict};
-use modgud_core::http::request::{HeaderLookup, Headers, Request};
-use modgud_core::principal::Principal;
+use modgud_core::decide::{Decision, DecisionError, LoggedDecisions, ShadowOutcome, Snapshot, Verdict};
+use modgud_core::http::request::{Headers, Request};
 use modgud_core::reason::{Class, Reason};
-use modgud_core::upstream::DroppedHeader;
-use std::borrow::Cow;
-use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
-use std::sync::OnceLock;
+use modgud_core::upstream::{DroppedHeader, Mutations};
+use std::cell::OnceCell;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Maximum bytes of a field in the log; a longer one is cut. Lines wait in memory for a slow reader, and clients choose the length of paths.
-const MAX_LOGGED_BYTES: usize = 256;
+/// Interval of the summaries of lines that were left out.
+pub(super) const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The request of a decision: a request that can't be read has only some of the fields.
-#[derive(Debug, Default)]
-pub(super) struct RequestFields<'a> {
-    request_id: Option<&'a str>,
-    trace_id: Option<&'a str>,
-    method: Option<Cow<'a, str>>,
-    host: Option<Cow<'a, str>>,
-    path: Option<Cow<'a, str>>,
-    client: Option<Cow<'a, str>>,
+/// The name of an allowed request's decision.
+const ALLOWED: &str = "allowed";
+
+/// The log of the decisions of one process.
+#[derive(Debug)]
+pub(super) struct DecisionLog {
+    limiter: Limiter,
+    /// Throttle of the message about overload.
+    overload: Mutex<LogThrottle>,
 }
 
-impl<'a> RequestFields<'a> {
-    /// Returns the fields of a check: those of its request, or else what can be read.
-    pub(super) fn of(
-        check: &Check<'a>,
-        request: Option<&'a Request<'a>>,
-        unread: Option<&Headers<'a>>,
-        fields: LogFields,
-    ) -> Self {
-        let client = check.client().and_then(|address| std::str::from_utf8(address).ok()).map(|address| {
-            if fields.masks_client { Cow::Owned(network(address)) } else { readable(address.as_bytes()) }
-        });
-        if let Some(request) = request {
-            return Self { client, ..Self::of_request(request) };
-        }
-        let Some((method, path, host)) = check.line() else { return Self { client, ..Self::default() } };
-        let some = |bytes: &'a [u8]| Some(readable(bytes)).filter(|text| !text.is_empty());
-        Self {
-            request_id: unread.and_then(request_id),
-            trace_id: unread.and_then(trace_id),
-            method: some(method),
-            // An authority can name a user, too.
-            host: some(host).filter(|_| !host.contains(&b'@')),
-            path: some(path_of(path)),
-            client,
-        }
+/// A decided check.
+#[derive(Clone, Copy)]
+pub(super) struct Decided<'a> {
+    pub(super) check: &'a Check<'a>,
+    pub(super) decision: &'a Decision,
+    /// `None` if it can't be read.
+    pub(super) request: Option<&'a Request<'a>>,
+    /// The headers of a request that can't be read.
+    pub(super) unread: Option<&'a Headers<'a>>,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+impl DecisionLog {
+    /// Creates a log that counts the lines that it leaves out.
+    pub(super) fn new(left_out: Arc<LeftOutLines>) -> Self {
+        Self { limiter: Limiter::new(left_out), overload: Mutex::default() }
     }
 
-    /// Returns the fields of a request, without its client.
-    pub(super) fn of_request(request: &'a Request<'a>) -> Self {
-        Self {
-            request_id: request_id(&request.headers),
-            trace_id: trace_id(&request.headers),
-            method: Some(Cow::Borrowed(request.method.as_str())),
-            host: request.host.name().map(cut),
-            path: Some(cut(request.path.as_str())),
-            client: None,
-        }
-    }
-
-    /// Returns id, method and path, for the line of a shadow configuration.
-    pub(super) fn shown(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
-        (self.request_id, self.method.as_deref(), self.path.as_deref())
-    }
-}
-
-/// The caller of a decision, as far as it is known.
-#[derive(Debug, Default)]
-struct CallerFields<'a> {
-    authenticator: Option<&'a str>,
-    issuer: Option<&'a str>,
-    key_id: Option<Cow<'a, str>>,
-    subject: Option<Cow<'a, str>>,
-}
-
-impl<'a> CallerFields<'a> {
-    fn of(decision: &'a Decision, request: Option<&'a Request<'a>>, snapshot: &'a Snapshot) -> Self {
-        let credential = request.and_then(|request| snapshot.extractor.find(request).ok().flatten());
-        let found = credential.and_then(|credential| snapshot.authenticators.identify(&credential));
-        let principal = decision.principal.as_deref();
-        let name = principal.map(Principal::authenticator);
-        let named = name.and_then(|name| snapshot.authenticators.list().iter().find(|one| one.name() == name));
-        let authenticator = named.or_else(|| found.as_ref().map(|found| found.authenticator));
-        // A rule without a credential does not look at one, so its caller is unknown.
-        let is_checked = principal.is_some() || matches!(decision.verdict, Verdict::Deny(_));
-        let (authenticator, found) = if is_checked { (authenticator, found) } else { (None, None) };
-        Self {
-            authenticator: authenticator.map(|one| one.name().as_str()),
-            issuer: authenticator.and_then(Authenticator::as_jwt).map(JwtAuthenticator::issuer),
-            key_id: found.and_then(|found| found.key_id).map(|id| Cow::Owned(cut(&id).into_owned())),
-            subject: principal.and_then(|principal| subject(principal, snapshot.fields)),
-        }
-    }
-}
-
-/// Returns the caller's subject for the log; `None` unless `principal` is set.
-fn subject(principal: &Principal, fields: LogFields) -> Option<Cow<'_, str>> {
-    let subject = principal.identity().subject().filter(|_| fields.has_principal)?;
-    Some(if fields.masks_subject { Cow::Owned(masked(subject)) } else { cut(subject) })
-}
-
-/// Logs one decision.
-pub(super) fn log(decision: &Decision, request: Option<&Request<'_>>, fields: &RequestFields<'_>, snapshot: &Snapshot) {
-    let rule = decision.rule.as_ref().map(RuleName::as_str);
-    let CallerFields { authenticator, issuer, key_id, subject } = CallerFields::of(decision, request, snapshot);
-    let (key_id, subject) = (key_id.as_deref(), subject.as_deref());
-    let RequestFields { request_id, trace_id, .. } = *fields;
-    let (method, host) = (fields.method.as_deref(), fields.host.as_deref());
-    let (path, client) = (fields.path.as_deref(), fields.client.as_deref());
-    /// Logs the line at a level, with these fields first.
-    macro_rules! line {
-        ($level:ident, $($first:tt)*) => {
-            tracing::$level!(
-                $($first)*, rule, authenticator, issuer, key_id, subject, method, host, path, client, request_id, trace_id,
-                "check"
-            )
+    /// Logs a decision, its shadow rule and its omitted headers, as far as the configuration asks for it.
+    pub(super) fn record(&self, decided: Decided<'_>) {
+        let Decided { check, decision, request, unread, snapshot } = decided;
+        let is_logged = match (snapshot.logged, &decision.verdict) {
+            (LoggedDecisions::None, _) => return,
+            (LoggedDecisions::All, _) | (LoggedDecisions::Denied, Verdict::Deny(_)) => true,
+            (LoggedDecisions::Denied, Verdict::Allow(_)) => false,
         };
-    }
-    match &decision.verdict {
-        Verdict::Allow(_) => line!(info, decision = "allowed"),
-        Verdict::Deny(error) => {
-            let reason = error.reason();
-            let (class, code) = (reason.class().name(), reason.code());
-            match reason.class() {
-                Class::Unavailable => line!(warn, decision = "unavailable", class, reason = code, detail = %error),
-                Class::Unauthenticated | Class::Forbidden | Class::BadRequest => {
-                    line!(info, decision = "denied", class, reason = code, detail = %error);
-                }
+        let dropped = match &decision.verdict {
+            Verdict::Allow(Mutations { dropped, .. }) => dropped.as_slice(),
+            Verdict::Deny(_) => &[],
+        };
+        let shadow = decision.shadow.as_ref().filter(|shadow| shadow.reason() != decision.reason());
+        if !is_logged && dropped.is_empty() && shadow.is_none() {
+            return;
+        }
+        let Some(writer) = log::decisions() else { return };
+        // Made only for a line that is written.
+        let fields = OnceCell::new();
+        let fields = || fields.get_or_init(|| RequestFields::of(check, request, unread, snapshot.fields));
+        if is_logged {
+            if matches!(decision.verdict, Verdict::Deny(DecisionError::Overload)) {
+                self.overload(writer);
+            } else if self.admits(CHECK, decision.reason(), decision.rule.as_ref(), decided) {
+                write_check(decided, fields(), writer);
             }
         }
+        for header in dropped {
+            if self.admits(HEADER_OMITTED, None, decision.rule.as_ref(), decided) {
+                write_omitted(header, decided, fields(), writer);
+            }
+        }
+        if let Some(shadow) = shadow
+            && self.admits(SHADOW, shadow.reason(), Some(&shadow.rule), decided)
+        {
+            write_shadow(shadow, decision, fields(), writer);
+        }
     }
+
+    /// Logs a denial of a check that was not decoded.
+    pub(super) fn record_undecoded(&self, decision: &Decision, snapshot: &Snapshot) {
+        let check = Check::default();
+        self.record(Decided { check: &check, decision, request: None, unread: None, snapshot });
+    }
+
+    /// Returns true if a line of this kind is written now.
+    fn admits(
+        &self,
+        message: &'static str,
+        reason: Option<Reason>,
+        rule: Option<&RuleName>,
+        decided: Decided<'_>,
+    ) -> bool {
+        let Decided { decision, snapshot, .. } = decided;
+        let authenticator = decision.credential_for.and_then(|id| snapshot.authenticators.list().get(id.0));
+        let kind = Kind {
+            message,
+            decision: reason.map_or(ALLOWED, |reason| reason.class().decision()),
+            reason,
+            rule: rule.map(RuleName::as_str),
+            authenticator: authenticator.map(|one| one.name().as_str()),
+            is_allowed: message == CHECK && reason.is_none(),
+        };
+        self.limiter.admits(kind, snapshot.log_limits)
+    }
+
+    /// Logs many decisions as one event: all are alike, and a line for each would add load during an overload.
+    fn overload(&self, writer: DecisionWriter) {
+        let before = self.overload.lock().unwrap_or_else(PoisonError::into_inner).tick();
+        if before.is_some() {
+            let line = Line { level: Level::Warn, before, ..denial(&DecisionError::Overload) };
+            line.write(writer);
+        }
+    }
+
+    /// Logs how many lines were left out since the last summary, for each kind.
+    pub(super) fn write_summary(&self) {
+        let Some(writer) = log::decisions() else { return };
+        for left_out in self.limiter.take_left_out() {
+            let LeftOut { message, decision, reason, rule, authenticator, sampled, rate_limited } = left_out;
+            let line = Line {
+                decision: Some(decision),
+                class: reason.map(|reason| reason.class().name()),
+                reason: reason.map(Reason::code),
+                rule: rule.as_deref(),
+                caller: CallerFields::named(authenticator.as_deref()),
+                lines: Some(message),
+                sampled: Some(sampled),
+                rate_limited: Some(rate_limited),
+                message: LEFT_OUT,
+                ..Line::default()
+            };
+            line.write(writer);
+        }
+    }
+}
+
+/// Returns the line of a denial, without its request.
+fn denial(error: &DecisionError) -> Line<'static> {
+    let reason = error.reason();
+    let class = reason.class();
+    let level = match class {
+        Class::Unavailable => Level::Warn,
+        Class::Unauthenticated | Class::Forbidden | Class::BadRequest => Level::Info,
+    };
+    Line {
+        level,
+        decision: Some(class.decision()),
+        class: Some(class.name()),
+        reason: Some(reason.code()),
+        detail: Some(detail(error)),
+        message: CHECK,
+        ..Line::default()
+    }
+}
+
+fn write_check(decided: Decided<'_>, fields: &RequestFields<'_>, writer: DecisionWriter) {
+    let Decided { decision, request, snapshot, .. } = decided;
+    let outcome = match &decision.verdict {
+        Verdict::Allow(_) => Line { decision: Some(ALLOWED), message: CHECK, ..Line::default() },
+        Verdict::Deny(error) => denial(error),
+    };
+    let line = Line {
+        rule: decision.rule.as_ref().map(RuleName::as_str),
+        caller: CallerFields::of(decision, request, snapshot),
+        request: Some(fields),
+        ..outcome
+    };
+    line.write(writer);
 }
 
 /// Logs a shadow rule whose outcome differs from the enforced one.
-pub(super) fn log_shadow(shadow: &ShadowOutcome, decision: &Decision, fields: &RequestFields<'_>) {
-    let words = |reason: Option<Reason>| reason.map_or("allowed", |reason| reason.class().decision());
-    let (would, done) = (words(shadow.reason()), words(decision.reason()));
-    let (reason, done_reason) = (shadow.reason().map(Reason::code), decision.reason().map(Reason::code));
-    let detail = shadow.error.as_ref().map(tracing::field::display);
-    let (rule, done_rule) = (shadow.rule.as_str(), decision.rule.as_ref().map(RuleName::as_str));
-    let RequestFields { request_id, trace_id, .. } = *fields;
-    let (method, host) = (fields.method.as_deref(), fields.host.as_deref());
-    let (path, client) = (fields.path.as_deref(), fields.client.as_deref());
-    tracing::info!(
-        rule,
-        would,
-        reason,
-        detail,
-        done,
-        done_reason,
-        done_rule,
-        method,
-        host,
-        path,
-        client,
-        request_id,
-        trace_id,
-        "shadow"
-    );
+fn write_shadow(shadow: &ShadowOutcome, decision: &Decision, fields: &RequestFields<'_>, writer: DecisionWriter) {
+    let word = |reason: Option<Reason>| Some(reason.map_or(ALLOWED, |reason| reason.class().decision()));
+    let line = Line {
+        rule: Some(shadow.rule.as_str()),
+        would: word(shadow.reason()),
+        reason: shadow.reason().map(Reason::code),
+        detail: shadow.error.as_ref().map(detail),
+        done: word(decision.reason()),
+        done_reason: decision.reason().map(Reason::code),
+        done_rule: decision.rule.as_ref().map(RuleName::as_str),
+        request: Some(fields),
+        message: SHADOW,
+        ..Line::default()
+    };
+    line.write(writer);
 }
 
-/// Logs identity headers that an allowed request lacks, because their values can't be written.
-pub(super) fn log_dropped(
-    dropped: &[DroppedHeader],
-    decision: &Decision,
+/// Logs an identity header that an allowed request lacks, because its value can't be written.
+fn write_omitted(
+    DroppedHeader { name, error }: &DroppedHeader,
+    decided: Decided<'_>,
     fields: &RequestFields<'_>,
-    snapshot: &Snapshot,
+    writer: DecisionWriter,
 ) {
-    let rule = decision.rule.as_ref().map(RuleName::as_str);
-    let subject = decision.principal.as_deref().and_then(|principal| subject(principal, snapshot.fields));
-    let subject = subject.as_deref();
-    let RequestFields { request_id, trace_id, .. } = *fields;
-    let (method, host) = (fields.method.as_deref(), fields.host.as_deref());
-    let (path, client) = (fields.path.as_deref(), fields.client.as_deref());
-    for DroppedHeader { name, error } in dropped {
-        let header = name.as_str();
-        tracing::warn!(
-            header,
-            detail = %error,
-            rule,
-            subject,
-            method,
-            host,
-            path,
-            client,
-            request_id,
-            trace_id,
-            "identity header omitted"
-        );
-    }
-}
-
-/// Returns the beginning of a text, and a mark if it was cut.
-fn cut(text: &str) -> Cow<'_, str> {
-    if text.len() <= MAX_LOGGED_BYTES {
-        return Cow::Borrowed(text);
-    }
-    let whole = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_LOGGED_BYTES).last();
-    let beginning = whole.and_then(|end| text.get(..end)).unwrap_or_default();
-    Cow::Owned(format!("{beginning}…"))
-}
-
-/// Returns unchecked bytes as text: everything but visible ASCII is escaped, and the rest is cut.
-fn readable(bytes: &[u8]) -> Cow<'_, str> {
-    let beginning = bytes.get(..=MAX_LOGGED_BYTES).unwrap_or(bytes);
-    match std::str::from_utf8(beginning) {
-        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => cut(text),
-        _ => Cow::Owned(cut(&beginning.escape_ascii().to_string()).into_owned()),
-    }
-}
-
-/// Returns the path of an unreadable target: from its slash to anything that could begin a query, a fragment or a parameter, since these
-/// may hold a credential. An escaped `%` may begin the escape of one. Empty if it can name a user, as an absolute URL does.
-fn path_of(target: &[u8]) -> &[u8] {
-    let is_end = |at: usize| match target.get(at..) {
-        Some([b'?' | b'#' | b';', ..]) => true,
-        Some([b'%', high, low, ..]) => {
-            [b"3f", b"23", b"3b", b"25"].iter().any(|end| [*high, *low].eq_ignore_ascii_case(*end))
-        }
-        Some(_) | None => false,
+    let Decided { decision, snapshot, .. } = decided;
+    let line = Line {
+        level: Level::Warn,
+        header: Some(name.as_str()),
+        detail: Some(detail(error)),
+        rule: decision.rule.as_ref().map(RuleName::as_str),
+        caller: CallerFields::from(PrincipalFields::of(decision, snapshot.fields)),
+        request: Some(fields),
+        message: HEADER_OMITTED,
+        ..Line::default()
     };
-    if !target.starts_with(b"/") || target.starts_with(b"//") && target.contains(&b'@') {
-        return &[];
-    }
-    let end = (0..target.len().min(MAX_LOGGED_BYTES.saturating_add(1))).find(|at| is_end(*at));
-    end.and_then(|end| target.get(..end)).unwrap_or(target)
-}
-
-/// Returns the network of an address: the first 24 bits of IPv4, the first 48 of IPv6.
-fn network(address: &str) -> String {
-    match address.parse() {
-        Ok(IpAddr::V4(address)) => {
-            let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}::/48")
-        }
-        Err(_) => "***".to_owned(),
-    }
-}
-
-/// Returns a keyed hash of a text. The key is random and lasts as long as the process: equal texts have equal hashes until a restart.
-fn masked(text: &str) -> String {
-    static KEY: OnceLock<RandomState> = OnceLock::new();
-    format!("{:016x}", KEY.get_or_init(RandomState::new).hash_one(text))
-}
-
-/// Returns Envoy's id of the request, to find it in Envoy's own log; `None` unless it looks like an id.
-fn request_id<'a>(headers: &Headers<'a>) -> Option<&'a str> {
-    let HeaderLookup::One(id) = headers.get("x-request-id") else { return None };
-    let plain = id.len() <= 64 && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if plain { std::str::from_utf8(id).ok() } else { None }
-}
-
-/// Returns the trace id of `traceparent` (W3C Trace Context §3.2.2); `None` unless the header is well-formed.
-fn trace_id<'a>(headers: &Headers<'a>) -> Option<&'a str> {
-    let HeaderLookup::One(value) = headers.get("traceparent") else { return None };
-    let text = std::str::from_utf8(value).ok()?;
-    let mut parts = text.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_whole = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
-    let is_zero = trace.bytes().all(|byte| byte == b'0');
-    (is_whole && !is_zero && version != "ff").then_some(trace)
+    line.write(writer);
 }

@@ -3,6 +3,7 @@
 
 use super::body::RequestBody;
 use super::limits::ConnectionState;
+use super::traces::CallTrace;
 use crate::envoy::Check;
 use crate::envoy::proto::CheckResponse;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -11,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use modgud_core::decide::DecisionError;
 use prost::Message;
 use std::future::Future;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,9 +35,11 @@ const NO_ROOM: &str = "8";
 /// The gRPC status `OUT_OF_RANGE`, of a message that is too large. Its text is the size in bytes.
 const TOO_LARGE: &str = "11";
 
-/// The service that Envoy calls on one connection.
-#[derive(Debug, Clone)]
-struct CheckService(Arc<ConnectionState>);
+/// The service that Envoy calls, for one call.
+struct CheckService {
+    state: Arc<ConnectionState>,
+    trace: CallTrace,
+}
 
 impl UnaryService<Bytes> for CheckService {
     type Response = CheckResponse;
@@ -45,31 +49,31 @@ impl UnaryService<Bytes> for CheckService {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let started = Instant::now();
         let message = request.into_inner();
-        let state = Arc::clone(&self.0);
+        let (state, trace) = (Arc::clone(&self.state), mem::replace(&mut self.trace, CallTrace::Off));
         Box::pin(async move {
             let Ok(check) = Check::decode(&message) else {
                 return Ok(tonic::Response::new(state.checks.deny_with(DecisionError::Internal, started)));
             };
             state.activity.record_check();
             let try_acquire = |bytes| state.try_acquire(bytes);
-            Ok(tonic::Response::new(state.checks.check(check, &message, started, try_acquire).await))
+            Ok(tonic::Response::new(state.checks.check(check, &message, (started, trace), try_acquire).await))
         })
     }
 }
 
 /// The authorization service on one connection, with the guarantee of a response.
 #[derive(Debug, Clone)]
-pub(super) struct FailClosed(CheckService);
+pub(super) struct FailClosed(Arc<ConnectionState>);
 
 impl FailClosed {
     pub(super) fn new(state: &Arc<ConnectionState>) -> Self {
-        Self(CheckService(Arc::clone(state)))
+        Self(Arc::clone(state))
     }
 
-    /// Answers a check: a call of [`CHECK_PATH`].
-    pub(super) fn call(&self, request: http::Request<RequestBody>) -> CheckFuture {
-        let service = self.0.clone();
-        let limit = service.0.max_message();
+    /// Answers a check: a call of [`CHECK_PATH`], in this trace.
+    pub(super) fn call(&self, request: http::Request<RequestBody>, trace: CallTrace) -> CheckFuture {
+        let limit = self.0.max_message();
+        let service = CheckService { state: Arc::clone(&self.0), trace };
         let response = async move {
             let mut grpc = Grpc::new(CheckCodec).max_decoding_message_size(limit);
             grpc.unary(service, request).await

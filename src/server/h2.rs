@@ -149,6 +149,7 @@ impl Service<Request<Incoming>> for ConnectionService {
 
     fn call(&self, mut request: Request<Incoming>) -> ResponseFuture {
         let Self { checks, others, state } = self;
+        let trace = state.checks.traces.of_call(request.headers());
         strip_headers(request.headers_mut());
         *request.method_mut() = Method::POST;
         let uri = std::mem::take(request.uri_mut());
@@ -161,7 +162,7 @@ impl Service<Request<Incoming>> for ConnectionService {
         let max_message = if is_check { state.max_message() } else { usize::MAX };
         let request = request.map(|body| RequestBody::new(body, Arc::clone(state), max_message));
         let handler = if is_check {
-            HandlerFuture::Check(checks.call(request))
+            HandlerFuture::Check(checks.call(request, trace))
         } else {
             HandlerFuture::Other(Box::pin(others.clone().call(request)))
         };
@@ -169,7 +170,7 @@ impl Service<Request<Incoming>> for ConnectionService {
     }
 }
 
-/// Removes all headers but the one that is read: the message's compression, which must be none. The others would be held until the message
+/// Removes all headers but the one that is read later: the message's compression, which must be none. The others would be held until the message
 /// has arrived, and a few bytes can represent thousands of them (RFC 7541 §6.1).
 fn strip_headers(headers: &mut HeaderMap) {
     if let Some(encoding) = std::mem::take(headers).remove(ENCODING) {

@@ -149,7 +149,8 @@ async fn answer(
                 not_expressible(mutations, &request.headers, &governed, proxy).map(RequestError::Forwarded)
             };
             let message = || check.encode_to_vec().into();
-            let check = checks.check_by(&snapshot, Check::of(&check), message, started, try_acquire, objection);
+            let began = (started, checks.traces.of_request());
+            let check = checks.check_by(&snapshot, Check::of(&check), message, began, try_acquire, objection);
             fail_closed(check, checks, snapshot.deadline, started).await
         }
     };

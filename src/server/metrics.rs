@@ -1,6 +1,7 @@
 //! The metrics that are read at each scrape: those of the active snapshot, and of the providers and authorization servers that it uses.
 
 mod key_use;
+mod spans;
 
 use super::CheckHandler;
 use super::exposition::Exposition;
@@ -28,6 +29,7 @@ pub(super) fn registry(checks: &Arc<CheckHandler>, limits: Arc<Limits>) -> Regis
     registry.register("introspection_duration_seconds", help, durations);
     registry.register_collector(Box::new(SnapshotMetrics(Arc::clone(checks))));
     registry.register_collector(Box::new(LimitMetrics(limits)));
+    registry.register_collector(Box::new(spans::SpanMetrics(Arc::clone(checks.traces.counts()))));
     register_process(&mut all);
     all
 }

@@ -229,7 +229,7 @@ impl ReloadTarget for SharedState {
         let now = checks.authorizer.now();
         let warnings = loaded.warnings(now);
         let Loaded { config, origin, .. } = loaded;
-        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, shown } = config;
+        let Config { server, tls, mut snapshot, gateway: _, key_sources, introspection_sources, otlp, shown } = config;
         if let (Some(new), Some(active)) = (&tls, self.tls.load().as_ref())
             && let Some(expired) = new.expired(now)
             && active.expired(now).is_none()
@@ -245,6 +245,7 @@ impl ReloadTarget for SharedState {
         let (before, after) = (governed(&checks.authorizer.snapshot()), governed(&snapshot));
         checks.metrics.assign_counters(&mut snapshot);
         self.swap(snapshot, key_sources, introspection_sources, tls);
+        checks.traces.replace(otlp);
         checks.metrics.config_active(shown.hash, shown.certificates);
         checks.metrics.shadow_rules.keep(|rule| checks.authorizer.snapshot().rules.is_shadow(rule));
         warning::log_warnings(&warnings, &checks.metrics);
@@ -266,7 +267,18 @@ impl ReloadTarget for SharedState {
 
 /// Logs which changed keys need a restart.
 fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
-    let ServerConfig { grpc, http, socket, admin, drain, max_in_flight, max_message, max_connections, log } = changed;
+    let ServerConfig {
+        grpc,
+        http,
+        socket,
+        admin,
+        drain,
+        max_in_flight,
+        max_message,
+        max_connections,
+        log,
+        decisions_to,
+    } = changed;
     let keys = [
         ("server.grpc", *grpc != fixed.grpc),
         ("server.http", *http != fixed.http),
@@ -277,6 +289,7 @@ fn warn_restart_required(changed: &ServerConfig, fixed: &ServerConfig) {
         ("server.max_message", *max_message != fixed.max_message),
         ("server.max_connections", *max_connections != fixed.max_connections),
         ("telemetry.log", *log != fixed.log),
+        ("telemetry.decisions.to", *decisions_to != fixed.decisions_to),
     ];
     for (key, _) in keys.iter().filter(|(_, differs)| *differs) {
         tracing::warn!(key, "changed key needs a restart");

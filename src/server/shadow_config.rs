@@ -56,7 +56,8 @@ async fn compare(
     warn(&loaded, &clock);
     let Loaded { config, origin, .. } = loaded;
     // The active configuration supplies the listeners, their TLS settings, and the texts for clients.
-    let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources, shown: _ } = config;
+    let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources, otlp: _, shown: _ } =
+        config;
     metrics.loaded(clock.now());
     let authorizer = Arc::new(Authorizer::new(snapshot, key_sources, introspection_sources, clock.clone()));
     tracing::info!(config = origin, "shadow configuration loaded");
@@ -77,7 +78,7 @@ async fn compare(
             let mut check = Check::decode(message).unwrap_or_default();
             let snapshot = authorizer.snapshot();
             // As of the time of the answer: expiry since then makes no difference.
-            let (would, _) = authorizer.decide(&mut check, &snapshot, Instant::now(), || *at, || Some(())).await;
+            let (would, _, _) = authorizer.decide(&mut check, &snapshot, Instant::now(), || *at, || Some(())).await;
             let difference = done.differs(would);
             Comparison { answered, difference }
         }
@@ -104,7 +105,8 @@ impl ReloadTarget for Shadow {
     fn replace(&self, loaded: Loaded, _: &ServerConfig) -> bool {
         warn(&loaded, &self.clock);
         let Loaded { config, origin, .. } = loaded;
-        let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources, shown: _ } = config;
+        let Config { server: _, tls: _, snapshot, gateway: _, key_sources, introspection_sources, otlp: _, shown: _ } =
+            config;
         self.authorizer.replace(snapshot, key_sources, introspection_sources);
         self.metrics.loaded(self.clock.now());
         tracing::info!(config = origin, "shadow configuration reloaded");

@@ -4,16 +4,19 @@
 mod checks;
 mod connections;
 mod histogram;
+mod log;
 mod process;
 mod shadow;
 mod slots;
 
 pub use connections::{Closing, ConnectionCounters, ListenerName};
+pub use log::LeftOutLines;
 pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
 pub use slots::OTHER;
 
-use checks::{CheckCounters, CheckDurations};
+use checks::{CheckCounters, CheckDurations, MAX_RULES};
 use connections::ConnectionMetrics;
+use log::LogMetrics;
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{CounterSlots, Decision, Snapshot};
 use modgud_core::http::header::HeaderName;
@@ -29,6 +32,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +55,8 @@ struct OfRule {
 #[derive(Debug, Default)]
 pub struct Metrics {
     checks: Arc<CheckCounters>,
+    /// True once the log says that some rules have no series of their own. Slots are never freed, so it stays so.
+    warned_of_other_rules: AtomicBool,
     durations: CheckDurations,
     condition_errors: Family<OfRule, Counter>,
     active: Arc<Mutex<ActiveConfig>>,
@@ -63,6 +69,8 @@ pub struct Metrics {
     last_reload: Gauge,
     connections: ConnectionMetrics,
     headers_dropped: Family<OfHeader, Counter>,
+    /// The lines of decisions that were not written, shared with the log of decisions.
+    pub left_out: Arc<LeftOutLines>,
     /// The outcomes of shadow rules.
     pub shadow_rules: Arc<ShadowRuleMetrics>,
     /// The metrics of the shadow configuration, shared with the thread that compares it.
@@ -83,6 +91,10 @@ impl Metrics {
         let authenticators = snapshot.authenticators.list().iter().map(|one| one.name().as_str());
         let rules = snapshot.rules.names().into_iter().map(RuleName::as_str);
         snapshot.slots = self.checks.assign(rules, authenticators);
+        if self.checks.has_other_rules(&snapshot.slots) && !self.warned_of_other_rules.swap(true, Ordering::Relaxed) {
+            let limit = MAX_RULES;
+            tracing::warn!(limit, "metrics: further rules are counted as `other`");
+        }
     }
 
     /// Counts one check, and its duration. `slots` are those of the snapshot that decided.
@@ -191,7 +203,7 @@ impl Metrics {
         registry.register("build", "Version of this build", Info::new([("version", VERSION)]));
         self.shadow_config.register(registry);
         registry.register_collector(Box::new(Arc::clone(&self.shadow_rules)));
-        registry.register_collector(Box::new(LogMetrics));
+        registry.register_collector(Box::new(LogMetrics(Arc::clone(&self.left_out))));
         registry.register_collector(Box::new(ConfigMetrics(Arc::clone(&self.active))));
     }
 }
@@ -222,19 +234,6 @@ impl Collector for ConfigMetrics {
         let values = named.chain(others).map(|(path, until)| ([("path", path)], until.as_secs()));
         let help = "End of each certificate in the configuration, in seconds since 1970";
         encode(&mut encoder, "certificate_expiry_timestamp_seconds", help, MetricType::Gauge, values)
-    }
-}
-
-/// The collector of the log's metrics.
-#[derive(Debug)]
-struct LogMetrics;
-
-impl Collector for LogMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Log lines not written because their reader was too slow";
-        encode(&mut encoder, "log_lines_dropped", help, MetricType::Counter, [([], super::log::dropped_lines())])?;
-        let help = "Log lines not written because writing failed, for example because their reader is gone";
-        encode(&mut encoder, "log_lines_failed", help, MetricType::Counter, [([], super::log::failed_lines())])
     }
 }
 

@@ -58,6 +58,7 @@ async fn every_command_shows_an_example_of_itself() {
             "envoy",
             "proxy",
             "drain",
+            "doctor",
             "openapi",
             "stdio",
             "completions",

@@ -55,6 +55,7 @@ async fn a_good_configuration_is_summed_up() {
     status (public): GET, HEAD; every host; /status [two-issuers.yaml:31:5]
     reports (optional): every method; every host; /reports/{{*rest}} [two-issuers.yaml:34:5]
   identity headers: x-user
+  decisions in the log: none
 "
     );
     // A rule of the operator's takes the place of the module's own.

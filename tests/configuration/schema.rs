@@ -136,7 +136,7 @@ fn the_reference_has_an_example_of_every_value() {
             Value::Array(_) => kind.starts_with("list"),
             Value::Object(_) => kind.starts_with("map"),
             Value::Bool(_) => kind == "boolean",
-            Value::Number(_) => kind == "integer",
+            Value::Number(number) => kind == if number.is_f64() { "number" } else { "integer" },
             Value::Null => false,
         });
         assert!(fits, "{path}: {example} is no {kind}");

@@ -209,3 +209,19 @@ async fn a_long_log_takes_little_time() {
     assert_eq!(output.err, "", "progress is for terminals only");
     assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
 }
+
+/// No log has the query, so each line may be too long for the new configuration.
+#[tokio::test]
+async fn a_smaller_limit_of_the_target_leaves_lines_undecided() {
+    let log = line("/same", "same", "");
+    let with = |limit: &str| format!("{OLD}request: {{ max_target: {limit} }}\n");
+    for (old, new, code, first) in [
+        ("8KiB", "4KiB", 4, "1 line: 0 unchanged, 0 changed, 1 undecided, 0 skipped"),
+        ("4KiB", "8KiB", 0, "1 line: 1 unchanged, 0 changed, 0 undecided, 0 skipped"),
+    ] {
+        let output = diff(&with(old), &with(new), &["--log", "-"], &log).await;
+        assert_eq!((output.code, output.out.lines().next()), (Some(code), Some(first)), "{old} {new}: {}", output.err);
+    }
+    let output = diff(OLD, NEW, &["--log", "-", "--color", "always"], &line("/open/1", "open", "")).await;
+    assert!(output.out.contains("\n\u{1b}[1;31mchanged\u{1b}[0m\n"), "{}", output.out);
+}

@@ -114,3 +114,22 @@ async fn nothing_in_a_log_reaches_the_terminal_raw() {
         assert!(output.out.contains(expected), "{expected} is not in\n{}", output.out);
     }
 }
+
+/// A log of any size is read line by line.
+#[tokio::test]
+async fn a_log_of_more_than_4_mib_is_explained() {
+    let folder = TempDir::new().unwrap();
+    let mut log = "{\"message\":\"serving\"}\n".repeat(250_000);
+    log.push_str(
+        r#"{"message":"check","decision":"denied","reason":"credential_missing","method":"GET","path":"/crm/"}"#,
+    );
+    assert!(log.len() > 5 * 1024 * 1024);
+    fs::write(folder.path().join("modgud.log"), log).unwrap();
+    let key = KEY.public_pem().unwrap();
+    let variables = [(KEY_VARIABLE, OsStr::new(&key))];
+    let output = run_with_input(folder.path(), &variables, &["explain", "--log", "modgud.log"], "").await;
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    assert!(output.out.starts_with("line 250001\n"), "{}", output.out);
+    let skipped = "modgud: modgud.log: skipped 250000 lines without a decision; the first is line 1\n";
+    assert_eq!(output.err, skipped);
+}

@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
 
-async fn serve(folder: &TempDir, yaml: &str) -> Serving {
+pub(super) async fn serve(folder: &TempDir, yaml: &str) -> Serving {
     fs::write(folder.path().join("modgud.yaml"), yaml).unwrap();
     Serving::start(folder.path(), &KEY.public_pem().unwrap(), &["--config", "modgud.yaml"]).await
 }
 
 /// The log of a server that rejected many checks, and one message.
-async fn of_undecided(decisions: &str) -> String {
+pub(super) async fn of_undecided(decisions: &str) -> String {
     const REFUSED: u32 = 200;
     let folder = TempDir::new().unwrap();
     // It never answers: one check waits for it.
@@ -72,13 +72,13 @@ async fn a_long_path_makes_no_long_line() {
     let output = serving.end(Signal::INT).await.out;
     let line = output.lines().find(|line| line.contains("credential_missing")).unwrap();
     assert!(line.len() < 1_024, "{} bytes: {line}", line.len());
-    assert!(line.contains(&format!("\"path\":\"/crm/{}…\"", "a".repeat(251))), "{line}");
+    assert!(line.contains(&format!("\"url.path\":\"/crm/{}…\"", "a".repeat(251))), "{line}");
 }
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// A check from a client at 203.0.113.77, with ids of the request and its trace.
-fn traced(path: &str, headers: &[(&str, &[u8])]) -> CheckRequest {
+pub(super) fn traced(path: &str, headers: &[(&str, &[u8])]) -> CheckRequest {
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     let ids: [(&str, &[u8]); 2] = [("x-request-id", b"id-7"), ("traceparent", parent.as_bytes())];
     let mut check = message(Encoding::Raw, "GET", path, &[&ids, headers].concat());
@@ -102,13 +102,13 @@ async fn events(yaml: &str, name: &str, checks: &[CheckRequest]) -> Vec<Value> {
     events.filter(|event| event["message"] == name).collect()
 }
 
-const RULES: &str = "rules:
+pub(super) const RULES: &str = "rules:
   - { name: staff, match: { paths: ['/staff'] }, access: authenticated, require: { roles: [staff] } }
 fallback: authenticated
 ";
 
 /// A token that is good now.
-fn good_token(more: &[(&str, Value)]) -> String {
+pub(super) fn good_token(more: &[(&str, Value)]) -> String {
     let now = modgud::clock::Clock::System.now().as_secs();
     let mut claims = crate::support::claims();
     for (name, value) in [("exp", json!(now + 3_600)), ("iat", json!(now))].iter().chain(more) {
@@ -146,13 +146,13 @@ async fn log_lines_identify_the_request_and_the_caller() {
         let found = if event["decision"] == "allowed" { &event["decision"] } else { &event["reason"] };
         assert_eq!(found, reason, "{event}");
         assert_eq!((&event["issuer"], &event["authenticator"]), (&issuer, &issuer), "{event}");
-        assert_eq!(event["subject"], subject, "{event}");
+        assert_eq!(event["user.id"], subject, "{event}");
         for (field, value) in [
-            ("method", "GET"),
-            ("host", "api.example.com"),
-            ("path", path),
-            ("client", "203.0.113.77"),
-            ("request_id", "id-7"),
+            ("http.request.method", "GET"),
+            ("server.address", "api.example.com"),
+            ("url.path", path),
+            ("client.address", "203.0.113.77"),
+            ("http.request.id", "id-7"),
             ("trace_id", TRACE),
         ] {
             assert_eq!(event[field], value, "{field} of {event}");
@@ -164,19 +164,24 @@ async fn log_lines_identify_the_request_and_the_caller() {
 
     // The sample of the documentation has these fields, and the id of a key, which this token does not name.
     let sample: Value =
-        serde_json::from_str(crate::readme::block("docs/operating.md", "json log line").trim()).unwrap();
+        serde_json::from_str(crate::readme::block("docs/decision-log.md", "json log line").trim()).unwrap();
     let fields = |event: &Value| event.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
     let mut expected = fields(&full[1]);
     expected.insert("key_id".to_owned());
+    expected.insert("user.roles".to_owned());
+    // By default it is masked.
+    assert!(expected.remove("user.id") && expected.insert("user.hash".to_owned()));
     assert_eq!(fields(&sample), expected);
 
     let masked = events(&yaml("denied"), "check", &checks).await;
     assert_eq!(masked.len(), 4);
     for event in &masked {
-        assert_eq!((&event["client"], &event["subject"]), (&json!("203.0.113.0/24"), &json!(null)), "{event}");
+        assert_eq!(event["client.address"], "203.0.113.0/24", "{event}");
+        let personal = ["user.id", "user.hash", "user.roles", "organization.id"];
+        assert!(personal.iter().all(|name| event.get(name).is_none()), "{event}");
     }
     let hashed = events(&yaml("{ principal: true }"), "check", &checks[1..2]).await;
-    let subject = hashed[0]["subject"].as_str().unwrap();
+    let subject = hashed[0]["user.hash"].as_str().unwrap();
     assert!(subject.len() == 16 && !subject.contains("fd76"), "{subject}");
 }
 
@@ -199,7 +204,7 @@ async fn a_header_of_many_groups_is_written_or_logged_with_name_and_size() {
     let omitted = "identity header omitted";
     let dropped = events(&yaml("on_too_large: drop"), omitted, &checks).await;
     assert_eq!(dropped.len(), 1, "{dropped:#?}");
-    assert_eq!((&dropped[0]["header"], &dropped[0]["request_id"]), (&json!("x-groups"), &json!("id-7")));
+    assert_eq!((&dropped[0]["header"], &dropped[0]["http.request.id"]), (&json!("x-groups"), &json!("id-7")));
     let detail = dropped[0]["detail"].as_str().unwrap();
     assert!(detail.contains("11099 bytes") && detail.contains("8192"), "{detail}");
     let dropped = events(&yaml("max_header_bytes: 16KiB"), omitted, &checks).await;

@@ -170,3 +170,31 @@ async fn keys_show_their_end_and_last_use_over_a_reload() {
     assert_ne!(counters.get("modgud_config_hash"), hash);
     sidecar.stop(Shutdown::Immediate).await;
 }
+
+#[tokio::test]
+async fn a_revoked_key_is_not_in_use_and_a_new_secret_is_another_key() {
+    let yaml = "profile: none\nauthenticators: [{ name: partners, from: [{ header: x-api-key }], api_key: { file: keys.yaml } }]\n\
+                revocations: { file: revoked.yaml }\nfallback: authenticated\n";
+    let table = |secret: &str| {
+        let digest = modgud_core::authn::ApiKeyDigest::of;
+        format!("- {{ id: good, sha256: {} }}\n- {{ id: bad, sha256: {} }}\n", digest(secret), digest("bad"))
+    };
+    let files = [("keys.yaml", table("good")), ("revoked.yaml", "tokens: [{ id: bad }]\n".to_owned())];
+    let files = files.map(|(name, text)| (name.to_owned(), text)).into();
+    let sidecar = Sidecar::with_files(yaml, &files).await;
+    let mut client = sidecar.client().await;
+    for key in ["good", "bad"] {
+        client.check(check(Encoding::Joined, "GET", "/", &[("x-api-key", key.as_bytes())])).await.unwrap();
+    }
+    let last_use = async |key: &str| {
+        let name = format!("modgud_api_key_last_use_timestamp_seconds{{authenticator=\"partners\",key=\"{key}\"}}");
+        Counters::read(&sidecar).await.get(&name)
+    };
+    assert_eq!((last_use("good").await, last_use("bad").await), (NOW, 0));
+    let seen = Reported::at(sidecar.addresses.admin).await;
+    fs::write(sidecar.folder().join("keys.yaml"), table("new")).unwrap();
+    sidecar.reload();
+    seen.more(sidecar.addresses.admin).await;
+    assert_eq!(last_use("good").await, 0);
+    sidecar.stop(Shutdown::Immediate).await;
+}

@@ -131,8 +131,8 @@ async fn a_changed_one_is_compared_and_a_bad_one_is_refused() {
     }
     let expected = json!({
         "level": "INFO", "rule": "page", "enforced": "allowed", "shadow": "credential_missing", "shadow_rule": "page",
-        "detail": "the rule requires a credential, and the request has none", "method": "GET", "path": "/page",
-        "request_id": "one", "before": 0,
+        "detail": "the rule requires a credential, and the request has none", "before": 0,
+        "http.request.method": "GET", "url.path": "/page", "http.request.id": "one",
     });
     assert_eq!(Value::from(difference), expected);
 }

@@ -146,7 +146,7 @@ async fn what_would_have_come_to_something_else_is_logged() {
     let expected = json!({
         "level": "INFO", "rule": "tried", "would": "denied", "reason": "credential_missing",
         "detail": "the rule requires a credential, and the request has none", "done": "allowed", "done_rule": "report",
-        "method": "GET", "host": "api.example.com", "path": "/report", "request_id": "one",
+        "http.request.method": "GET", "server.address": "api.example.com", "url.path": "/report", "http.request.id": "one",
     });
     assert_eq!(Value::from(event), expected);
     assert_eq!(logged("none").await, Vec::<Value>::new());

@@ -3,7 +3,7 @@
 
 mod decision;
 
-pub use decision::{Decision, DecisionError, LogFields, LoggedDecisions, ShadowOutcome, Verdict};
+pub use decision::{Decision, DecisionError, LogFields, LogLimits, LoggedDecisions, ShadowOutcome, Verdict};
 
 use crate::authn::{Authenticated, Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
 use crate::authz::condition::Inputs;
@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub logged: LoggedDecisions,
     /// The personal data in their log lines.
     pub fields: LogFields,
+    /// The number of their log lines.
+    pub log_limits: LogLimits,
     /// The slots in which the checks are counted.
     pub slots: CounterSlots,
 }

@@ -59,6 +59,26 @@ impl Drop for Idp {
     }
 }
 
+/// Returns settings of a TLS server for `localhost`, and its certificate authority (PEM).
+#[must_use]
+pub fn server_tls() -> (Arc<ServerConfig>, String) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    (Arc::new(config), authority.pem())
+}
+
 impl Idp {
     /// Starts a provider that responds with 404 to each request.
     pub async fn start() -> Self {
@@ -91,21 +111,8 @@ impl Idp {
 
     /// Starts a provider with TLS, for `localhost`. Returns it with its certificate authority (PEM).
     pub async fn start_tls() -> (Self, String) {
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        (Self::serve(Some(TlsAcceptor::from(Arc::new(config)))).await, authority.pem())
+        let (config, authority) = server_tls();
+        (Self::serve(Some(TlsAcceptor::from(config))).await, authority)
     }
 
     /// Starts a provider that publishes a JWKS of these keys at `/jwks`.

@@ -1,10 +1,8 @@
 //! `modgud explain --diff OLD NEW`: the decisions that differ between two configurations, of one request or of a log.
 
 mod groups;
-mod lines;
 mod log;
 mod outcome;
-mod progress;
 mod request;
 
 use super::{Args, ExplainError};
@@ -15,7 +13,7 @@ use crate::config::Config;
 /// Compares the decisions of two configurations, the old one first.
 pub(super) fn run(args: Args, configs: [&Config; 2], terminal: &Terminal) -> Result<Exit, ExplainError> {
     match args.log.clone() {
-        Some(file) => log::run(&file, args, configs),
+        Some(file) => log::run(&file, args, configs, terminal),
         None => request::run(args, configs, terminal),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 
 /// The fields of decision lines, in the order in which they are shown. In a text line, each ends the value before it.
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 41] = [
     "decision",
     "class",
     "reason",
@@ -25,12 +25,21 @@ const FIELDS: [&str; 28] = [
     "issuer",
     "key",
     "key_id",
+    "user.id",
+    "user.hash",
     "subject",
+    "organization.id",
+    "user.roles",
+    "http.request.method",
     "method",
+    "server.address",
     "host",
+    "url.path",
     "path",
+    "client.address",
     "client",
     "client_address",
+    "http.request.id",
     "request_id",
     "trace_id",
     "size",
@@ -38,9 +47,17 @@ const FIELDS: [&str; 28] = [
     "bytes",
     "header",
     "before",
+    "lines",
+    "sampled",
+    "rate_limited",
     "message",
+    "target",
     "timestamp",
 ];
+
+/// The names of fields in lines of older versions.
+const OLD_NAMES: [(&str, &str); 3] =
+    [("http.request.method", "method"), ("server.address", "host"), ("url.path", "path")];
 
 /// Maximum size of a line, 64 KiB: the log cuts what clients choose to 256 bytes a field. A longer line is an error.
 pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -95,7 +112,9 @@ impl LogLine {
             Some(Err(error)) => text_fields(text).ok_or(LineError::Json(error))?,
             None => text_fields(text).ok_or(LineError::Form)?,
         };
-        let is_decision = ["decision", "would"].iter().any(|name| recorded.contains_key(*name));
+        let is_decision = ["decision", "would"].iter().any(|name| recorded.contains_key(*name))
+            // A summary of lines that were left out.
+            && !recorded.contains_key("rate_limited");
         if is_decision { Ok(Self { line, recorded, missing: Vec::new() }) } else { Err(LineError::NoDecision) }
     }
 
@@ -104,9 +123,10 @@ impl LogLine {
         self.missing.last().copied().unwrap_or_default()
     }
 
-    /// Returns a recorded text.
+    /// Returns a recorded text. An older version may have written it under another name.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.recorded.get(name)?.as_str()
+        let old = || OLD_NAMES.iter().find(|(new, _)| *new == name).and_then(|(_, old)| self.recorded.get(*old));
+        self.recorded.get(name).or_else(old)?.as_str()
     }
 
     /// Returns true if the line is that of an enforced decision, and not of a shadow rule.
@@ -147,8 +167,8 @@ impl LogLine {
         headers: &[HeaderArg],
         context: &[ContextArg],
     ) -> Option<CheckRequest> {
-        let (method, path) = (self.text("method").map(str::to_owned), self.text("path").map(str::to_owned));
-        let found = self.text("host").map(str::to_owned);
+        let text = |name| self.text(name).map(str::to_owned);
+        let (method, path, found) = (text("http.request.method"), text("url.path"), text("server.address"));
         if headers.is_empty() {
             self.missing.push("the credential and other headers: no log has them; use --header");
         }

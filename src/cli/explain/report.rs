@@ -286,7 +286,7 @@ pub(in crate::cli) fn plain(text: &str) -> String {
 }
 
 /// Returns a value as JSON of several lines, in which the characters that [`plain`] replaces are escaped.
-pub(super) fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
+pub(in crate::cli) fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
     let mut json = String::new();
     for c in serde_json::to_string_pretty(value)?.chars() {
         if c != '\n' && is_harmful(c) {

@@ -110,8 +110,16 @@ impl Gateway {
         self.snapshot = None;
         let environment = self.environment.with(KEY, key);
         let loaded = load(self.file.as_deref(), &self.overrides, &environment).map_err(InitError::Invalid)?;
-        let Config { server: _, tls: _, mut snapshot, gateway: _, key_sources, introspection_sources, shown: _ } =
-            loaded.config;
+        let Config {
+            server: _,
+            tls: _,
+            mut snapshot,
+            gateway: _,
+            key_sources,
+            introspection_sources,
+            otlp: _,
+            shown: _,
+        } = loaded.config;
         // This protocol has no identity headers: a name that no header can hold is no reason to deny the request.
         snapshot.upstream.identity = IdentityHeaders::default();
         let authorizer = match &self.authorizer {

@@ -24,7 +24,7 @@ impl std::fmt::Debug for Text {
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum SecretSource {
     /// The name of the environment variable that holds it.
-    Env(String),
+    Env(#[schemars(example = &"LOGIN_SECRET")] String),
     /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
     File(#[schemars(example = &"/run/secrets/modgud/key.pem")] PathBuf),
     /// The text itself. `modgud config` does not show it.

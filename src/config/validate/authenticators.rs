@@ -17,7 +17,7 @@ use crate::diagnostic::{Issue, Quoted};
 use crate::introspection::IntrospectionSource;
 use crate::jwks::KeySource;
 pub(in crate::config) use api_key::ids as api_key_ids;
-pub(super) use keys::{key_shared, unshared, unusable_key};
+pub(super) use keys::{key_shared, roots, unshared, unusable_key};
 pub(super) use locations::challenge_schemes;
 use modgud_core::authn::{Authenticator, MtlsAuthenticator, PrincipalPattern, RegisteredAuthenticator};
 use modgud_core::credential::{AuthenticatorId, CredentialExtractor};

@@ -1,6 +1,6 @@
 //! Validates `server`: addresses, times, limits, and the files of TLS.
 
-use super::super::{LogFormat, ServerConfig};
+use super::super::{LogDestination, LogFormat, ServerConfig};
 use super::{DurationRange, SizeRange, http, out_of_range, socket};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
@@ -33,7 +33,7 @@ pub(super) struct ValidatedServer {
 
 pub(super) fn check(
     server: &raw::Server,
-    log: LogFormat,
+    (log, decisions_to): (LogFormat, LogDestination),
     loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> ValidatedServer {
@@ -113,7 +113,18 @@ pub(super) fn check(
         diagnostics,
     );
     let (grpc, admin) = (grpc.unwrap_or(NOWHERE.into()), admin.unwrap_or(NOWHERE));
-    let server = ServerConfig { grpc, http, socket, admin, drain, max_in_flight, max_message, max_connections, log };
+    let server = ServerConfig {
+        grpc,
+        http,
+        socket,
+        admin,
+        drain,
+        max_in_flight,
+        max_message,
+        max_connections,
+        log,
+        decisions_to,
+    };
     ValidatedServer { server, tls, deadline, max_token, token_cache: u64::try_from(token_cache).unwrap_or(u64::MAX) }
 }
 

@@ -4,6 +4,7 @@ use super::{BootstrapError, CertificateFiles, Transport, host};
 use crate::net::listen_addr::{AbstractName, ListenAddr, SocketPath};
 use crate::net::upstream_addr::HostPort;
 use minijinja::{Value, context};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -16,6 +17,16 @@ pub enum CheckCluster {
     Socket(SocketPath),
     /// An abstract Unix socket, which Envoy finds in the same network namespace only.
     Abstract(AbstractName),
+}
+
+impl fmt::Display for CheckCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", path.as_path().display()),
+            Self::Abstract(name) => write!(f, "unix:{}", name.with_at()),
+        }
+    }
 }
 
 /// The files for TLS from Envoy to modgud, as paths on Envoy's machine.

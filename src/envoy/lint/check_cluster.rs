@@ -32,6 +32,7 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, filter: &At<'n>) -> Option<&'
         return None;
     };
     let name = envoy.text("cluster_name").unwrap_or_default();
+    filter.report_cluster(name);
     match context.model.clusters.get(name) {
         Some(cluster) => check_cluster(context, &cluster.clone().within("cluster", Some(name))),
         None if context.model.has_all_clusters() => {

@@ -3,7 +3,7 @@
 use super::code::{Code, Kind};
 use crate::yaml::Location;
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 /// The maximum number of findings that are listed, and of each kind that are kept; further ones are counted.
@@ -30,6 +30,15 @@ impl Finding {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Returns the code, the place and what was found, without the reason and what to write instead.
+    #[must_use]
+    pub fn seen(&self) -> String {
+        let Self { code, location, path, scope, found } = self;
+        let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+        let scope = if scope.is_empty() { String::new() } else { format!(" ({scope})") };
+        format!("{code} at {location}: {path}{found}{scope}")
     }
 
     /// Returns the finding for `--json`.
@@ -65,6 +74,7 @@ pub(super) struct Findings(RefCell<Collected>);
 struct Collected {
     list: Vec<Finding>,
     known: HashSet<(Code, String, String)>,
+    clusters: BTreeSet<String>,
     counts: [usize; 3],
 }
 
@@ -83,16 +93,21 @@ impl Findings {
         }
     }
 
+    /// Adds a cluster through which a filter calls modgud.
+    pub(super) fn add_cluster(&self, name: &str) {
+        self.0.borrow_mut().clusters.insert(name.to_owned());
+    }
+
     /// Returns the report: the worst kind first, then by file and place.
     pub(super) fn report(self, not_checked: Vec<Code>) -> Report {
-        let Collected { mut list, known: _, counts } = self.0.into_inner();
+        let Collected { mut list, known: _, clusters, counts } = self.0.into_inner();
         list.sort_by(|one, other| {
             let order = |finding: &Finding| (finding.code.kind(), finding.location.position);
             let origins = || one.location.origin.cmp(&other.location.origin);
             order(one).0.cmp(&order(other).0).then_with(origins).then_with(|| order(one).1.cmp(&order(other).1))
         });
         list.truncate(MAX_FINDINGS);
-        Report { findings: list, counts, not_checked }
+        Report { findings: list, counts, clusters, not_checked }
     }
 }
 
@@ -110,6 +125,8 @@ pub struct Report {
     /// The findings, at most 1,000: holes first.
     pub findings: Vec<Finding>,
     counts: [usize; 3],
+    /// The names of the clusters through which filters call modgud.
+    pub clusters: BTreeSet<String>,
     /// The codes whose checks need modgud's configuration and were left out without it.
     pub not_checked: Vec<Code>,
 }

@@ -104,6 +104,11 @@ impl<'n> At<'n> {
         elements.iter().map(element).collect()
     }
 
+    /// Adds a cluster through which a filter calls modgud.
+    pub(super) fn report_cluster(&self, name: &str) {
+        self.findings.add_cluster(name);
+    }
+
     /// Returns the path.
     pub(super) fn path(&self) -> &str {
         &self.path

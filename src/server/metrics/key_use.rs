@@ -64,8 +64,7 @@ pub(super) fn encode_keys(snapshot: &Snapshot, encoder: &mut DescriptorEncoder<'
     let help = "Time from which an API key is rejected, in seconds since 1970; keys without an end have none";
     encode(encoder, "api_key_expiry_timestamp_seconds", help, Gauge, expiries)?;
     let uses = keys.iter().map(|key| (key.labels(), key.last_use.as_secs()));
-    let help =
-        "Time at which an API key was last presented before its end, in seconds since 1970; 0 if not since the start";
+    let help = "Time at which an API key, neither ended nor revoked, was last presented, in seconds since 1970; 0 if not since the start";
     encode(encoder, "api_key_last_use_timestamp_seconds", help, Gauge, uses)?;
     let minter = snapshot.upstream.forward.minter();
     let uses = minter.map(|minter| ([("mint", &*minter.mint().name)], minter.last_use().get().as_secs()));

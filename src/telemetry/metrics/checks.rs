@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Maximum number of rules with series of their own: more than a dashboard shows, and few enough to store. Others are counted as `other`.
-const MAX_RULES: u8 = 200;
+pub(super) const MAX_RULES: u8 = 200;
 /// Maximum number of authenticators with series of their own. Others are counted as `other`.
 const MAX_AUTHENTICATORS: u8 = 20;
 /// Maximum number of series of checks. Clients choose reasons, and so how many series there are; beyond it, a check is counted with the rule
@@ -98,6 +98,11 @@ impl CheckCounters {
         authenticators: impl Iterator<Item = &'n str>,
     ) -> CounterSlots {
         CounterSlots { rules: self.rules.assign(rules), authenticators: self.authenticators.assign(authenticators) }
+    }
+
+    /// Returns true if some rules of a configuration have no series of their own.
+    pub(super) fn has_other_rules(&self, slots: &CounterSlots) -> bool {
+        slots.rules.contains(&self.rules.other())
     }
 
     /// Counts one check.

@@ -37,7 +37,7 @@ pub struct ApiKey {
     pub principal: Arc<Principal>,
     /// The time from which the key is rejected; [`Timestamp::NEVER`] for a key without an end.
     pub expires: Timestamp,
-    /// The time at which a client last presented the key before its end.
+    /// The time at which a client last presented the key, neither ended nor revoked.
     pub last_use: LastUse,
     /// The position of the key in its table.
     number: usize,
@@ -215,12 +215,11 @@ impl ApiKeys {
         keys
     }
 
-    /// Inherits the last use of each key whose `id` is among the replaced keys.
+    /// Inherits the last use of each key that is among the replaced keys. A new secret under an old `id` is another key.
     pub(super) fn inherit_last_use(&mut self, before: &Self) {
-        let known: HashMap<&str, &LastUse> = before.iter().map(|key| (&*key.id, &key.last_use)).collect();
-        for key in self.0.values_mut() {
-            if let Some(last_use) = known.get(&*key.id) {
-                key.last_use = (*last_use).clone();
+        for (digest, key) in &mut self.0 {
+            if let Some(known) = before.0.get(digest).filter(|known| known.id == key.id) {
+                key.last_use = known.last_use.clone();
             }
         }
     }
@@ -232,7 +231,7 @@ impl ApiKeyAuthenticator {
         self.keys.0.get(&ApiKeyDigest::of(key.as_str())).map(|key| &*key.id)
     }
 
-    /// Returns the caller of this key.
+    /// Returns the key with its caller.
     ///
     /// # Errors
     /// [`ApiKeyError`] if the key is unknown or expired.
@@ -241,20 +240,20 @@ impl ApiKeyAuthenticator {
         key: RawToken<'_>,
         now: Timestamp,
         observer: &mut impl Observer,
-    ) -> Result<Arc<Principal>, AuthnError> {
+    ) -> Result<&ApiKey, AuthnError> {
         let known = self.keys.0.get(&ApiKeyDigest::of(key.as_str())).ok_or(ApiKeyError::Unknown);
         observer.step(|| {
             let id = known.as_ref().map(|key| &*key.id).unwrap_or_default();
             Step::of("api key", &known, format!("`{id}` of the authenticator `{}`", self.name.as_str()))
         });
-        let ApiKey { id, principal, expires, last_use, number: _ } = known?;
+        let key = known?;
+        let ApiKey { id, expires, .. } = key;
         if now >= *expires {
             let error = ApiKeyError::Expired { id: id.clone(), expired: *expires, now };
             observer.step(|| Step::failed("expires", error.to_string()));
             return Err(error.into());
         }
-        last_use.record(now);
-        Ok(Arc::clone(principal))
+        Ok(key)
     }
 }
 

@@ -225,6 +225,7 @@ impl Authenticators {
             observer.step(|| Step::failed("token", error.to_string()));
             return Authenticated { by: None, outcome: Err(error) };
         }
+        let mut last_use = None;
         let Authenticated { by, outcome } = match self.select_opaque(credential) {
             None => self.jwt(credential, now, lookup, observer),
             Some((by, authenticator)) => {
@@ -232,7 +233,13 @@ impl Authenticators {
                     Authenticator::Introspection(server) => {
                         server.authenticate(credential.token, by, now, lookup, observer)
                     }
-                    Authenticator::ApiKey(keys) => keys.authenticate(credential.token, now, observer),
+                    Authenticator::ApiKey(keys) => {
+                        let key = keys.authenticate(credential.token, now, observer);
+                        key.map(|key| {
+                            last_use = Some(&key.last_use);
+                            Arc::clone(&key.principal)
+                        })
+                    }
                     Authenticator::Custom(one) => {
                         one.authenticate(credential.token, by, request, now, lookup, observer)
                     }
@@ -246,6 +253,10 @@ impl Authenticators {
             let token = credential.token;
             self.admit(principal, token, request, (now, replay_mode), observer)
         });
+        // A revoked key is not in use, however often it is presented.
+        if let (Ok(_), Some(last_use)) = (&outcome, last_use) {
+            last_use.record(now);
+        }
         Authenticated { by, outcome }
     }
 

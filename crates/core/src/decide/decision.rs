@@ -111,10 +111,19 @@ pub enum LoggedDecisions {
     None,
 }
 
+/// The number of log lines of decisions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogLimits {
+    /// The share of allowed requests that are logged, from 0 to 1.
+    pub sample: f64,
+    /// Maximum number of lines in a second, beyond the first of each kind.
+    pub max_per_second: u32,
+}
+
 /// The personal data in the log lines of decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogFields {
-    /// True if the caller's subject is logged.
+    /// True if the caller's subject, organization and roles are logged.
     pub has_principal: bool,
     /// True if the subject is logged as a hash.
     pub masks_subject: bool,

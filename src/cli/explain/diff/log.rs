@@ -1,20 +1,20 @@
 //! The comparison of a whole log: each line is read, decided by both configurations, and counted.
 
 use super::groups::{Comparison, Example};
-use super::lines::Lines;
 use super::outcome::{Evaluation, Known};
-use super::progress::Progress;
+use crate::cli::explain::lines::{Lines, open};
 use crate::cli::explain::log::{LineError, LogLine};
 use crate::cli::explain::lookups::Lookups;
 use crate::cli::explain::{Args, ExplainError, HOST};
 use crate::cli::input::HeaderArg;
-use crate::cli::{Exit, print_line};
+use crate::cli::progress::Progress;
+use crate::cli::terminal::Terminal;
+use crate::cli::{Exit, counted, print_line};
 use crate::clock::Clock;
 use crate::config::Config;
 use modgud_core::authn::Authenticator;
 use modgud_core::reason::Reason;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::Path;
 
 /// The reason why a line of a rule that accepts callers is not compared.
@@ -23,20 +23,17 @@ const NO_CREDENTIAL: &str = "the credential decides by both: no log has it; use 
 /// The reason why a line about a request's own form is not compared.
 const BAD_FORM: &str = "the request's form decided: no log has it as sent; use --path without --log";
 
+/// The reason why a line is not compared if its query may be too long for the new configuration.
+const QUERY_LENGTH: &str =
+    "the new `request.max_target` is smaller, and no log has the query; use --path without --log";
+
 /// The reason why a line is not compared that another configuration wrote, or that depends on an unknown fact.
 const NOT_RECORDED: &str = "the old configuration does not decide as recorded";
 
 /// Compares every line of a log.
-pub(super) fn run(file: &Path, args: Args, configs: [&Config; 2]) -> Result<Exit, ExplainError> {
-    let (name, reader): (String, Box<dyn BufRead>) = if file.as_os_str() == "-" {
-        ("standard input".to_owned(), Box::new(io::stdin().lock()))
-    } else {
-        let name = file.display().to_string();
-        match File::open(file) {
-            Ok(file) => (name, Box::new(BufReader::new(file))),
-            Err(error) => return Err(ExplainError::Read { file: name, error }),
-        }
-    };
+pub(super) fn run(file: &Path, args: Args, configs: [&Config; 2], terminal: &Terminal) -> Result<Exit, ExplainError> {
+    let (name, opened) = open(file);
+    let reader = opened.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
     let as_json = args.json;
     let mut run = Run { args, configs, lookups: <[Lookups; 2]>::default(), compared: Comparison::default() };
     let (mut lines, mut progress, mut number) = (Lines::new(reader), Progress::new(), 0_usize);
@@ -50,18 +47,19 @@ pub(super) fn run(file: &Path, args: Args, configs: [&Config; 2]) -> Result<Exit
                 {
                     break Err(ExplainError::System(error));
                 }
-                progress.show(number, run.compared.changed);
+                let changed = run.compared.changed;
+                progress.show(|| format!("{}, {changed} changed", counted(number, "line", "lines")));
             }
             Err(error) => break Err(ExplainError::Read { file: name.clone(), error }),
         }
     };
-    progress.end();
+    progress.erase();
     outcome?;
     let compared = run.compared;
     if compared.is_empty() {
         return Err(ExplainError::NoLine { file: name });
     }
-    print_line(if as_json { compared.json()? } else { compared.to_string() });
+    print_line(if as_json { compared.json()? } else { terminal.show(&compared.to_string()) });
     Ok(match (compared.changed, compared.undecided_count()) {
         (0, 0) => Exit::Done,
         (0, _) => Exit::Undecided,
@@ -94,7 +92,7 @@ impl Run<'_> {
             }
         };
         let now = at.or_else(|| line.time()).unwrap_or_else(|| Clock::System.now());
-        let has_host = line.text("host").is_some() || host.is_some();
+        let has_host = line.text("server.address").is_some() || host.is_some();
         // This reason is recorded only for a request without a credential.
         let had_none = line.reason() == Some(Reason::CredentialMissing);
         let headers: &[HeaderArg] = if had_none { &[] } else { headers };
@@ -122,20 +120,23 @@ impl Run<'_> {
         };
         // The new configuration may look for credentials where the old one did not.
         let is_none_for_new = had_none && locations(old) == locations(new);
+        let is_target_smaller = new.snapshot.max_target < old.snapshot.max_target;
         let (old, new) = (evaluate(by_old, old, had_none)?, evaluate(by_new, new, is_none_for_new)?);
         if let Some(why) = old.doubt.or(new.doubt) {
             compared.undecided(why, number);
         } else if !old.outcome.is_recorded(&line) {
             compared.undecided(NOT_RECORDED, number);
+        } else if is_target_smaller && !new.is_too_long() {
+            compared.undecided(QUERY_LENGTH, number);
         } else if old.differ_by_credential(&new) {
             compared.undecided(NO_CREDENTIAL, number);
         } else {
             let text = |name: &str| line.text(name).unwrap_or_default().to_owned();
             compared.add(old.outcome, new.outcome, || Example {
                 line: number,
-                method: text("method"),
-                host: line.text("host").or(host.as_deref()).unwrap_or(HOST).to_owned(),
-                path: text("path"),
+                method: text("http.request.method"),
+                host: line.text("server.address").or(host.as_deref()).unwrap_or(HOST).to_owned(),
+                path: text("url.path"),
             });
         }
         Ok(())

@@ -92,6 +92,8 @@ impl Evaluation {
         } else if needs_credential || reason == Some(Reason::CredentialMissing) {
             // Conditions are evaluated after the credential.
             None
+        } else if accepts_callers && known.lacks_impersonation(snapshot) {
+            Some("impersonation decides too: no log has its header or body; use --header")
         } else {
             rule.and_then(|rule| known.lack(rule, snapshot))
         };
@@ -102,6 +104,11 @@ impl Evaluation {
         };
         let outcome = Outcome { rule: rule.map(str::to_owned), decision, reason };
         Self { outcome, doubt, pending, accepts_callers }
+    }
+
+    /// Returns true if the request was denied for the length of its path and query.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.outcome.reason == Some(Reason::UriTooLong.code())
     }
 
     /// Returns true if both accept callers by the same rule, and the credential is not known.
@@ -115,6 +122,14 @@ impl Evaluation {
 }
 
 impl Known<'_> {
+    /// Returns true if callers may impersonate others by a part of the request that is not known.
+    fn lacks_impersonation(self, snapshot: &Snapshot) -> bool {
+        let correlation = snapshot.correlation.as_ref();
+        let impersonation = correlation.and_then(|correlation| correlation.impersonation.as_ref());
+        let is_known = |name: &str| self.headers.iter().any(|header| header.is_named(name));
+        impersonation.is_some_and(|one| one.source.header().is_none_or(|name| !is_known(name.as_str())))
+    }
+
     /// Returns the fact that a rule reads and no log has; `None` if all are known.
     fn lack(self, rule: &str, snapshot: &Snapshot) -> Option<&'static str> {
         let rules = &snapshot.rules;

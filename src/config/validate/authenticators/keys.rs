@@ -212,7 +212,7 @@ impl Context<'_> {
 }
 
 /// Returns the authorities of a file, or the public ones if there is no file.
-pub(super) fn roots(loader: &SecretLoader, ca: Option<&StdPath>) -> Result<TrustAnchors, Issue> {
+pub(in crate::config::validate) fn roots(loader: &SecretLoader, ca: Option<&StdPath>) -> Result<TrustAnchors, Issue> {
     let Some(file) = ca else { return Ok(TrustAnchors::public()) };
     let (text, origin) = loader.read_file(file, MAX_CA_BYTES)?;
     TrustAnchors::from_pem(&text).map_err(|error| Issue::parse("ca-unusable", format!("{origin} {error}")))

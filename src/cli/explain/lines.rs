@@ -1,7 +1,18 @@
 //! The lines of a log of any length, read one by one into bounded memory.
 
 use crate::cli::explain::log::MAX_LINE_BYTES;
-use std::io::{self, BufRead};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+/// Opens a log, or standard input. Returns its name for messages, and its content.
+pub(super) fn open(file: &Path) -> (String, io::Result<Box<dyn BufRead>>) {
+    if file.as_os_str() == "-" {
+        return ("standard input".to_owned(), Ok(Box::new(io::stdin().lock())));
+    }
+    let opened = File::open(file).map(|file| Box::new(BufReader::new(file)) as Box<dyn BufRead>);
+    (file.display().to_string(), opened)
+}
 
 /// The lines of a stream.
 pub(super) struct Lines<R> {
