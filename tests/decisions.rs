@@ -31,10 +31,11 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 23] = [
+const TOPICS: [&str; 25] = [
     "api-keys",
     "bearer",
     "claims-and-time",
+    "claims-per-issuer",
     "conditions",
     "configurations",
     "context",
@@ -54,6 +55,7 @@ const TOPICS: [&str; 23] = [
     "revocations",
     "sender",
     "shadow",
+    "token-requirements",
     "tokens",
 ];
 
@@ -86,6 +88,16 @@ pub(crate) const DEADLINE: &str = "server: { deadline: 10s }\n";
 #[tokio::test]
 async fn claims_and_time() {
     run("claims-and-time").await;
+}
+
+#[tokio::test]
+async fn token_requirements() {
+    run("token-requirements").await;
+}
+
+#[tokio::test]
+async fn claims_per_issuer() {
+    run("claims-per-issuer").await;
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ mod overrides;
 mod paths;
 mod places;
 mod preflight;
+mod protected_resource;
 mod resets;
 mod roles;
 mod routes;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
-use crate::support::{KEY, NOW};
+use crate::support::{KEY, NOW, STRANGER};
 use modgud::config::{Environment, Overrides, load};
 use modgud_core::decide::Verdict;
 use modgud_core::decide::{Snapshot, decide};
@@ -38,7 +38,9 @@ fn read(name: &str) -> String {
 
 fn snapshot() -> Snapshot {
     let file = folder().join("modgud.yaml");
-    let environment = Environment::fixed([("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY.public_pem().unwrap())]);
+    let keys = [("JWT_PUBLIC_KEY_RSA_BIFROST", &KEY), ("TENANT_KEY", &STRANGER)];
+    let keys = keys.map(|(name, key)| (name, key.public_pem().unwrap()));
+    let environment = Environment::fixed(keys.each_ref().map(|(name, pem)| (*name, pem.as_str())));
     load(Some(&file), &Overrides::default(), &environment).unwrap().config.snapshot
 }
 
@@ -58,7 +60,8 @@ fn headers(principal: &Principal) -> Vec<(&'static str, String)> {
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
     all.extend(claims.clone());
-    vec![("authorization", format!("Bearer {}", KEY.sign(&all).unwrap()))]
+    let key = if claims.get("iss") == Some(&json!("tenant")) { &*STRANGER } else { &*KEY };
+    vec![("authorization", format!("Bearer {}", key.sign(&all).unwrap()))]
 }
 
 /// What becomes of a request of a principal: the rule that decides it, and `yes` or the reason.
@@ -154,7 +157,9 @@ fn no_rule_and_no_reason_is_missing() {
     let is_of_rules = |reason: &&Reason| reason.class() == Class::Forbidden && **reason != Reason::CallerRefused;
     let of_rules = Reason::ALL.iter().filter(is_of_rules);
     let others = [
+        Reason::AudienceMismatch,
         Reason::ClaimInvalid,
+        Reason::ClaimNotAllowed,
         Reason::CredentialMissing,
         Reason::TokenExpired,
         Reason::IssuerUnknown,

@@ -5,6 +5,7 @@
 //! - `configurations`: the configurations, errors and cases that pages show, and the files of `deploy`.
 //! - `contributing`: paths and names on the page for contributors.
 //! - `expected`: compares an output with the one on a page.
+//! - `issuers`: tokens in the form of each provider, for the configurations of their page.
 //! - `layout`: the README's length, links, anchors and the index.
 //! - `lists`: reason codes and metrics.
 //! - `reflection`: a client like grpcurl, which runs the commands where grpcurl is not installed.
@@ -16,6 +17,7 @@ mod blocks;
 mod configurations;
 mod contributing;
 mod expected;
+mod issuers;
 mod layout;
 mod lists;
 mod print;

@@ -1,5 +1,6 @@
 //! `modgud check`: validates a configuration with the code that runs at startup. Prints a summary and the warnings.
 
+mod callers;
 mod gateway;
 mod listeners;
 mod traces;
@@ -103,8 +104,12 @@ fn summary(loaded: &Loaded, now: Timestamp) {
     if authenticators.is_empty() {
         print_line("  no authenticator: only public rules allow requests");
     }
+    let differ = callers::differ(authenticators);
     for (number, one) in authenticators.iter().enumerate() {
         authenticator(one, number, loaded, now);
+        if differ {
+            callers::print(one);
+        }
     }
     let fallback = match snapshot.rules.fallback() {
         Fallback::Authenticated => "authenticated",

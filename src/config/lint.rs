@@ -17,7 +17,7 @@ mod telemetry;
 use super::Config;
 use super::diagnostic::Diagnostics;
 use super::path::Path;
-use super::raw::{Claim, Denials, Deny, Document, Jwks, Key, Mint, Oidc, Statuses, Upstream};
+use super::raw::{Denials, Deny, Document, Jwks, Key, Mint, Oidc, Statuses, Upstream};
 use super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use crate::jwks::distrust;
@@ -186,7 +186,7 @@ fn authenticators(
         if let Some((name, known)) = of_the_profile
             && !at.key("require").exists(root)
         {
-            let claims: Vec<String> = known.require.iter().map(Claim::to_string).collect();
+            let claims: Vec<String> = known.require.iter().map(|required| required.claim().to_string()).collect();
             let quoted: Vec<String> = claims.iter().map(|claim| Quoted::new(claim).to_string()).collect();
             let message = format!(
                 "replaces the profile's authenticator {} without `require`, so tokens without {} are accepted",

@@ -9,6 +9,9 @@ mod http;
 mod keys;
 mod modules;
 mod otlp;
+mod principal;
+mod protected_resource;
+mod require;
 mod rules;
 mod service;
 mod socket;
@@ -23,7 +26,10 @@ pub(super) use http::Http;
 pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use otlp::{Otlp, OtlpProtocol};
-pub(super) use rules::{Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
+pub(super) use principal::{OwnPrincipal, Principal, Roles};
+pub(super) use protected_resource::ProtectedResource;
+pub(super) use require::{Required, RequiredValue, Value};
+pub(super) use rules::{Challenge, Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
 pub use telemetry::LogFormat;
@@ -33,12 +39,10 @@ pub(super) use upstream::{
     MintClaim, ProcessInstance, TooLarge, Upstream, is_choice,
 };
 
-use super::path::Path;
 use modgud_core::authz::Fallback;
 use modgud_core::http::request::SchemeSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The configuration of modgud. Every key is optional; an omitted one has the profile's value. Maps are merged with those of the profile;
@@ -88,6 +92,8 @@ pub(super) struct Document {
     /// The responses to denied requests.
     #[serde(default)]
     pub(super) denials: Denials,
+    /// The API as a protected resource: its metadata, by which clients find the authorization servers (RFC 9728). Default: none.
+    pub(super) protected_resource: Option<ProtectedResource>,
     /// The log.
     #[serde(default)]
     pub(super) telemetry: Telemetry,
@@ -187,72 +193,6 @@ pub enum ProfileName {
     Orchescala,
     /// No settings of its own: the file sets everything, and what it does not allow is denied.
     None,
-}
-
-/// The claims that identify the caller and hold roles, permissions and scopes, for every authenticator.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Principal {
-    /// The claim that identifies the caller. Default: `sub`; in the profile `bifrost`: `core_user_uuid`.
-    pub(super) subject: Option<Claim>,
-    /// The claim that names the organization for which the caller acts. Default: none; in the profile `bifrost`: `organization_uuid`.
-    #[schemars(example = &"organization")]
-    pub(super) organization: Option<Claim>,
-    /// The claim that holds the caller's roles: an array of texts, or one text. `{ first_of: [roles, role] }` names several, of which
-    /// the first with a value counts. Default: `roles`; in the profile `bearer`: `{ first_of: [roles, role] }`.
-    #[schemars(example = &"roles")]
-    pub(super) roles: Option<Roles>,
-    /// The claims that hold the caller's permissions: arrays of texts, or texts with spaces between the permissions. All of them count.
-    /// Default: `[permissions, scope]`.
-    #[serde(default)]
-    pub(super) permissions: Vec<Claim>,
-    /// The claims that hold the token's scopes, in the same forms. Default: `[scope, scp]`.
-    #[serde(default)]
-    pub(super) scopes: Vec<Claim>,
-    /// The permissions that roles grant, by role, such as `{ reader: [read, list], admin: ["*"] }`. `*` is every permission; a claim can't
-    /// grant that. Default: none.
-    #[serde(default)]
-    pub(super) grants: BTreeMap<String, Vec<String>>,
-    /// Texts that mean "no value" when a claim holds them: the claim counts as missing. Default: `[""]`; in the profile `bifrost`:
-    /// `["None", ""]`.
-    #[serde(default)]
-    #[schemars(example = ["", "None"])]
-    pub(super) absent: Vec<String>,
-}
-
-/// The claim of the roles, or several.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "is not the name of a claim; write one such as `roles` or `realm_access.roles`, a list of names, or `{ first_of: [roles, role] }`"
-)]
-pub(super) enum Roles {
-    /// The claim.
-    Claim(Claim),
-    /// Several claims.
-    FirstOf(FirstOf),
-}
-
-/// Several claims, of which one counts.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FirstOf {
-    /// The claims in the order in which they are looked for. The first with a value counts, an empty array too; the others are ignored.
-    #[schemars(example = ["roles", "role"])]
-    pub(super) first_of: Vec<Claim>,
-}
-
-impl Roles {
-    /// Returns the claims, each with its path below `at`.
-    pub(super) fn claims(&self, at: &Path) -> Vec<(Path, &Claim)> {
-        match self {
-            Self::Claim(claim) => vec![(at.clone(), claim)],
-            Self::FirstOf(FirstOf { first_of }) => {
-                let at = at.key("first_of");
-                first_of.iter().enumerate().map(|(number, claim)| (at.position(number), claim)).collect()
-            }
-        }
-    }
 }
 
 /// The revocation list.

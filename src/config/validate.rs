@@ -2,6 +2,7 @@
 
 mod admin;
 mod authenticators;
+mod challenge;
 mod correlation;
 mod denials;
 mod filter;
@@ -10,6 +11,7 @@ mod mint;
 mod modules;
 mod otlp;
 mod principal;
+mod protected_resource;
 pub(super) mod rules;
 mod server;
 mod service;
@@ -56,6 +58,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         mint: minted,
         correlation,
         denials,
+        protected_resource,
         telemetry,
     } = document;
     let mut diagnostics = Diagnostics::default();
@@ -77,8 +80,12 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
     let rule_denials = denials::of_rules(rules, denials, &mut diagnostics);
     let readings = modules::readings(modules, rules);
+    let written_rules = rules;
     let mut rules = rules::check(rules, *fallback, &names, readings, &mut diagnostics);
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, loader, &mut diagnostics);
+    let resource = protected_resource
+        .as_ref()
+        .and_then(|written| protected_resource::check(written, written_rules, &mut rules, &mut diagnostics));
     gateway.transport = filter::transport(document);
     gateway.server_name = match profile {
         Some(ProfileName::Bifrost) => "bifrost",
@@ -92,14 +99,18 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         .as_ref()
         .and_then(|correlation| correlation::check(correlation, &locations, &shape, &rules, loader, &mut diagnostics));
     let schemes = authenticators::challenge_schemes(&list, &locations);
-    let style = denials::style(denials, schemes, &mut diagnostics);
+    let mut style = denials::style(denials, schemes, &mut diagnostics);
+    let scopes = challenge::check(document, resource.as_ref(), &mut style, &mut diagnostics);
+    let protected_resource =
+        resource.map(|resource| resource.publish(&locations, &style.schemes, &scopes, &mut diagnostics));
+    gateway.protected_resource.clone_from(&protected_resource);
     let redirect =
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
     let otlp = telemetry.otlp.as_ref().and_then(|otlp| otlp::check(otlp, loader, &mut diagnostics));
     http::check(document, &mut diagnostics);
     diagnostics.into_result()?;
 
-    let answers = DenialResponses::new(style, &rule_denials, redirect);
+    let answers = DenialResponses::new(style, &rule_denials, redirect).with_scopes(scopes);
     let authenticators = Authenticators::new(list, revocations).with_max_token(max_token).with_token_cache(token_cache);
     let published = PublicJwk::set(&published).into();
     let snapshot = Snapshot {
@@ -111,6 +122,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         modules,
         upstream: shape,
         jwks_document: published,
+        protected_resource,
         correlation,
         denials: answers,
         deadline,

@@ -25,6 +25,7 @@ use crate::yaml;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{UndefinedBehavior, Value, context};
 use modgud_core::authz::{ModuleName, ModulePrefix, ModuleReading};
+use modgud_core::protected_resource::ProtectedResource;
 use std::cmp::Reverse;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -49,6 +50,8 @@ pub struct GatewayConfig {
     pub transport: Transport,
     /// Envoy's name in the header `server` of responses.
     pub server_name: &'static str,
+    /// The metadata of the API, which Envoy serves itself; `None` without it.
+    pub protected_resource: Option<ProtectedResource>,
 }
 
 /// A service behind a path prefix.
@@ -273,6 +276,7 @@ impl Bootstrap<'_> {
             modgud => modgud.value(),
             tls => ext_authz_cluster::tls(*transport, tls.as_ref(), modgud)?,
             docs => docs::value(docs.as_ref(), modules)?,
+            resource => gateway.protected_resource.as_ref().map_or_else(|| Value::from(()), metadata),
             routes => routes.into_iter().map(route).collect::<Value>(),
             core_paths => core_paths.collect::<Value>(),
             core_fields => core_service.route_fields(),
@@ -280,6 +284,12 @@ impl Bootstrap<'_> {
             clusters => clusters.map(cluster).collect::<Value>(),
         })
     }
+}
+
+/// Returns the metadata of the API for the template.
+fn metadata(resource: &ProtectedResource) -> Value {
+    let document = yaml::quoted(&String::from_utf8_lossy(&resource.document));
+    context! { paths => resource.paths().collect::<Vec<_>>(), document => Value::from_safe_string(document) }
 }
 
 /// A file that the template makes.

@@ -132,7 +132,7 @@ mod tests {
     use modgud_core::authn::{ApiKey, ApiKeyEntry};
     use modgud_core::authz::RuleName;
     use modgud_core::decide::{Decision, DecisionError};
-    use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, RolePermissions};
+    use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, RoleSource};
     use modgud_core::time::Timestamp;
     use modgud_core::upstream::{Metadata, PrincipalField, ValueSource};
     use prost::Message as _;
@@ -175,10 +175,10 @@ mod tests {
         let mapping = ClaimMapping {
             subject: None,
             organization: None,
-            roles: Vec::new(),
+            roles: RoleSource::default(),
             permissions: Vec::new(),
             scopes: Vec::new(),
-            grants: RolePermissions::default(),
+            grants: Arc::default(),
             null_strings: Arc::default(),
         };
         let principal = ApiKey::new(&AuthenticatorName::new("bifrost"), entry, &mapping).unwrap().principal;

@@ -39,6 +39,7 @@ pub fn response(
             let denied = DenialContext {
                 reason: error.reason(),
                 rule,
+                lacks_scope: error.lacks_scope(),
                 insufficient: insufficient.as_deref(),
                 text: error.client_text(),
                 request: seen,

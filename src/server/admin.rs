@@ -1,4 +1,5 @@
-//! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`. Responses contain nothing
+//! HTTP for probes, metrics and modules: `/livez`, `/readyz`, `/metrics`, `/version`, `/.well-known/jwks.json`,
+//! `/.well-known/oauth-protected-resource`. Responses contain nothing
 //! from requests or credentials.
 
 use super::accept::{Listener, ListenerLimits};
@@ -10,14 +11,18 @@ use super::{CheckHandler, metrics, plain_http};
 use crate::telemetry::metrics::ListenerName;
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
+use modgud_core::protected_resource::ProtectedResource;
 use prometheus_client::registry::Registry;
 use std::future::Future;
 use std::sync::Arc;
+
+/// The paths with that of the resource.
+const RESOURCE_BELOW: &str = "/.well-known/oauth-protected-resource/{*path}";
 
 #[derive(Debug, Clone)]
 struct Admin {
@@ -41,6 +46,8 @@ pub(super) async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
         .route("/.well-known/jwks.json", get(jwks))
+        .route(ProtectedResource::WELL_KNOWN, get(resource))
+        .route(RESOURCE_BELOW, get(resource))
         .route("/version", get(async || concat!("modgud ", env!("CARGO_PKG_VERSION"), "\n")))
         .with_state(Admin { checks, readiness, registry });
     plain_http::serve(listener, TowerToHyperService::new(routes), stop).await;
@@ -59,6 +66,20 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 async fn jwks(State(admin): State<Admin>) -> impl IntoResponse {
     let document = admin.checks.authorizer.snapshot().jwks_document.clone();
     ([(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=60")], document)
+}
+
+/// Responds with the metadata of the API (RFC 9728 §3.2) at its paths; with 404 at others, and without it.
+async fn resource(State(admin): State<Admin>, uri: Uri) -> Result<impl IntoResponse, StatusCode> {
+    let snapshot = admin.checks.authorizer.snapshot();
+    let resource =
+        snapshot.protected_resource.as_ref().filter(|resource| resource.paths().any(|path| path == uri.path()));
+    let document = resource.ok_or(StatusCode::NOT_FOUND)?.document.clone();
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "public, max-age=300"),
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    Ok((headers, document))
 }
 
 /// Responds with all metrics, in the format that `Accept` prefers.

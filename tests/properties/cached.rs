@@ -87,6 +87,7 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
         )
     };
     let base = authenticator("");
+    let own = |principal: &str| base.replace("    jwt:", &format!("    principal: {{ {principal} }}\n    jwt:"));
     let rows = [
         ("nothing", base.clone(), true),
         (
@@ -109,6 +110,11 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
         ),
         ("audiences", authenticator(", audiences: any"), false),
         ("required claims", authenticator(", require: [scope]"), false),
+        (
+            "values of claims",
+            authenticator(", require: [{ claim: scope, values: [x] }]").replace("scope", "username"),
+            false,
+        ),
         ("leeway", authenticator(", leeway: 1s"), false),
         ("the longest lifetime", authenticator(", max_lifetime: 20h"), false),
         ("types", authenticator(", types: [JWT]"), false),
@@ -120,6 +126,14 @@ fn tokens_are_inherited_only_if_everything_that_they_depend_on_is_equal() {
         ("scopes", format!("{base}principal: {{ scopes: [username] }}\n"), false),
         ("grants", format!("{base}principal: {{ grants: {{ a: [b] }} }}\n"), false),
         ("absent values", format!("{base}principal: {{ absent: [admin] }}\n"), false),
+        ("its own subject", own("subject: username"), false),
+        ("its own roles", own("roles: scope"), false),
+        ("its own roles by members", own("roles: { members: scope }"), false),
+        ("its own permissions", own("permissions: []"), false),
+        ("its own grants", own("grants: { a: [b] }"), false),
+        ("its own absent values", own("absent: [admin]"), false),
+        ("its own principal that says the same", own("subject: core_user_uuid, absent: [\"None\", \"\"]"), true),
+        ("its own principal that says nothing", own(""), true),
         (
             "another authenticator before it",
             base.replace("authenticators:\n", "authenticators:\n  - { name: mesh, mtls: { principals: [a] } }\n"),

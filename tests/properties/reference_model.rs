@@ -18,7 +18,7 @@ use modgud_core::authz::{
 use modgud_core::explain::NoopObserver;
 use modgud_core::http::method::Method;
 use modgud_core::http::request::{Context, Field, Headers, Request};
-use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, Principal, RolePermissions};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, Principal, RolePermissions, RoleSource};
 use modgud_core::time::Timestamp;
 use random::Random;
 use semantics::{ModelCaller, ModelCredential, ModelRequest, Module, Policy};
@@ -64,6 +64,7 @@ fn the_reference_model_agrees_about_a_million_requests() {
     let all = POLICIES * REQUESTS as u64;
     assert!(allowed > all / 20, "{allowed} of {all} were allowed");
     for reason in [
+        "audience_mismatch",
         "authenticator_not_allowed",
         "condition_error",
         "condition_false",
@@ -207,6 +208,7 @@ fn requirement(rule: &semantics::Rule) -> Requirement {
     };
     Requirement {
         authenticators: rule.authenticators.iter().map(|name| AuthenticatorName::new(name)).collect(),
+        audiences: texts(&rule.audiences),
         all: entitlements(&rule.permissions, &rule.roles, &rule.scopes),
         any: entitlements(&rule.any_permissions, &rule.any_roles, &[]),
     }
@@ -246,15 +248,23 @@ fn authentication(credential: &ModelCredential) -> Authentication {
 }
 
 /// The claims that [`principal`] writes. The role `root`, which no rule names, grants every permission.
-static MAPPING: LazyLock<ClaimMapping> = LazyLock::new(|| ClaimMapping {
-    subject: None,
-    organization: Some(ClaimPath::parse("organization").unwrap()),
-    roles: Vec::new(),
-    permissions: Vec::new(),
-    scopes: vec![ClaimPath::parse("scopes").unwrap()],
-    grants: RolePermissions::new([("root", vec!["*"])]),
-    null_strings: Arc::default(),
-});
+static MAPPING: LazyLock<ClaimMapping> = LazyLock::new(|| mapping(RoleSource::default()));
+
+/// Those of the authenticator whose tokens hold roles as the member names of an object.
+static MEMBERS: LazyLock<ClaimMapping> =
+    LazyLock::new(|| mapping(RoleSource::Members(ClaimPath::parse("access.roles").unwrap())));
+
+fn mapping(roles: RoleSource) -> ClaimMapping {
+    ClaimMapping {
+        subject: None,
+        organization: Some(ClaimPath::parse("organization").unwrap()),
+        roles,
+        permissions: Vec::new(),
+        scopes: vec![ClaimPath::parse("scopes").unwrap()],
+        grants: Arc::new(RolePermissions::new([("root", vec!["*"])])),
+        null_strings: Arc::default(),
+    }
+}
 
 /// Returns a caller as an API key identifies it.
 fn principal(caller: &ModelCaller) -> Arc<Principal> {
@@ -263,7 +273,22 @@ fn principal(caller: &ModelCaller) -> Arc<Principal> {
     roles.extend(caller.everything.then(|| "root".to_owned()));
     let mut claims = Map::from_iter([("scopes".to_owned(), Value::from(owned(&caller.scopes)))]);
     claims.extend(caller.organization.map(|name| ("organization".to_owned(), name.into())));
+    claims.extend(caller.audiences.as_ref().map(|names| {
+        let list = match names.as_slice() {
+            [one] => Value::from(*one),
+            names => Value::from(owned(names)),
+        };
+        ("aud".to_owned(), list)
+    }));
     claims.extend(caller.level.map(|level| ("level".to_owned(), level.into())));
+    let has_members = caller.authenticator == "other";
+    if has_members {
+        // Every other role is there, too, and is denied.
+        let mut members = Map::from_iter(random::WORDS.map(|role| (role.to_owned(), false.into())));
+        members.insert("root".to_owned(), Value::Null);
+        members.extend(roles.drain(..).map(|role| (role, true.into())));
+        claims.insert("access".to_owned(), Value::Object(Map::from_iter([("roles".to_owned(), members.into())])));
+    }
     let entry = ApiKeyEntry {
         id: "key",
         subject: Some(caller.subject),
@@ -272,5 +297,6 @@ fn principal(caller: &ModelCaller) -> Arc<Principal> {
         claims,
         expires: Timestamp::NEVER,
     };
-    ApiKey::new(&AuthenticatorName::new(caller.authenticator), entry, &MAPPING).unwrap().principal
+    let mapping = if has_members { &*MEMBERS } else { &*MAPPING };
+    ApiKey::new(&AuthenticatorName::new(caller.authenticator), entry, mapping).unwrap().principal
 }

@@ -107,6 +107,9 @@ pub enum AuthzError {
     /// The rule requires another authenticator.
     #[error("the rule does not accept callers of the authenticator `{}`", .0.as_str())]
     AuthenticatorNotAllowed(AuthenticatorName),
+    /// The caller's token is for other audiences, or for none.
+    #[error("the caller's token names no audience that the rule requires")]
+    AudienceNotRequired,
     /// The caller lacks a role.
     #[error("the caller lacks the role `{0}`")]
     RoleMissing(Box<str>),
@@ -119,6 +122,9 @@ pub enum AuthzError {
     /// The caller's token lacks a scope.
     #[error("the caller's token lacks the scope `{0}`")]
     ScopeMissing(Box<str>),
+    /// The caller's token has none of the alternative scopes.
+    #[error("the caller's token has none of the scopes of which the rule requires one")]
+    NoneOfTheScopes,
     /// The caller has none of the alternative permissions, roles and scopes.
     #[error("the caller has none of the permissions, roles and scopes of which the rule requires one")]
     NoneOfThePermissions,
@@ -162,10 +168,13 @@ impl AuthzError {
             Self::RuleUnknown(_) => Reason::RuleUnknown,
             Self::ContextKey(_) | Self::ContextValue(_) => Reason::ContextInvalid,
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
+            Self::AudienceNotRequired => Reason::AudienceMismatch,
             Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
-            Self::PermissionMissing(_) | Self::ScopeMissing(_) | Self::NoneOfThePermissions | Self::Module(_) => {
-                Reason::PermissionMissing
-            }
+            Self::PermissionMissing(_)
+            | Self::ScopeMissing(_)
+            | Self::NoneOfTheScopes
+            | Self::NoneOfThePermissions
+            | Self::Module(_) => Reason::PermissionMissing,
             Self::CredentialMissing | Self::ModuleAsks(_) => Reason::CredentialMissing,
             Self::NoOrganization | Self::OrganizationUnnamed | Self::OtherOrganization | Self::ConditionFalse => {
                 Reason::ConditionFalse
@@ -183,10 +192,12 @@ impl AuthzError {
             Self::RuleDenied
             | Self::NoRule
             | Self::AuthenticatorNotAllowed(_)
+            | Self::AudienceNotRequired
             | Self::RoleMissing(_)
             | Self::NoneOfTheRoles
             | Self::PermissionMissing(_)
             | Self::ScopeMissing(_)
+            | Self::NoneOfTheScopes
             | Self::NoneOfThePermissions
             | Self::NoOrganization
             | Self::OrganizationUnnamed

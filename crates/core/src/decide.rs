@@ -15,6 +15,7 @@ use crate::denial::{DenialResponses, Insufficient};
 use crate::explain::{NoopObserver, Observer, Step};
 use crate::http::request::{Request, SchemeSource};
 use crate::principal::Principal;
+use crate::protected_resource::ProtectedResource;
 use crate::time::Timestamp;
 use crate::upstream::{Correlation, CorrelationOutcome, Mutations, RequestMutator};
 use bytes::Bytes;
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub upstream: RequestMutator,
     /// The JWKS of the keys that sign minted tokens.
     pub jwks_document: Bytes,
+    /// The metadata of the protected resource (RFC 9728); `None` if not configured.
+    pub protected_resource: Option<ProtectedResource>,
     /// The identity correlation for a process engine (actor and impersonated user); `None` if not configured.
     pub correlation: Option<Correlation>,
     /// The responses to denied clients.

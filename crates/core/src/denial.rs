@@ -17,6 +17,7 @@ pub use crate::detail::{DetailError, DetailText};
 pub use custom_headers::{ExtraHeader, ExtraHeaderError};
 pub use redirect::{OwnHost, OwnHostError, Redirect, ReturnParameter, ReturnParameterError};
 pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Status, StatusError, Style};
+use text::Challenge;
 pub use text::Insufficient;
 
 use crate::http::request::{Headers, Request};
@@ -24,6 +25,9 @@ use crate::reason::{Class, Reason};
 use body::Representation;
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
+
+/// The header of challenges.
+const CHALLENGE: &str = "www-authenticate";
 
 /// A complete response to a denied client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +74,8 @@ pub struct DenialContext<'d, 'r> {
     pub reason: Reason,
     /// The name of the rule that decided; `None` if no rule did.
     pub rule: Option<&'d str>,
+    /// True if the caller's token lacks a scope.
+    pub lacks_scope: bool,
     /// The permissions that the caller lacks, if [`DenialResponses::discloses_permissions`].
     pub insufficient: Option<&'d Insufficient>,
     /// The text that replaces the general one of the reason; `None` if it does not.
@@ -107,6 +113,8 @@ pub struct DenialResponses {
     style: Style,
     by_reason: Vec<Variants>,
     by_rule: HashMap<Box<str>, Variants>,
+    /// The scopes that challenges name, by rule: separated by spaces. A rule with its own denial has none.
+    scopes: HashMap<Box<str>, Box<str>>,
     redirect: Option<Redirect>,
 }
 
@@ -154,7 +162,16 @@ impl DenialResponses {
             (rule.clone(), Variants::new(Reason::RuleDenied, *status, text, &style))
         };
         let by_rule = rules.iter().map(of_rule).collect();
-        Self { style, by_reason, by_rule, redirect }
+        Self { style, by_reason, by_rule, scopes: HashMap::new(), redirect }
+    }
+
+    /// Returns the denials with challenges that name the required scopes: the text for each rule (RFC 6749 §3.3). A rule with its own denial
+    /// discloses none.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: HashMap<Box<str>, Box<str>>) -> Self {
+        self.scopes = scopes;
+        self.scopes.retain(|rule, _| !self.by_rule.contains_key(rule));
+        self
     }
 
     /// Returns the style.
@@ -205,7 +222,26 @@ impl DenialResponses {
         {
             return self.redirected(redirect, request);
         }
-        self.in_representation(denied, representation)
+        let mut response = self.in_representation(denied, representation);
+        if let Some(scope) = self.scope(denied) {
+            let challenge = Challenge { reason: denied.reason, description: denied.text, scope: Some(scope) };
+            set_challenge(&mut response, text::challenge(&challenge, &self.style));
+        }
+        response
+    }
+
+    /// Returns the scopes that the challenge of this denial names; `None` if it names none.
+    fn scope(&self, denied: &DenialContext<'_, '_>) -> Option<&str> {
+        let has_challenge = match denied.reason.class() {
+            Class::Unauthenticated => true,
+            // With another scope the request would be denied all the same, unless this is what the token lacks.
+            Class::Forbidden => denied.lacks_scope,
+            Class::BadRequest | Class::Unavailable => false,
+        };
+        if self.scopes.is_empty() || !has_challenge {
+            return None;
+        }
+        self.scopes.get(denied.rule?).map(|scope| &**scope)
     }
 
     /// Returns the status and the sentence alone, for a denial that is not an HTTP response.
@@ -217,7 +253,7 @@ impl DenialResponses {
     }
 
     fn in_representation(&self, denied: &DenialContext<'_, '_>, representation: Representation) -> DenialResponse {
-        let DenialContext { reason, rule, insufficient, text, request: _ } = denied;
+        let DenialContext { reason, rule, lacks_scope: _, insufficient, text, request: _ } = denied;
         match reason.class() {
             Class::Forbidden => {
                 // A rule's own denial takes precedence over the list of permissions.
@@ -260,6 +296,15 @@ impl DenialResponses {
     }
 }
 
+/// Replaces the challenge of a response, or adds it.
+fn set_challenge(response: &mut DenialResponse, challenge: Option<String>) {
+    let Some(challenge) = challenge else { return };
+    match response.headers.iter_mut().find(|header| header.name == CHALLENGE.as_bytes()) {
+        Some(header) => header.value = challenge.into(),
+        None => response.headers.push(ResponseHeader::made(CHALLENGE, challenge)),
+    }
+}
+
 /// Builds one response. `description` is the text in a challenge; `None` for that of the reason.
 fn response(
     reason: Reason,
@@ -276,9 +321,8 @@ fn response(
     if representation == Representation::Html {
         headers.push(ResponseHeader::fixed("content-security-policy", body::HTML_POLICY));
     }
-    headers.extend(
-        text::challenge(reason, description, style).map(|value| ResponseHeader::made("www-authenticate", value)),
-    );
+    let challenge = Challenge { reason, description, scope: None };
+    headers.extend(text::challenge(&challenge, style).map(|value| ResponseHeader::made(CHALLENGE, value)));
     headers.extend(text::retry_after(reason).map(|seconds| ResponseHeader::made("retry-after", seconds.to_string())));
     headers.extend(style.extra.iter().map(ExtraHeader::header));
     let body = representation.body(style.body, status, text);

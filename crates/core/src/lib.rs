@@ -55,6 +55,7 @@ pub mod explain;
 pub mod http;
 pub mod jose;
 pub mod principal;
+pub mod protected_resource;
 pub mod reason;
 pub mod time;
 pub mod upstream;

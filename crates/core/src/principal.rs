@@ -2,10 +2,12 @@
 
 mod claim_mapping;
 mod claim_path;
+mod distributed;
 mod packed_identity;
 
-pub use claim_mapping::{ClaimMapping, ClaimTypeError, IdentityClaimError, JsonType};
+pub use claim_mapping::{ClaimMapping, ClaimTypeError, IdentityClaimError, JsonType, RoleSource};
 pub use claim_path::{ClaimPath, ClaimPathError};
+pub(crate) use distributed::DistributedClaims;
 pub(crate) use packed_identity::PackedIdentity;
 pub use packed_identity::{IdentityRef, Texts};
 

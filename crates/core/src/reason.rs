@@ -111,10 +111,13 @@ reasons! {
         "the token's `exp` minus its `iat` is more than `max_lifetime`";
     /// `aud` names another audience, is missing, or is present where none is expected (RFC 7519 §4.1.3).
     AudienceMismatch, Unauthenticated, "audience_mismatch",
-        "the token's `aud` does not name an audience of the authenticator";
+        "the token's `aud` does not name an audience of the authenticator, or one that the rule requires";
     /// A claim that the authenticator requires is missing.
     ClaimMissing, Unauthenticated, "claim_missing",
         "the token lacks a claim that the authenticator requires";
+    /// A claim that the authenticator requires has another value than it allows.
+    ClaimNotAllowed, Unauthenticated, "claim_not_allowed",
+        "a claim of the token has none of the values that the authenticator allows";
     /// A claim has an unusable type or value.
     ClaimInvalid, Unauthenticated, "claim_invalid",
         "a claim of the token has an unusable type or value";

@@ -2,10 +2,14 @@
 
 use crate::cli::print_line;
 use crate::envoy::bootstrap::{CoreService, GatewayConfig, Module, Protocol, Retries, Service, ServiceTls};
+use modgud_core::protected_resource::ProtectedResource;
 use std::time::Duration;
 
 pub(super) fn print(gateway: &GatewayConfig) {
-    let GatewayConfig { modules, core: CoreService { upstream, service, reserved }, .. } = gateway;
+    let GatewayConfig { modules, core: CoreService { upstream, service, reserved }, protected_resource, .. } = gateway;
+    for path in protected_resource.iter().flat_map(ProtectedResource::paths) {
+        print_line(format_args!("  metadata of the protected resource: {path}, open without a credential"));
+    }
     for Module { name, prefix, keep_prefix, reading: _, upstream, service, has_access_list, openapi: _ } in modules {
         let paths = if *keep_prefix { ", with the prefix" } else { "" };
         let access = if *has_access_list { ", restricted by an access list" } else { "" };

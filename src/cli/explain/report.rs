@@ -160,6 +160,7 @@ impl Report {
                 let denied = DenialContext {
                     reason: error.reason(),
                     rule,
+                    lacks_scope: error.lacks_scope(),
                     insufficient: insufficient.as_deref(),
                     text: error.client_text(),
                     request: seen,

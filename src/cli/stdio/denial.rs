@@ -55,7 +55,8 @@ impl Denial {
         snapshot: &Snapshot,
     ) -> Self {
         let (reason, text, rule) = (error.reason(), error.client_text(), rule.map(RuleName::as_str));
-        let denied = DenialContext { reason, rule, insufficient, text, request: ParsedRequest::None };
+        let (lacks_scope, request) = (error.lacks_scope(), ParsedRequest::None);
+        let denied = DenialContext { reason, rule, lacks_scope, insufficient, text, request };
         let (status, text) = snapshot.denials.summary(&denied);
         let mut cause = reason.code().to_owned();
         // Writing to a `String` always succeeds.

@@ -1,7 +1,7 @@
 //! The default token of a policy test: what its authenticator requires, and nothing that grants access.
 
 use crate::config::EphemeralKeys;
-use modgud_core::authn::{AudiencePolicy, ClaimsPolicy, JwtAuthenticator};
+use modgud_core::authn::{AllowedValue, AudiencePolicy, ClaimsPolicy, JwtAuthenticator, RequiredClaim};
 use modgud_core::jose::{Algorithm, SigningError};
 use modgud_core::principal::ClaimPath;
 use modgud_core::time::Timestamp;
@@ -40,8 +40,8 @@ impl DefaultToken {
             {
                 claims.insert("aud".to_owned(), first.as_ref().into());
             }
-            for path in require {
-                put(&mut claims, path, now);
+            for RequiredClaim { path, values } in require {
+                put(&mut claims, path, values.first(), now);
             }
             if jwt.issuer() == BIFROST {
                 claims.extend(OF_BIFROST.map(|name| (name.to_owned(), plausible(name, now))));
@@ -75,7 +75,7 @@ impl DefaultToken {
 }
 
 /// Adds a required claim, inside the objects that its path names.
-fn put(claims: &mut Map<String, Value>, path: &ClaimPath, now: Timestamp) {
+fn put(claims: &mut Map<String, Value>, path: &ClaimPath, allowed: Option<&AllowedValue>, now: Timestamp) {
     let Some((name, way)) = path.names().split_last() else { return };
     let mut object = claims;
     for name in way {
@@ -84,7 +84,12 @@ fn put(claims: &mut Map<String, Value>, path: &ClaimPath, now: Timestamp) {
         let Value::Object(members) = next else { return };
         object = members;
     }
-    object.entry(&**name).or_insert_with(|| plausible(name, now));
+    object.entry(&**name).or_insert_with(|| match allowed {
+        None => plausible(name, now),
+        Some(AllowedValue::Text(text)) => text.as_ref().into(),
+        Some(AllowedValue::Prefix(prefix)) => format!("{prefix}a").into(),
+        Some(AllowedValue::Bool(value)) => (*value).into(),
+    });
 }
 
 /// Returns a value that a claim of this name can have.

@@ -2,20 +2,57 @@
 
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{Document, Require, RequireAny};
+use crate::config::raw::{Audiences, Document, Require, RequireAny};
 use crate::diagnostic::{Issue, Quoted};
+use std::collections::BTreeMap;
+use std::iter;
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate() {
-        let Some(Require { permissions, roles, scopes, authenticators: _, any }) = &rule.require else { continue };
+        let Some(Require { permissions, roles, scopes, authenticators: _, audiences, any }) = &rule.require else {
+            continue;
+        };
         let at = Path::root("rules").position(number).key("require");
         names(&at, [permissions, roles, scopes], diagnostics);
+        self::audiences(&at.key("audiences"), audiences.as_deref().unwrap_or_default(), document, diagnostics);
         if let Some(RequireAny { permissions, roles, scopes }) = any {
             names(&at.key("any"), [permissions, roles, scopes], diagnostics);
         }
     }
-    let at = Path::root("principal").key("grants");
-    for (role, granted) in &document.principal.grants {
+    let own = document.authenticators.iter().enumerate().filter_map(|(number, one)| {
+        let at = Path::root("authenticators").position(number).key("principal").key("grants");
+        Some((at, one.principal.as_ref()?.grants.as_ref()?))
+    });
+    for (at, grants) in iter::once((Path::root("principal").key("grants"), &document.principal.grants)).chain(own) {
+        self::grants(&at, grants, diagnostics);
+    }
+}
+
+/// Warns about audiences that no token can have, because every authenticator rejects tokens with an audience.
+fn audiences(at: &Path, required: &[String], document: &Document, diagnostics: &mut Diagnostics) {
+    let of_jwt = document.authenticators.iter().filter_map(|one| one.jwt.as_ref().map(|jwt| &jwt.audiences));
+    let of_responses = document.authenticators.iter().filter_map(|one| one.introspection.as_ref());
+    let mut policies = of_jwt.chain(of_responses.map(|introspection| &introspection.audiences));
+    let is_possible = document.authenticators.iter().any(|one| one.custom.is_some())
+        || policies.any(|audiences| !matches!(audiences, Audiences::List(list) if list.is_empty()));
+    if !required.is_empty() && !is_possible {
+        let message = "no authenticator accepts a token with an audience, so the rule denies every caller";
+        let issue = Issue::warning("audience-never-accepted", message, "add `audiences` to the authenticator");
+        diagnostics.add(at.clone(), issue);
+    }
+    for (index, text) in required.iter().enumerate().filter(|(_, text)| text.contains('*')) {
+        diagnostics.add(at.position(index), audience_wildcard(text));
+    }
+}
+
+/// Creates the warning about an audience with `*`.
+pub(super) fn audience_wildcard(text: &str) -> Issue {
+    let message = format!("`*` is not a wildcard here: only a token with exactly {} is accepted", Quoted::new(text));
+    Issue::warning("audience-wildcard", message, "name each audience")
+}
+
+fn grants(at: &Path, grants: &BTreeMap<String, Vec<String>>, diagnostics: &mut Diagnostics) {
+    for (role, granted) in grants {
         let at = at.key(role);
         for (index, name) in granted.iter().enumerate() {
             let in_part = || {

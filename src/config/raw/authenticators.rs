@@ -1,6 +1,7 @@
 //! `authenticators`, as written.
 
 use super::keys::{Key, SecretSource, variable};
+use super::{OwnPrincipal, Required};
 use crate::introspection::ClientAuthentication;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,6 +17,8 @@ pub(in crate::config) struct Authenticator {
     /// The locations of the credential in a request; at least one. A request with two credentials is denied.
     #[serde(default)]
     pub(in crate::config) from: Vec<From>,
+    /// The claims that make up the callers of this authenticator, where they differ from those of the common `principal`.
+    pub(in crate::config) principal: Option<OwnPrincipal>,
     /// Verification of the signed tokens of one issuer. An authenticator has exactly one kind.
     pub(in crate::config) jwt: Option<Jwt>,
     /// Introspection of tokens by an authorization server (RFC 7662). With a `jwt` for the same location, it handles only tokens other than
@@ -36,7 +39,8 @@ impl Authenticator {
     /// Returns the claims that it requires.
     pub(in crate::config) fn required(&self) -> impl Iterator<Item = &Claim> {
         let of_jwt = self.jwt.iter().flat_map(|jwt| &jwt.require);
-        of_jwt.chain(self.introspection.iter().flat_map(|introspection| &introspection.require))
+        let all = of_jwt.chain(self.introspection.iter().flat_map(|introspection| &introspection.require));
+        all.map(Required::claim)
     }
 }
 
@@ -107,11 +111,11 @@ pub(in crate::config) struct Jwt {
     #[serde(default)]
     #[schemars(example = ["orders-api"])]
     pub(in crate::config) audiences: Audiences,
-    /// Required claims, which must have a value, in addition to `iss` and `exp`. Default: none; in the profile `bifrost`: `[core_user_uuid,
-    /// username]`.
+    /// Required claims, in addition to `iss` and `exp`: names of claims that must have a value. `{ claim: token_use, values: [access] }`
+    /// requires one of these values. Default: none; in the profile `bifrost`: `[core_user_uuid, username]`.
     #[serde(default)]
     #[schemars(example = ["sub"])]
-    pub(in crate::config) require: Vec<Claim>,
+    pub(in crate::config) require: Vec<Required>,
     /// The tolerated difference between the issuer's clock and modgud's for `exp`, `nbf` and `iat`: from `0s` to `5m`. Default: `30s`; in the
     /// profiles `bifrost` and `bearer`, and in `modgud stdio`: `0s`.
     #[schemars(example = &"30s")]
@@ -132,7 +136,7 @@ pub(in crate::config) struct Jwt {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "is not the name of a claim; write one such as `sub` or `realm_access.roles`, or a list of names; a rule's `when` compares its value, such as `claims.token_use == 'access'`"
+    expecting = "is not the name of a claim; write one such as `sub` or `realm_access.roles`, or a list of names"
 )]
 pub(in crate::config) enum Claim {
     /// Names separated by dots.
@@ -221,9 +225,10 @@ pub(in crate::config) struct Introspection {
     #[serde(default)]
     #[schemars(example = ["orders-api"])]
     pub(in crate::config) audiences: Audiences,
-    /// The members that a response must contain, each with a value, such as `[sub, scope]`. Default: only `active`.
+    /// The members that a response must contain, each with a value, such as `[sub, scope]`, or with one of some values, as under `jwt`.
+    /// Default: only `active`.
     #[serde(default)]
-    pub(in crate::config) require: Vec<Claim>,
+    pub(in crate::config) require: Vec<Required>,
     /// The tolerated difference between the server's clock and modgud's for `exp` and `nbf`: from `0s` to `5m`. Default: `0s`.
     #[schemars(example = &"30s")]
     pub(in crate::config) leeway: Option<String>,

@@ -62,6 +62,10 @@ pub(in crate::config) struct Require {
     /// The names of the accepted authenticators. Default: all.
     #[schemars(example = ["login"])]
     pub(in crate::config) authenticators: Option<Vec<String>>,
+    /// Audiences of which the caller's token must name one in `aud`, in addition to those that its authenticator accepts. Otherwise 401
+    /// `audience_mismatch`. API keys and certificates have none. Default: all.
+    #[schemars(example = ["orders-api"])]
+    pub(in crate::config) audiences: Option<Vec<String>>,
     /// Permissions, roles and scopes of which one suffices.
     pub(in crate::config) any: Option<RequireAny>,
 }
@@ -120,6 +124,9 @@ pub(in crate::config) struct Denials {
     pub(in crate::config) body: Option<BodyStyle>,
     /// The realm in `WWW-Authenticate`: 1 to 64 visible ASCII characters or spaces. Default: `modgud`.
     pub(in crate::config) realm: Option<String>,
+    /// The parameters of challenges (`WWW-Authenticate`) that disclose more than the realm. Default: none.
+    #[serde(default)]
+    pub(in crate::config) challenge: Challenge,
     /// Statuses that replace 401 and 403.
     #[serde(default)]
     pub(in crate::config) status: Statuses,
@@ -131,6 +138,19 @@ pub(in crate::config) struct Denials {
     /// The result of a check that can't be decided. Default: `deny`.
     #[serde(default)]
     pub(in crate::config) unavailable: OnError,
+}
+
+/// The parameters of challenges that disclose more than the realm.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Challenge {
+    /// `true`: a 401 names the scopes that the rule requires. A 403 for a token that lacks one does, too, with `insufficient_scope` (RFC 6750
+    /// §3.1). A rule with `deny` discloses none. Default: `false`.
+    #[serde(default)]
+    pub(in crate::config) scope: bool,
+    /// `true`: a challenge names the URL of the metadata of `protected_resource` (RFC 9728 §5.1). Default: `false`.
+    #[serde(default)]
+    pub(in crate::config) resource_metadata: bool,
 }
 
 /// The statuses of denials, for clients that expect others: 400 to 499.

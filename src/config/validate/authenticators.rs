@@ -5,8 +5,10 @@ mod introspection;
 mod jwt;
 mod keys;
 mod locations;
+mod require;
 
 use super::name;
+use super::principal::laid_over;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self};
@@ -39,7 +41,7 @@ pub(super) struct Sources {
 
 pub(super) fn check(
     list: &[raw::Authenticator],
-    (identity, leeway): (&Arc<ClaimMapping>, Duration),
+    (common, leeway): (&Arc<ClaimMapping>, Duration),
     loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> (Vec<Authenticator>, CredentialExtractor, Sources) {
@@ -48,7 +50,7 @@ pub(super) fn check(
     let mut locations = CredentialExtractor::default();
     let mut taken = HashSet::new();
     for (number, entry) in list.iter().enumerate() {
-        let raw::Authenticator { name: entry_name, from, jwt, introspection, api_key, mtls, custom } = entry;
+        let raw::Authenticator { name: entry_name, from, principal, jwt, introspection, api_key, mtls, custom } = entry;
         let at = Path::root("authenticators").position(number);
         name(&at, entry_name, &mut taken, diagnostics);
         match (mtls, from.is_empty()) {
@@ -60,6 +62,8 @@ pub(super) fn check(
             }
         }
         locations::check_dpop(&at, entry, diagnostics);
+        let own = principal.as_ref().map(|own| laid_over(common, &at.key("principal"), own, diagnostics));
+        let identity = &own.map_or_else(|| Arc::clone(common), Arc::new);
         let found = [jwt.is_some(), introspection.is_some(), api_key.is_some(), mtls.is_some(), custom.is_some()];
         let found = found.into_iter().filter(|is| *is).count();
         if found != 1 {

@@ -16,7 +16,7 @@ use modgud_core::denial::{
 const RETURN_TO: &str = "return_to";
 
 pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, diagnostics: &mut Diagnostics) -> Style {
-    let Denials { body, realm, status: statuses, redirect: _, headers, unavailable } = denials;
+    let Denials { body, realm, challenge: _, status: statuses, redirect: _, headers, unavailable } = denials;
     let at = Path::root("denials");
     let (unauthenticated, forbidden) = self::statuses(statuses, diagnostics);
     let realm = match realm {
@@ -44,7 +44,16 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, diagnostics: &
             None => extra.push(header),
         }
     }
-    Style { body: body.unwrap_or_default(), realm, schemes, unauthenticated, forbidden, extra, on_error: *unavailable }
+    Style {
+        body: body.unwrap_or_default(),
+        realm,
+        schemes,
+        unauthenticated,
+        forbidden,
+        extra,
+        on_error: *unavailable,
+        resource_metadata: None,
+    }
 }
 
 /// Returns the statuses for unauthenticated callers, and for those without access.

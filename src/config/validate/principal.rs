@@ -7,40 +7,94 @@ use crate::config::path::Path;
 use crate::config::raw::{self, Claim, Require, RequireAny};
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authz::{Access, Entitlements, Requirement};
-use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, NullStrings, RolePermissions};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, NullStrings, RolePermissions, RoleSource};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Returns the common mapping of claims.
 pub(super) fn check(principal: &raw::Principal, diagnostics: &mut Diagnostics) -> ClaimMapping {
     let raw::Principal { subject, organization, roles, permissions, scopes, grants, absent } = principal;
     let at = Path::root("principal");
-    let mut one = |key: &str, claim: &Option<Claim>| {
-        claim.as_ref().and_then(|claim| diagnostics.ok_or_report(&at.key(key), claim_path(claim)))
-    };
-    let (subject, organization) = (one("subject", subject), one("organization", organization));
-    let roles = roles.as_ref().map(|roles| self::roles(&at.key("roles"), roles, diagnostics)).unwrap_or_default();
-    let mut list = |key: &str, claims: &[Claim]| {
-        let mut paths = Vec::new();
-        for (number, claim) in claims.iter().enumerate() {
-            paths.extend(diagnostics.ok_or_report(&at.key(key).position(number), claim_path(claim)));
-        }
-        paths
-    };
-    let (permissions, scopes) = (list("permissions", permissions), list("scopes", scopes));
-    let grants = grants.iter().map(|(role, list)| (role.as_str(), list.iter().map(String::as_str).collect()));
-    let grants = RolePermissions::new(grants);
-    let absent = Arc::new(NullStrings::new(absent.iter().map(String::as_str)));
-    ClaimMapping { subject, organization, roles, permissions, scopes, grants, null_strings: absent }
+    let mut reader = Reader { at: &at, diagnostics };
+    ClaimMapping {
+        subject: subject.as_ref().and_then(|claim| reader.claim("subject", claim)),
+        organization: organization.as_ref().and_then(|claim| reader.claim("organization", claim)),
+        roles: roles.as_ref().map(|roles| reader.roles(roles)).unwrap_or_default(),
+        permissions: reader.claims("permissions", permissions),
+        scopes: reader.claims("scopes", scopes),
+        grants: Arc::new(self::grants(grants)),
+        null_strings: Arc::new(NullStrings::new(absent.iter().map(String::as_str))),
+    }
 }
 
-/// Returns the paths of the claims of the roles.
-fn roles(at: &Path, roles: &raw::Roles, diagnostics: &mut Diagnostics) -> Vec<ClaimPath> {
-    let claims = roles.claims(at);
-    if claims.is_empty() {
-        let issue =
-            Issue::error("empty", "is empty, so that no caller would have a role", "name a claim, such as `roles`");
-        diagnostics.add(at.key("first_of"), issue);
+/// Returns the mapping of one authenticator: its own keys, and those of the common mapping that it leaves out.
+pub(super) fn laid_over(
+    common: &ClaimMapping,
+    at: &Path,
+    own: &raw::OwnPrincipal,
+    diagnostics: &mut Diagnostics,
+) -> ClaimMapping {
+    let raw::OwnPrincipal { subject, organization, roles, permissions, scopes, grants, absent } = own;
+    let mut reader = Reader { at, diagnostics };
+    let mut one = |key: &str, own: &Option<Claim>, common: &Option<ClaimPath>| match own {
+        Some(claim) => reader.claim(key, claim),
+        None => common.clone(),
+    };
+    let (subject, organization) =
+        (one("subject", subject, &common.subject), one("organization", organization, &common.organization));
+    let roles = roles.as_ref().map_or_else(|| common.roles.clone(), |roles| reader.roles(roles));
+    let mut list = |key: &str, own: &Option<Vec<Claim>>, common: &[ClaimPath]| match own {
+        Some(claims) => reader.claims(key, claims),
+        None => common.to_vec(),
+    };
+    let (permissions, scopes) =
+        (list("permissions", permissions, &common.permissions), list("scopes", scopes, &common.scopes));
+    let grants = grants.as_ref().map_or_else(|| Arc::clone(&common.grants), |own| Arc::new(self::grants(own)));
+    let texts = |own: &Vec<String>| Arc::new(NullStrings::new(own.iter().map(String::as_str)));
+    let null_strings = absent.as_ref().map_or_else(|| Arc::clone(&common.null_strings), texts);
+    ClaimMapping { subject, organization, roles, permissions, scopes, grants, null_strings }
+}
+
+/// Reads the keys of a mapping below `at`.
+struct Reader<'p, 'd> {
+    at: &'p Path,
+    diagnostics: &'d mut Diagnostics,
+}
+
+impl Reader<'_, '_> {
+    fn claim(&mut self, key: &str, claim: &Claim) -> Option<ClaimPath> {
+        self.diagnostics.ok_or_report(&self.at.key(key), claim_path(claim))
     }
-    claims.into_iter().filter_map(|(at, claim)| diagnostics.ok_or_report(&at, claim_path(claim))).collect()
+
+    fn claims(&mut self, key: &str, claims: &[Claim]) -> Vec<ClaimPath> {
+        let at = self.at.key(key);
+        let mut paths = Vec::new();
+        for (number, claim) in claims.iter().enumerate() {
+            paths.extend(self.diagnostics.ok_or_report(&at.position(number), claim_path(claim)));
+        }
+        paths
+    }
+
+    fn roles(&mut self, roles: &raw::Roles) -> RoleSource {
+        let at = self.at.key("roles");
+        let claims = roles.claims(&at);
+        if claims.is_empty() {
+            let issue =
+                Issue::error("empty", "is empty, so that no caller would have a role", "name a claim, such as `roles`");
+            self.diagnostics.add(at.key("first_of"), issue);
+        }
+        let mut paths =
+            claims.into_iter().filter_map(|(at, claim)| self.diagnostics.ok_or_report(&at, claim_path(claim)));
+        match roles {
+            raw::Roles::Members(_) => paths.next().map(RoleSource::Members).unwrap_or_default(),
+            raw::Roles::Claim(_) | raw::Roles::FirstOf(_) => RoleSource::FirstOf(paths.collect()),
+        }
+    }
+}
+
+fn grants(grants: &BTreeMap<String, Vec<String>>) -> RolePermissions {
+    let granted = grants.iter().map(|(role, list)| (role.as_str(), list.iter().map(String::as_str).collect()));
+    RolePermissions::new(granted)
 }
 
 /// Parses the path of a claim.
@@ -68,8 +122,9 @@ pub(super) fn requirement(
     diagnostics: &mut Diagnostics,
 ) -> Requirement {
     let Some(require) = require else { return Requirement::default() };
-    let Require { permissions, roles, scopes, authenticators, any } = require;
-    if permissions.is_none() && roles.is_none() && scopes.is_none() && authenticators.is_none() && any.is_none() {
+    let Require { permissions, roles, scopes, authenticators, audiences, any } = require;
+    let lists = [permissions, roles, scopes, authenticators, audiences];
+    if lists.iter().all(|list| list.is_none()) && any.is_none() {
         diagnostics
             .add(at.clone(), empty("name a requirement, such as `require: { roles: [staff] }`, or leave the key out"));
         return Requirement::default();
@@ -81,6 +136,7 @@ pub(super) fn requirement(
         diagnostics.add(at.key("authenticators").position(index), issue);
     }
     let authenticators = names.iter().map(|name| AuthenticatorName::new(name)).collect();
+    let audiences = texts(&at.key("audiences"), audiences.as_deref(), "which no token names", diagnostics);
     let all = entitlements(at, [permissions, roles, scopes], diagnostics);
     let at_any = at.key("any");
     let any = any.as_ref().map(|any| {
@@ -93,7 +149,7 @@ pub(super) fn requirement(
         }
         entitlements(&at_any, [permissions, roles, scopes], diagnostics)
     });
-    let requirement = Requirement { authenticators, all, any: any.unwrap_or_default() };
+    let requirement = Requirement { authenticators, audiences, all, any: any.unwrap_or_default() };
     match access {
         Access::Authenticated => {}
         Access::Optional | Access::Public | Access::Preflight | Access::Denied if requirement.is_empty() => {}
@@ -121,17 +177,21 @@ fn list<'t>(at: &Path, texts: Option<&'t [String]>, diagnostics: &mut Diagnostic
 /// Returns permissions, roles and scopes, each of which has a name.
 fn entitlements(at: &Path, lists: [&Option<Vec<String>>; 3], diagnostics: &mut Diagnostics) -> Entitlements {
     let [permissions, roles, scopes] = lists;
-    let mut named = |key: &str, texts: &Option<Vec<String>>| {
-        let at = at.key(key);
-        let texts = list(&at, texts.as_deref(), diagnostics);
-        for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
-            diagnostics.add(at.position(index), Issue::error("empty", "is empty, which no caller has", "leave it out"));
-        }
-        texts.iter().map(|text| text.as_str().into()).collect()
+    let mut named = |key: &str, list: &Option<Vec<String>>| {
+        texts(&at.key(key), list.as_deref(), "which no caller has", diagnostics)
     };
     Entitlements {
         permissions: named("permissions", permissions),
         roles: named("roles", roles),
         scopes: named("scopes", scopes),
     }
+}
+
+/// Returns the texts of a list, none of which is empty.
+fn texts(at: &Path, written: Option<&[String]>, none: &str, diagnostics: &mut Diagnostics) -> Vec<Box<str>> {
+    let texts = list(at, written, diagnostics);
+    for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+        diagnostics.add(at.position(index), Issue::error("empty", format!("is empty, {none}"), "leave it out"));
+    }
+    texts.iter().map(|text| text.as_str().into()).collect()
 }

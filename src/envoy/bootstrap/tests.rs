@@ -41,6 +41,7 @@ fn gateway() -> GatewayConfig {
         filter: Filter::default(),
         transport: Transport::Plain,
         server_name: "modgud",
+        protected_resource: None,
     }
 }
 

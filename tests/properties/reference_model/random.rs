@@ -9,7 +9,8 @@ pub(super) struct Random(u64);
 const HOSTS: [&str; 5] = ["a.example.com", "b.example.com", "*.example.com", "*.com", "x.a.example.com"];
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 const SEGMENTS: [&str; 5] = ["a", "b", "acme", "crm", "s"];
-const WORDS: [&str; 4] = ["read", "write", "admin", "list"];
+const AUDIENCES: [&str; 3] = ["api", "billing", "API"];
+pub(super) const WORDS: [&str; 4] = ["read", "write", "admin", "list"];
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
@@ -147,6 +148,7 @@ impl Random {
         if access == "authenticated" {
             rule.authenticators = if self.chance(15) { vec![self.one_of(&["main", "other"])] } else { Vec::new() };
             rule.permissions = if self.chance(20) { self.some(&WORDS, 2) } else { Vec::new() };
+            rule.audiences = if self.chance(10) { self.some(&AUDIENCES, 2) } else { Vec::new() };
             rule.roles = if self.chance(15) { self.some(&WORDS, 1) } else { Vec::new() };
             rule.scopes = if self.chance(15) { self.some(&WORDS, 1) } else { Vec::new() };
             rule.any_permissions = if self.chance(10) { self.some(&WORDS, 2) } else { Vec::new() };
@@ -260,6 +262,7 @@ impl Random {
             2 => ModelCredential::Invalid,
             _ => ModelCredential::Valid(ModelCaller {
                 authenticator: self.one_of(&["main", "main", "other"]),
+                audiences: if self.chance(30) { None } else { Some(self.some(&AUDIENCES, 2)) },
                 subject: self.one_of(&["ann", "bob"]),
                 organization: self.one_of(&[None, Some("acme"), Some("b")]),
                 roles: self.some(&WORDS, 2),

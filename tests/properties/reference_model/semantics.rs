@@ -24,6 +24,7 @@ pub(super) struct Rule {
     pub(super) access: &'static str,
     pub(super) allow_by_name: bool,
     pub(super) authenticators: Vec<&'static str>,
+    pub(super) audiences: Vec<&'static str>,
     pub(super) permissions: Vec<&'static str>,
     pub(super) roles: Vec<&'static str>,
     pub(super) scopes: Vec<&'static str>,
@@ -94,6 +95,8 @@ pub(super) enum ModelCredential {
 #[derive(Debug)]
 pub(super) struct ModelCaller {
     pub(super) authenticator: &'static str,
+    /// The audiences of the token; `None` if it names none.
+    pub(super) audiences: Option<Vec<&'static str>>,
     pub(super) subject: &'static str,
     pub(super) organization: Option<&'static str>,
     pub(super) roles: Vec<&'static str>,
@@ -343,6 +346,10 @@ fn has_permission(caller: &ModelCaller, permission: &str) -> bool {
 fn requirement(rule: &Rule, caller: &ModelCaller) -> Result<(), &'static str> {
     if !rule.authenticators.is_empty() && !rule.authenticators.contains(&caller.authenticator) {
         return Err("authenticator_not_allowed");
+    }
+    let audiences = caller.audiences.as_deref().unwrap_or_default();
+    if !rule.audiences.is_empty() && !rule.audiences.iter().any(|one| audiences.contains(one)) {
+        return Err("audience_mismatch");
     }
     if !rule.roles.iter().all(|role| caller.roles.contains(role)) {
         return Err("role_missing");

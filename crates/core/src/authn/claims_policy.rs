@@ -2,10 +2,11 @@
 //! that with the present time on each use.
 
 use super::mismatch::{self, kind, one_of, quoted};
+use super::required_claim::RequiredClaim;
 use super::sender_constraint::SenderConstraint;
 use crate::explain::{Observer, Step};
 use crate::jose::{self, Claims, JsonRef, NumericDate, VerifiedToken};
-use crate::principal::{ClaimMapping, ClaimPath, IdentityClaimError, PackedIdentity, ResolvedIdentity};
+use crate::principal::{ClaimMapping, DistributedClaims, IdentityClaimError, PackedIdentity, ResolvedIdentity};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 use std::fmt;
@@ -17,8 +18,8 @@ use std::time::Duration;
 pub struct ClaimsPolicy {
     /// The accepted audience.
     pub audience: AudiencePolicy,
-    /// Claims that must be present with a value.
-    pub require: Vec<ClaimPath>,
+    /// Claims that must be present with a value, or with one of some values.
+    pub require: Vec<RequiredClaim>,
     /// The tolerated clock skew.
     pub leeway: Duration,
     /// The longest lifetime, `exp` minus `iat`; `None` for no limit.
@@ -54,6 +55,9 @@ pub enum ClaimError {
     /// A required claim is present, and its value counts as none.
     #[error("the token's `{0}` is `null` or a text that counts as no value")]
     NoValue(Box<str>),
+    /// A required claim has none of the allowed values.
+    #[error("the token's `{0}` has a value that the authenticator does not allow")]
+    NotAllowed(Box<str>),
     /// A claim has the wrong type or is out of range.
     #[error("the token's `{0}` has an unusable type or value")]
     Invalid(Box<str>),
@@ -102,6 +106,7 @@ impl ClaimError {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Missing(_) | Self::MissingInside(_) | Self::NoValue(_) => Reason::ClaimMissing,
+            Self::NotAllowed(_) => Reason::ClaimNotAllowed,
             Self::Invalid(_) | Self::Identity(_) => Reason::ClaimInvalid,
             Self::AudienceMissing | Self::Audience | Self::AudienceUnexpected => Reason::AudienceMismatch,
             Self::TypeMissing | Self::Type => Reason::TokenTypeNotAllowed,
@@ -227,21 +232,24 @@ impl ClaimsPolicy {
                 return Err(error.into());
             }
         }
+        if observer.keeps_steps()
+            && let Some(step) = elsewhere(claims)
+        {
+            observer.step(|| step);
+        }
         // With another type, rules and revocations would not recognize the caller.
         let identity = self.identity.resolve(claims);
         if identity.is_err() {
             observer.step(|| Step::of("identity claim", &identity, ""));
         }
         let identity = identity?;
-        for path in &self.require {
-            let found = path.find(claims);
-            let is_there = found.is_some();
-            let present = self.identity.null_strings.present(found).map(|_| ()).ok_or_else(|| missing(path, is_there));
-            observer.step(|| match &present {
-                Ok(()) => Step::passed("required claim", path.to_string()),
-                Err(error) => Step::failed("required claim", required_mismatch(error, path, claims)),
+        for required in &self.require {
+            let met = required.check(claims, &self.identity.null_strings);
+            observer.step(|| match &met {
+                Ok(()) => Step::passed("required claim", required.path.to_string()),
+                Err(error) => Step::failed("required claim", required_mismatch(error, required, claims)),
             });
-            present?;
+            met?;
         }
         Ok(identity)
     }
@@ -293,16 +301,6 @@ impl ClaimsPolicy {
     }
 }
 
-/// Returns the error for a required claim without a value. For a nested claim it names the path: `https://example.com/org` may also be a
-/// single name.
-fn missing(path: &ClaimPath, is_there: bool) -> ClaimError {
-    match (is_there, path.is_nested()) {
-        (true, _) => ClaimError::NoValue(path.to_string().into()),
-        (false, true) => ClaimError::MissingInside(path.described().into()),
-        (false, false) => ClaimError::Missing(path.to_string().into()),
-    }
-}
-
 /// Returns a type without `application/`. RFC 7515 §4.1.9 allows omitting that prefix if the rest has no `/`.
 fn media_type(text: &str) -> &str {
     let prefix = "application/";
@@ -331,13 +329,26 @@ fn audience_mismatch(claims: &Claims, policy: &AudiencePolicy) -> String {
     }
 }
 
-/// Describes a required claim that is missing.
-fn required_mismatch(error: &ClaimError, path: &ClaimPath, claims: &Claims) -> String {
+/// Describes a required claim that is missing, or has another value.
+fn required_mismatch(error: &ClaimError, required: &RequiredClaim, claims: &Claims) -> String {
+    let RequiredClaim { path, values } = required;
+    if let (ClaimError::NotAllowed(name), Some(found)) = (error, path.find(claims)) {
+        let needed = one_of(values);
+        return format!("the token's `{name}` is {}, and {needed} is needed", quoted(&found.to_value()));
+    }
     let whole = path.to_string();
     if path.is_nested() && claims.get(&whole).is_some() {
         return format!("{error}; for the claim whose own name is `{whole}`, write `[\"{whole}\"]`");
     }
     error.to_string()
+}
+
+/// Describes the claims whose values are at another source; `None` if there is none.
+fn elsewhere(claims: &Claims) -> Option<Step> {
+    let names: Vec<String> =
+        DistributedClaims::of(claims).names().into_iter().map(|name| quoted(&name.into())).collect();
+    let text = format!("at another source, which modgud does not read: {}", names.join(", "));
+    (!names.is_empty()).then(|| Step::noted("distributed claims", text))
 }
 
 /// Describes dates that can't be used.

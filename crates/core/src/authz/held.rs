@@ -20,10 +20,17 @@ pub(super) fn describe(error: &AuthzError, require: Option<&Requirement>, caller
             let accepted = require.map(|require| list(require.authenticators.iter().map(AuthenticatorName::as_str)));
             format!("{error}; it accepts {}", accepted.unwrap_or_default())
         }
+        AuthzError::AudienceNotRequired => {
+            let required = require.map(|require| list(require.audiences.iter().map(|one| &**one))).unwrap_or_default();
+            let found = caller.and_then(|caller| caller.claims().get("aud"));
+            let found = found.map_or_else(|| "none".to_owned(), |found| quoted(&found.to_value()));
+            format!("{error}: one of {required}; the token's `aud`: {found}")
+        }
         AuthzError::RoleMissing(_) => format!("{error}; the caller's {}", roles()),
         AuthzError::PermissionMissing(_) => format!("{error}; the caller's {}", permissions()),
         AuthzError::ScopeMissing(_) => format!("{error}; the token's {}", scopes()),
         AuthzError::NoneOfTheRoles => format!("{error}: {}; the caller's {}", wanted(any), roles()),
+        AuthzError::NoneOfTheScopes => format!("{error}: {}; the token's {}", wanted(any), scopes()),
         AuthzError::NoneOfThePermissions => {
             let held = [permissions(), roles(), scopes()].join("; ");
             format!("{error}: {}; the caller's {held}", wanted(any))

@@ -191,6 +191,8 @@ impl Rule {
 pub struct Requirement {
     /// The accepted authenticators; empty accepts all.
     pub authenticators: Vec<AuthenticatorName>,
+    /// The audiences of which the caller's token must name one; empty accepts all.
+    pub audiences: Vec<Box<str>>,
     /// The entitlements of which all are required.
     pub all: Entitlements,
     /// The entitlements of which at least one is required; empty requires none.
@@ -228,18 +230,21 @@ impl Requirement {
     /// Returns true if every caller meets the requirement.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { authenticators, all, any } = self;
-        authenticators.is_empty() && all.is_empty() && any.is_empty()
+        let Self { authenticators, audiences, all, any } = self;
+        authenticators.is_empty() && audiences.is_empty() && all.is_empty() && any.is_empty()
     }
 
     /// Checks a caller.
     ///
     /// # Errors
-    /// The first unmet requirement: the authenticator, then roles, then permissions and scopes, then the alternatives.
+    /// The first unmet requirement: the authenticator, the audience, then roles, then permissions and scopes, then the alternatives.
     pub fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
-        let Self { authenticators, all: Entitlements { permissions, roles, scopes }, any } = self;
+        let Self { authenticators, audiences, all: Entitlements { permissions, roles, scopes }, any } = self;
         if !authenticators.is_empty() && !authenticators.contains(principal.authenticator()) {
             return Err(AuthzError::AuthenticatorNotAllowed(principal.authenticator().clone()));
+        }
+        if !audiences.is_empty() && !principal.claims().names_audience(audiences) {
+            return Err(AuthzError::AudienceNotRequired);
         }
         let identity = principal.identity();
         if let Some(role) = roles.iter().find(|role| !identity.roles().contains(role)) {
@@ -255,8 +260,12 @@ impl Requirement {
             return Ok(());
         }
         // The error names the kind that is easiest to grant.
-        let only_roles = any.permissions.is_empty() && any.scopes.is_empty();
-        Err(if only_roles { AuthzError::NoneOfTheRoles } else { AuthzError::NoneOfThePermissions })
+        let Entitlements { permissions, roles, scopes } = any;
+        Err(match (permissions.is_empty(), roles.is_empty(), scopes.is_empty()) {
+            (true, _, true) => AuthzError::NoneOfTheRoles,
+            (true, true, false) => AuthzError::NoneOfTheScopes,
+            (true | false, _, _) => AuthzError::NoneOfThePermissions,
+        })
     }
 }
 

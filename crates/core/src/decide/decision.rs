@@ -176,6 +176,12 @@ impl DecisionError {
         }
     }
 
+    /// Returns true if the caller's token lacks a scope, so that a token with more scopes would do (RFC 6750 §3.1).
+    #[must_use]
+    pub const fn lacks_scope(&self) -> bool {
+        matches!(self, Self::Authz(AuthzError::ScopeMissing(_) | AuthzError::NoneOfTheScopes))
+    }
+
     /// Returns true if modgud could not decide because a provider or authorization server is unavailable.
     ///
     /// Every other error stays a denial, because clients can cause it: an unknown key, too many concurrent checks or lookups, a

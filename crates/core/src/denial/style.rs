@@ -22,6 +22,8 @@ pub struct Style {
     pub extra: Vec<ExtraHeader>,
     /// The handling of a check that could not be decided.
     pub on_error: OnError,
+    /// The URL of the metadata of the protected resource, which challenges name (RFC 9728 §5.1); `None` if they don't.
+    pub resource_metadata: Option<Box<str>>,
 }
 
 impl Style {

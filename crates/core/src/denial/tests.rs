@@ -8,6 +8,7 @@ use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
 use crate::reason::{Class, Reason};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 const STYLES: [BodyStyle; 4] = [BodyStyle::Problem, BodyStyle::Detail, BodyStyle::Error, BodyStyle::Orchescala];
 
@@ -20,6 +21,7 @@ fn style(body: BodyStyle) -> Style {
         forbidden: Status::FORBIDDEN,
         extra: Vec::new(),
         on_error: OnError::Deny,
+        resource_metadata: None,
     }
 }
 
@@ -35,6 +37,7 @@ fn told(answers: &DenialResponses, reason: Reason, headers: &[(&'static str, &'s
     answers.to(&DenialContext {
         reason,
         rule: Some("report"),
+        lacks_scope: false,
         insufficient: None,
         text: None,
         request: ParsedRequest::Full(&request),
@@ -142,6 +145,7 @@ fn an_unparsed_request_gets_the_configured_body() {
     let denied = DenialContext {
         reason: Reason::Overloaded,
         rule: None,
+        lacks_scope: false,
         insufficient: None,
         text: None,
         request: ParsedRequest::None,
@@ -225,6 +229,7 @@ fn a_rule_speaks_for_itself_to_callers_who_may_not() {
         let denied = DenialContext {
             reason: *reason,
             rule: Some("report"),
+            lacks_scope: false,
             insufficient: Some(&insufficient),
             text: None,
             request: ParsedRequest::None,
@@ -247,6 +252,7 @@ fn only_one_style_tells_permissions() {
         let denied = DenialContext {
             reason: Reason::PermissionMissing,
             rule: None,
+            lacks_scope: false,
             insufficient: Some(&insufficient),
             text: None,
             request: ParsedRequest::None,
@@ -291,5 +297,64 @@ fn only_unauthenticated_browsers_are_redirected() {
         ] {
             assert_ne!(told(&answers, *reason, other).status.code(), 302, "{reason} {other:?}");
         }
+    }
+}
+
+#[test]
+fn challenges_name_scopes_and_metadata_only_if_they_are_to() {
+    let scopes =
+        || HashMap::from([("report".into(), "reports.read reports.list".into()), ("hidden".into(), "secret".into())]);
+    let hidden = RuleDenial { rule: "hidden".into(), status: Status::client_error(404).unwrap(), detail: None };
+    let answers = |schemes, metadata: Option<&str>, scopes| {
+        let resource_metadata = metadata.map(Box::from);
+        let style = Style { schemes, resource_metadata, ..style(BodyStyle::Problem) };
+        DenialResponses::new(style, std::slice::from_ref(&hidden), None).with_scopes(scopes)
+    };
+    let challenge = |answers: &DenialResponses, reason, rule, lacks_scope| {
+        let request = ParsedRequest::None;
+        let answer = answers.to(&DenialContext {
+            reason,
+            rule: Some(rule),
+            lacks_scope,
+            insufficient: None,
+            text: None,
+            request,
+        });
+        let count = answer.headers.iter().filter(|header| header.name == "www-authenticate").count();
+        assert!(count <= 1, "{answer:?}");
+        header(&answer, "www-authenticate").map(str::to_owned)
+    };
+    let url = "https://api.example.com/.well-known/oauth-protected-resource";
+    let metadata = format!(r#", resource_metadata="{url}""#);
+    let scope = r#", scope="reports.read reports.list""#;
+    let insufficient = r#", error="insufficient_scope", error_description="This is not allowed.""#;
+    let both = answers(ChallengeSchemes::Bearer, Some(url), scopes());
+    let realm = r#"Bearer realm="modgud""#;
+    let (missing, lacking) = (Reason::CredentialMissing, Reason::PermissionMissing);
+    assert_eq!(challenge(&both, missing, "report", false), Some(format!("{realm}{scope}{metadata}")));
+    assert_eq!(challenge(&both, missing, "other", false), Some(format!("{realm}{metadata}")));
+    assert_eq!(challenge(&both, missing, "hidden", false), Some(format!("{realm}{metadata}")));
+    assert_eq!(challenge(&both, lacking, "report", true), Some(format!("{realm}{insufficient}{scope}{metadata}")));
+    // Another permission is missing, the rule is another, or the rule hides what it is about.
+    assert_eq!(challenge(&both, lacking, "report", false), None);
+    assert_eq!(challenge(&both, Reason::RoleMissing, "report", false), None);
+    assert_eq!(challenge(&both, lacking, "other", true), None);
+    assert_eq!(challenge(&both, lacking, "hidden", true), None);
+    for reason in Reason::ALL {
+        let found = challenge(&both, *reason, "report", false);
+        assert_eq!(found.is_some(), reason.class() == Class::Unauthenticated, "{reason}");
+    }
+    let none = answers(ChallengeSchemes::Bearer, None, HashMap::new());
+    assert_eq!(challenge(&none, missing, "report", false), Some(realm.to_owned()));
+    assert_eq!(challenge(&none, lacking, "report", true), None);
+    let dpop = answers(ChallengeSchemes::BearerAndDpop, None, scopes());
+    let found = challenge(&dpop, lacking, "report", true).unwrap();
+    assert!(
+        found.starts_with(&format!(r#"{realm}{insufficient}{scope}, DPoP realm="modgud"{insufficient}{scope}, algs="#))
+    );
+    for schemes in [ChallengeSchemes::Certificate, ChallengeSchemes::Cookie { name: "s".into() }] {
+        let answers = answers(schemes, Some(url), scopes());
+        assert_eq!(challenge(&answers, lacking, "report", true), None);
+        assert!(!challenge(&answers, missing, "report", false).unwrap().contains("scope"));
     }
 }

@@ -32,6 +32,7 @@ const fn public(reason: Reason) -> &'static str {
         | Reason::TokenTooOld
         | Reason::AudienceMismatch
         | Reason::ClaimMissing
+        | Reason::ClaimNotAllowed
         | Reason::ClaimInvalid
         | Reason::TokenTypeNotAllowed
         | Reason::CertificateNotAccepted
@@ -93,33 +94,55 @@ const fn error(reason: Reason) -> &'static str {
     }
 }
 
-/// Returns the challenge for a reason (`WWW-Authenticate`, RFC 6750 §3, RFC 9449 §7.1); `None` if the class is not "unauthenticated".
+/// The parts of a challenge that differ between requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Challenge<'c> {
+    pub(super) reason: Reason,
+    /// The sentence; `None` for that of the reason.
+    pub(super) description: Option<&'c str>,
+    /// The required scopes; `None` if they are not disclosed. A caller without access is challenged for them only (RFC 6750 §3.1).
+    pub(super) scope: Option<&'c str>,
+}
+
+/// Returns the challenge for a reason (`WWW-Authenticate`, RFC 6750 §3, RFC 9449 §7.1); `None` if the class is not "unauthenticated", unless it
+/// names scopes.
 ///
 /// A request without a credential gets no error code. One with an invalid token gets its code and a sentence that helps the client
 /// but not an attacker. Every 401 requires a challenge. It is sent for the class, whatever its status: a client that gets 403
 /// because of an old contract still sees the meaning. Error codes are those of tokens; other challenges have none. `description`
 /// replaces the sentence, if a challenge can hold it.
-pub(super) fn challenge(reason: Reason, description: Option<&str>, style: &Style) -> Option<String> {
-    match reason.class() {
-        Class::Unauthenticated => {}
-        Class::Forbidden | Class::BadRequest | Class::Unavailable => return None,
-    }
+pub(super) fn challenge(challenge: &Challenge<'_>, style: &Style) -> Option<String> {
+    let Challenge { reason, description, scope } = *challenge;
+    let invalid = match (reason.class(), scope) {
+        (Class::Unauthenticated, _) => "invalid_token",
+        (Class::Forbidden, Some(_)) => "insufficient_scope",
+        (Class::Forbidden | Class::BadRequest | Class::Unavailable, _) => return None,
+    };
     let realm = style.realm.as_str();
     let description = description.filter(|text| text.bytes().all(is_description)).unwrap_or(public(reason));
     let error = |code: &str| error_parameters(reason, code, description);
-    let token = |scheme: &str| format!("{scheme} realm=\"{realm}\"{}", error("invalid_token"));
+    let scope = scope.map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
+    let metadata = style.resource_metadata.as_ref().map(|url| format!(", resource_metadata=\"{url}\""));
+    let more = format!("{scope}{}", metadata.unwrap_or_default());
+    let token = |scheme: &str| format!("{scheme} realm=\"{realm}\"{}{more}", error(invalid));
     let bearer = || token("Bearer");
     let dpop = || {
-        let code = if reason == Reason::SenderUnproven { "invalid_dpop_proof" } else { "invalid_token" };
+        let code = if reason == Reason::SenderUnproven { "invalid_dpop_proof" } else { invalid };
         let signed = Algorithm::ALL.iter().filter(|algorithm| algorithm.key_type() != KeyType::Hmac);
         let algorithms: Vec<&str> = signed.map(|algorithm| algorithm.name()).collect();
-        format!("DPoP realm=\"{realm}\"{}, algs=\"{}\"", error(code), algorithms.join(" "))
+        format!("DPoP realm=\"{realm}\"{}{more}, algs=\"{}\"", error(code), algorithms.join(" "))
     };
     Some(match &style.schemes {
         ChallengeSchemes::Bearer => bearer(),
         ChallengeSchemes::Dpop => dpop(),
         ChallengeSchemes::BearerAndDpop => format!("{}, {}", bearer(), dpop()),
         ChallengeSchemes::Named(scheme) => token(scheme),
+        // These have no scopes and no authorization server, so a caller without access gets no challenge.
+        ChallengeSchemes::ApiKey { .. } | ChallengeSchemes::Cookie { .. } | ChallengeSchemes::Certificate
+            if reason.class() == Class::Forbidden =>
+        {
+            return None;
+        }
         ChallengeSchemes::ApiKey { header } => format!("ApiKey realm=\"{realm}\", header=\"{header}\""),
         ChallengeSchemes::Cookie { name } => format!("Cookie realm=\"{realm}\", cookie-name=\"{name}\""),
         ChallengeSchemes::Certificate => format!("Certificate realm=\"{realm}\""),

@@ -125,6 +125,20 @@ impl Claims {
         self.get(name).map(|value| read(value).ok_or_else(|| ClaimError::NotADate(name.into()))).transpose()
     }
 
+    /// Returns true if `aud` is one of these texts, or a list of texts with one of them. An `aud` of any other form names no audience.
+    #[must_use]
+    pub fn names_audience(&self, accepted: &[Box<str>]) -> bool {
+        let is_accepted = |name: &str| accepted.iter().any(|one| **one == *name);
+        match self.get("aud") {
+            Some(JsonRef::String(name)) => is_accepted(name),
+            Some(JsonRef::Array(names)) => {
+                names.clone().all(|name| name.as_str().is_some())
+                    && names.into_iter().any(|name| name.as_str().is_some_and(is_accepted))
+            }
+            Some(JsonRef::Null | JsonRef::Bool(_) | JsonRef::Number(_) | JsonRef::Object(_)) | None => false,
+        }
+    }
+
     /// Returns `aud` as a list, also if it is a single string; `None` if it is absent. The list is never empty.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The mapping of claims to an [`Identity`](super::Identity). Rules, revocation and headers must see the same caller, so a claim of another type is
 //! an error and never treated as absent.
 
+use super::distributed::DistributedClaims;
 use super::{ClaimPath, NullStrings, PermissionScope, ResolvedIdentity, RolePermissions};
 use crate::jose::{Claims, JsonRef};
 use std::fmt;
@@ -13,16 +14,32 @@ pub struct ClaimMapping {
     pub subject: Option<ClaimPath>,
     /// The claim of the organization: a text.
     pub organization: Option<ClaimPath>,
-    /// The claims of the roles, of which the first with a value counts: an array of texts, or one text. An empty array is a value.
-    pub roles: Vec<ClaimPath>,
+    /// The source of the roles.
+    pub roles: RoleSource,
     /// The claims of permissions: arrays of texts, or texts of words separated by spaces. All claims are combined.
     pub permissions: Vec<ClaimPath>,
     /// The claims of the token's scopes, in the same formats.
     pub scopes: Vec<ClaimPath>,
     /// The permissions that roles grant.
-    pub grants: RolePermissions,
+    pub grants: Arc<RolePermissions>,
     /// The null strings, which mean "no value".
     pub null_strings: Arc<NullStrings>,
+}
+
+/// The source of the roles in claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleSource {
+    /// Claims of which the first with a value counts: an array of texts, or one text. An empty array is a value.
+    FirstOf(Vec<ClaimPath>),
+    /// The claim of an object whose member names are the roles.
+    Members(ClaimPath),
+}
+
+impl Default for RoleSource {
+    /// No claim, so that no caller has a role.
+    fn default() -> Self {
+        Self::FirstOf(Vec::new())
+    }
 }
 
 /// A claim of the identity that has a value of another type.
@@ -50,6 +67,18 @@ pub enum ClaimTypeError {
     /// A parent of a nested claim that is not an object.
     #[error("is {0} instead of an object with a claim of the identity")]
     NotObject(JsonType),
+    /// Roles that are to be the member names of an object.
+    #[error("is {0} instead of an object whose member names are roles")]
+    NotMembers(JsonType),
+    /// A member of an object of roles with another value.
+    #[error("has a member that is {0} instead of an object, `true` or `false`")]
+    Member(JsonType),
+    /// A claim whose value is at another source (OpenID Connect Core §5.6.2), as with a user of too many groups.
+    #[error("has its value at another source, as `_claim_names` or `hasgroups` says")]
+    AtOtherSource,
+    /// The claim `_claim_names` of another type, so that the claims at other sources are unknown.
+    #[error("is {0} instead of an object of the claims at other sources")]
+    NotClaimNames(JsonType),
     /// A text of permissions or scopes with a tab, a line break or the like.
     #[error("has white space other than spaces between its words")]
     WhiteSpace,
@@ -99,7 +128,9 @@ impl ClaimMapping {
     /// # Errors
     /// See [`ClaimMapping::resolve`].
     pub fn extract<'a>(&'a self, claims: &'a Claims) -> Result<ResolvedIdentity<'a>, IdentityClaimError> {
+        let elsewhere = DistributedClaims::of(claims);
         let value = |path: &ClaimPath| match path.obstacle(claims) {
+            _ if elsewhere.has(path.first())? => Err(type_error(path, ClaimTypeError::AtOtherSource)),
             Some((parent, other)) if self.null_strings.present(Some(other.clone())).is_some() => {
                 Err(type_error(&parent, ClaimTypeError::NotObject(JsonType::of(&other))))
             }
@@ -115,20 +146,21 @@ impl ClaimMapping {
             }
         };
         let (subject, organization) = (text(&self.subject)?, text(&self.organization)?);
-        let mut roles = Vec::new();
-        for path in &self.roles {
-            let Some(found) = value(path)? else { continue };
-            // One text is one role, including its spaces.
-            let one = |text: &'a str, roles: &mut Vec<&'a str>| {
-                if text.is_empty() {
-                    return Err(ClaimTypeError::EmptyItem);
+        let roles = match &self.roles {
+            RoleSource::FirstOf(paths) => {
+                let mut found = Vec::new();
+                for path in paths {
+                    let Some(value) = value(path)? else { continue };
+                    add(value, &mut found, one_role).map_err(|error| type_error(path, error))?;
+                    break;
                 }
-                roles.push(text);
-                Ok(())
-            };
-            add(found, &mut roles, one).map_err(|error| type_error(path, error))?;
-            break;
-        }
+                found
+            }
+            RoleSource::Members(path) => match value(path)? {
+                None => Vec::new(),
+                Some(found) => member_names(found).map_err(|error| type_error(path, error))?,
+            },
+        };
         let words = |paths: &[ClaimPath]| {
             let mut words: Vec<&'a str> = Vec::new();
             for path in paths {
@@ -155,6 +187,31 @@ impl ClaimMapping {
             permission_scope: PermissionScope::Listed,
         })
     }
+}
+
+/// Adds one text as one role, including its spaces.
+fn one_role<'a>(text: &'a str, roles: &mut Vec<&'a str>) -> Result<(), ClaimTypeError> {
+    if text.is_empty() {
+        return Err(ClaimTypeError::EmptyItem);
+    }
+    roles.push(text);
+    Ok(())
+}
+
+/// Returns the member names of an object of roles. `false` and `null` mean that the caller does not have the role.
+fn member_names(found: JsonRef<'_>) -> Result<Vec<&str>, ClaimTypeError> {
+    let JsonRef::Object(members) = found else { return Err(ClaimTypeError::NotMembers(JsonType::of(&found))) };
+    let mut names = Vec::new();
+    for (name, value) in members {
+        match value {
+            JsonRef::Null | JsonRef::Bool(false) => {}
+            JsonRef::Object(_) | JsonRef::Bool(true) => one_role(name, &mut names)?,
+            other @ (JsonRef::Number(_) | JsonRef::String(_) | JsonRef::Array(_)) => {
+                return Err(ClaimTypeError::Member(JsonType::of(&other)));
+            }
+        }
+    }
+    Ok(names)
 }
 
 fn type_error(path: &ClaimPath, error: ClaimTypeError) -> IdentityClaimError {

@@ -9,7 +9,7 @@ use crate::config::revocations::{TIME_HELP, timestamp};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Diagnostic, Issue, Quoted};
 use modgud_core::authn::{ApiKey, ApiKeyAuthenticator, ApiKeyDigest, ApiKeyEntryError, ApiKeys};
-use modgud_core::principal::{AuthenticatorName, ClaimMapping, RolePermissions};
+use modgud_core::principal::{AuthenticatorName, ClaimMapping, RoleSource};
 use modgud_core::time::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -48,10 +48,10 @@ pub(in crate::config) fn ids(origin: &str, text: &str) -> Result<Vec<String>, Ve
     let identity = ClaimMapping {
         subject: None,
         organization: None,
-        roles: Vec::new(),
+        roles: RoleSource::default(),
         permissions: Vec::new(),
         scopes: Vec::new(),
-        grants: RolePermissions::default(),
+        grants: Arc::default(),
         null_strings: Arc::default(),
     };
     let (_, errors) = read(origin, text, &AuthenticatorName::new("table"), &Arc::new(identity));

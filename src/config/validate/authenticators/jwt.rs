@@ -1,11 +1,10 @@
 //! Validates `jwt`: the keys and the checks of one issuer's tokens. Required claims are written alike for introspection.
 
-use super::super::principal::claim_path;
 use super::super::{DurationRange, algorithm};
-use super::{keys, locations};
+use super::{keys, locations, require};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{self, AnyWord, Audiences, Claim, Sender};
+use crate::config::raw::{self, AnyWord, Audiences, Required, Sender};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::Issue;
 use crate::jwks::KeySource;
@@ -92,7 +91,7 @@ fn each_has_a_key(at: &Path, written: &[Option<Algorithm>], keys: &IssuerKeys, d
 /// The keys that both kinds have.
 pub(super) struct ClaimKeys<'a> {
     pub(super) audiences: &'a Audiences,
-    pub(super) require: &'a [Claim],
+    pub(super) require: &'a [Required],
     /// The written leeway, and its default.
     pub(super) leeway: (Option<&'a String>, Duration),
     pub(super) sender_constraint: Option<Sender>,
@@ -111,8 +110,8 @@ pub(super) fn claims(
     let (written, default) = *leeway;
     let written = written.map(|text| span.read(&at.key("leeway"), Some(text), diagnostics));
     let mut required = Vec::new();
-    for (number, claim) in require.iter().enumerate() {
-        required.extend(diagnostics.ok_or_report(&at.key("require").position(number), claim_path(claim)));
+    for (number, one) in require.iter().enumerate() {
+        required.extend(require::check(&at.key("require").position(number), one, diagnostics));
     }
     ClaimsPolicy {
         audience: match audiences {

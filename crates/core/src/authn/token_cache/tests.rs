@@ -4,9 +4,7 @@ use super::{TokenCache, TokenDigest, VerifiedJwt};
 use crate::cache::{MIN_ENTRY_BYTES, sha256};
 use crate::credential::AuthenticatorId;
 use crate::jose::{Claims, KeyIdentity, VerificationKey};
-use crate::principal::{
-    AuthMethod, AuthenticatorName, ClaimMapping, ClaimPath, PackedIdentity, Principal, RolePermissions,
-};
+use crate::principal::{AuthMethod, AuthenticatorName, ClaimMapping, ClaimPath, PackedIdentity, Principal, RoleSource};
 use crate::time::Timestamp;
 use allocation_counter::measure;
 use serde_json::{Value, json};
@@ -34,10 +32,10 @@ impl Filled {
         let mapping = ClaimMapping {
             subject: Some(path("core_user_uuid")),
             organization: Some(path("organization_uuid")),
-            roles: vec![path("roles")],
+            roles: RoleSource::FirstOf(vec![path("roles")]),
             permissions: vec![path("permissions"), path("scope")],
             scopes: vec![path("scope")],
-            grants: RolePermissions::default(),
+            grants: Arc::default(),
             null_strings: Arc::default(),
         };
         let key = VerificationKey::from_secret(&[7; 32]).unwrap().identity();

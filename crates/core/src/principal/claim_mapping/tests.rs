@@ -1,6 +1,6 @@
 //! What a mapping finds in claims.
 
-use super::ClaimMapping;
+use super::{ClaimMapping, RoleSource};
 use crate::jose::Claims;
 use crate::principal::ResolvedIdentity;
 use crate::principal::{ClaimPath, Identity, NullStrings, PermissionScope, Principal, RolePermissions};
@@ -13,10 +13,10 @@ fn claimed(claims: Value) -> Result<Identity, String> {
     let mapping = ClaimMapping {
         subject: Some(path("sub")),
         organization: Some(path("org.id")),
-        roles: vec![path("roles"), path("role")],
+        roles: RoleSource::FirstOf(vec![path("roles"), path("role")]),
         permissions: vec![path("permissions"), path("scope")],
         scopes: vec![path("scope"), path("scp")],
-        grants: RolePermissions::new([("reader", vec!["read", "list"]), ("root", vec!["*"])]),
+        grants: Arc::new(RolePermissions::new([("reader", vec!["read", "list"]), ("root", vec!["*"])])),
         null_strings: Arc::new(NullStrings::new(["None", ""])),
     };
     mapping.resolve(&Claims::from_json(claims)).map(Identity::from).map_err(|error| error.to_string())
@@ -145,10 +145,10 @@ fn an_identity_claim_inside_a_value_that_is_no_object_is_an_error() {
     let mapping = ClaimMapping {
         subject: Some(path("user.id")),
         organization: Some(path("org.of.id")),
-        roles: vec![path("access.roles")],
+        roles: RoleSource::FirstOf(vec![path("access.roles")]),
         permissions: vec![path("scope"), path("may.do")],
         scopes: vec![path("granted.scopes")],
-        grants: RolePermissions::default(),
+        grants: Arc::default(),
         null_strings: Arc::new(NullStrings::new(["None"])),
     };
     let claimed = |claims: Value| {
@@ -195,13 +195,147 @@ fn an_empty_role_is_an_error_unless_it_is_a_null_string() {
     let mapping = ClaimMapping {
         subject: None,
         organization: None,
-        roles: vec![ClaimPath::parse("roles").unwrap()],
+        roles: RoleSource::FirstOf(vec![ClaimPath::parse("roles").unwrap()]),
         permissions: vec![ClaimPath::parse("scope").unwrap()],
         scopes: Vec::new(),
-        grants: RolePermissions::default(),
+        grants: Arc::default(),
         null_strings: Arc::default(),
     };
     assert!(mapping.resolve(&Claims::from_json(json!({"roles": ""}))).is_err());
     let claims = Claims::from_json(json!({"scope": ""}));
     assert_eq!(mapping.resolve(&claims).map(Identity::from), Ok(Identity::default()));
+}
+
+/// The mapping of an issuer whose roles are the member names of an object.
+fn members(claims: Value) -> Result<Vec<Box<str>>, String> {
+    let mapping = ClaimMapping {
+        subject: None,
+        organization: None,
+        roles: RoleSource::Members(ClaimPath::parse("access.api").unwrap()),
+        permissions: Vec::new(),
+        scopes: Vec::new(),
+        grants: Arc::default(),
+        null_strings: Arc::new(NullStrings::new(["None"])),
+    };
+    let claims = Claims::from_json(claims);
+    let found = mapping.resolve(&claims).map(|identity| Identity::from(identity).roles);
+    found.map_err(|error| error.to_string())
+}
+
+#[test]
+fn member_names_are_roles() {
+    let texts = |list: &[&str]| list.iter().map(|text| Box::from(*text)).collect::<Vec<_>>();
+    let of = |api: Value| members(json!({"access": {"api": api}}));
+    for (api, expected) in [
+        (json!({"admin": {"roles": []}, "staff": {}}), texts(&["admin", "staff"])),
+        (json!({"admin": true}), texts(&["admin"])),
+        // As a claim does, a member without a value grants nothing.
+        (json!({"admin": false, "owner": null, "staff": true}), texts(&["staff"])),
+        // A name is one role, as it is: no part of it, and no letter in another case.
+        (
+            json!({"a b": true, "a.b": true, "ADMIN": true, "\u{430}dmin": true, "sub": true}),
+            texts(&["ADMIN", "a b", "a.b", "sub", "\u{430}dmin"]),
+        ),
+        (json!({}), texts(&[])),
+        (json!(null), texts(&[])),
+        (json!("None"), texts(&[])),
+    ] {
+        let found = of(api.clone()).map(|mut found| {
+            found.sort();
+            found
+        });
+        assert_eq!(found, Ok(expected), "{api}");
+    }
+    assert_eq!(members(json!({})), Ok(Vec::new()));
+}
+
+#[test]
+fn an_object_of_roles_with_another_form_is_an_error() {
+    let of = |api: Value| members(json!({"access": {"api": api}})).unwrap_err();
+    for (api, kind) in [
+        (json!(["admin"]), "a list"),
+        (json!("admin"), "a text"),
+        (json!(1), "a number"),
+        (json!(true), "`true` or `false`"),
+    ] {
+        assert_eq!(
+            of(api),
+            format!("the claim `access.api` is {kind} instead of an object whose member names are roles")
+        );
+    }
+    for (value, kind) in
+        [(json!("None"), "a text"), (json!(0), "a number"), (json!(["admin"]), "a list"), (json!([]), "a list")]
+    {
+        let text = of(json!({"admin": value}));
+        assert_eq!(
+            text,
+            format!("the claim `access.api` has a member that is {kind} instead of an object, `true` or `false`")
+        );
+    }
+    assert_eq!(of(json!({"": true})), "the claim `access.api` has an empty item");
+    assert!(members(json!({"access": ["api"]})).unwrap_err().starts_with("the claim `access` is a list instead of"));
+}
+
+/// A user of too many groups is not a user of none (OpenID Connect Core §5.6.2).
+#[test]
+fn a_claim_at_another_source_is_an_error() {
+    let names = json!({"roles": "src1"});
+    let sources = json!({"src1": {"endpoint": "https://graph.example.com/groups"}});
+    let text = "the claim `roles` has its value at another source, as `_claim_names` or `hasgroups` says";
+    for claims in [
+        json!({"_claim_names": names, "_claim_sources": sources}),
+        json!({"_claim_names": names}),
+        json!({"_claim_names": names, "roles": ["a-part"]}),
+        json!({"_claim_names": names, "roles": null, "role": "admin"}),
+        json!({"_claim_names": {"roles": null}}),
+    ] {
+        assert_eq!(claimed(claims.clone()).unwrap_err(), text, "{claims}");
+    }
+    for (name, claim) in
+        [("sub", "sub"), ("org", "org.id"), ("role", "role"), ("permissions", "permissions"), ("scp", "scp")]
+    {
+        let error = claimed(json!({"_claim_names": {name: "src1"}})).unwrap_err();
+        assert!(error.starts_with(&format!("the claim `{claim}` has its value at another source")), "{error}");
+    }
+    // `role` is not looked at.
+    assert!(claimed(json!({"roles": ["user"], "_claim_names": {"role": "src1"}})).is_ok());
+    // Of claims that the identity does not consist of, it makes no difference.
+    for claims in [
+        json!({"_claim_names": {"groups": "src1", "Roles": "src1", "org.id": "src1"}}),
+        json!({"_claim_names": {}}),
+        json!({"_claim_names": null}),
+        json!({"_claim_sources": sources}),
+        json!({"hasgroups": true}),
+        json!({"claim_names": names}),
+    ] {
+        assert_eq!(claimed(claims.clone()), Ok(Identity::default()), "{claims}");
+    }
+    for names in [json!(["roles"]), json!("roles"), json!(1), json!(true)] {
+        let error = claimed(json!({"_claim_names": names})).unwrap_err();
+        assert!(error.starts_with("the claim `_claim_names` is "), "{error}");
+    }
+}
+
+/// Microsoft Entra ID writes `hasgroups` into tokens that a browser gets in a URL.
+#[test]
+fn groups_that_a_token_only_mentions_are_an_error() {
+    let mapping = ClaimMapping {
+        subject: None,
+        organization: None,
+        roles: RoleSource::FirstOf(vec![ClaimPath::parse("groups").unwrap()]),
+        permissions: Vec::new(),
+        scopes: Vec::new(),
+        grants: Arc::default(),
+        null_strings: Arc::default(),
+    };
+    let good = |claims: Value| mapping.resolve(&Claims::from_json(claims)).is_ok();
+    for value in [json!(true), json!("true"), json!(1), json!("false"), json!({})] {
+        assert!(!good(json!({"hasgroups": value})), "{value}");
+        assert!(!good(json!({"hasgroups": value, "groups": []})), "{value}");
+    }
+    for value in [json!(false), json!(null)] {
+        assert!(good(json!({"hasgroups": value})), "{value}");
+    }
+    assert!(!good(json!({"_claim_names": {"groups": "src1"}})));
+    assert!(good(json!({"groups": ["a"]})));
 }
