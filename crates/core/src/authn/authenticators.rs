@@ -1,6 +1,7 @@
 //! One authenticator of any kind, and all authenticators of a configuration: selects the one for a credential, and authenticates it.
 
 mod inherit;
+mod mapping;
 
 use super::api_key::ApiKeyAuthenticator;
 use super::claims_policy::ClaimsPolicy;
@@ -17,7 +18,7 @@ use crate::credential::{AuthenticatorId, Credential, RawToken};
 use crate::explain::{Observer, Step};
 use crate::http::request::{Peer, Request};
 use crate::jose::{DEFAULT_MAX_TOKEN_BYTES, TokenError, UnverifiedToken};
-use crate::principal::{AuthenticatorName, ClaimMapping, Principal};
+use crate::principal::{AuthenticatorName, Principal};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -91,18 +92,6 @@ impl Authenticator {
         match self {
             Self::Custom(authenticator) => Some(authenticator),
             Self::Jwt(_) | Self::Introspection(_) | Self::ApiKey(_) | Self::Mtls(_) => None,
-        }
-    }
-
-    /// Returns the claims that make up its callers; `None` for API keys, whose callers are made when their table is read.
-    #[must_use]
-    pub fn mapping(&self) -> Option<&ClaimMapping> {
-        match self {
-            Self::Jwt(authenticator) => Some(&authenticator.checks.identity),
-            Self::Introspection(authenticator) => Some(&authenticator.checks.identity),
-            Self::Mtls(authenticator) => Some(&authenticator.identity),
-            Self::Custom(authenticator) => Some(&authenticator.identity),
-            Self::ApiKey(_) => None,
         }
     }
 
