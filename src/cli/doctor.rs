@@ -30,17 +30,20 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The longest `--interval`: five minutes. A longer one is a wrong command line.
 const MAX_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Time in which the files of the configuration must be read, as for a reload of modgud.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Examines a running modgud, and with --envoy-admin the Envoy in front of it.
 ///
 /// It asks modgud's admin interface, sends one check without a credential through gRPC, fetches the keys of each provider and asks each
 /// authorization server from here, compares clocks, and reads counters twice. Each finding has a severity, what was seen, what it means
-/// and what to do; docs/doctor.md lists all. Nothing is changed, and no secret is printed.
+/// and what to do; docs/doctor.md lists all. It changes nothing, but modgud counts and logs that check. No secret is printed.
 ///
 /// Exit code 0: no problem. 1: at least one problem. 2: the command line is wrong. 4: no problem was found, but a part could not be
 /// examined.
@@ -106,8 +109,7 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return print_error(error),
     };
-    let (configuration, found) = Configuration::load(&args, environment);
-    let report = Report::new(runtime.block_on(examine(args, configuration, found)));
+    let report = Report::new(runtime.block_on(load_and_examine(args, environment.clone())));
     // A file that never answers must not delay the end.
     runtime.shutdown_background();
     if as_json {
@@ -125,9 +127,27 @@ pub(super) fn run(args: Args, environment: &Environment) -> Exit {
     }
 }
 
+/// Loads the configuration, and examines all with it. A file system that hangs leaves only the configuration out.
+async fn load_and_examine(args: Args, environment: Environment) -> Vec<Finding> {
+    let args = Arc::new(args);
+    let load = {
+        let args = Arc::clone(&args);
+        spawn_blocking(move || Configuration::load(&args, &environment))
+    };
+    let (configuration, found) = match timeout(LOAD_TIMEOUT, load).await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(error)) => (Configuration::default(), vec![Finding::not_examined("configuration", error)]),
+        Err(_) => {
+            let why = format!("its files were not read within {} s", LOAD_TIMEOUT.as_secs());
+            (Configuration::default(), vec![Finding::not_examined("configuration", why)])
+        }
+    };
+    examine(args, configuration, found).await
+}
+
 /// Examines all parts at once, each in a task of its own.
-async fn examine(args: Args, configuration: Configuration, found: Vec<Finding>) -> Vec<Finding> {
-    let (args, configuration, steps) = (Arc::new(args), Arc::new(configuration), Arc::new(Steps::default()));
+async fn examine(args: Arc<Args>, configuration: Configuration, found: Vec<Finding>) -> Vec<Finding> {
+    let (configuration, steps) = (Arc::new(configuration), Arc::new(Steps::default()));
     let of_modgud = steps.spawn("modgud", {
         let (args, configuration) = (Arc::clone(&args), Arc::clone(&configuration));
         async move { modgud::examine(&args, &configuration).await }
@@ -145,7 +165,7 @@ async fn examine(args: Args, configuration: Configuration, found: Vec<Finding>) 
     let mut findings = found;
     let mut clocks = Clocks::default();
     match modgud {
-        Ok(modgud::Examined { findings: of_modgud, clock }) => {
+        Ok(modgud::Examined { findings: of_modgud, clock, .. }) => {
             findings.extend(of_modgud);
             clocks.modgud = clock;
         }

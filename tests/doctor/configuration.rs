@@ -1,6 +1,6 @@
 //! The file on disk, and the configuration that is active.
 
-use super::{Examined, doctor, free};
+use super::{Examined, doctor, doctor_at, free};
 use crate::cli::process::{KEY_VARIABLE, Serving};
 use crate::support::KEY;
 use rustix::process::Signal;
@@ -63,6 +63,30 @@ async fn a_bad_file_on_disk_is_a_problem_although_the_last_good_one_serves() {
     running.serving.end(Signal::INT).await;
 }
 
+/// A hanging file system is like a FIFO without a writer.
+#[tokio::test]
+async fn a_file_that_does_not_answer_leaves_the_configuration_out() {
+    let running = Running::start("", &[]).await;
+    let fifo = running.folder.path().join("hangs.yaml");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    let (admin, grpc) = (running.serving.admin.to_string(), running.serving.grpc.to_string());
+    let arguments = ["--config", "hangs.yaml", "--admin", &admin, "--grpc", &grpc];
+    let examined = doctor(running.folder.path(), &[], &arguments).await;
+    examined.expect(4, &[], &[], &["not-examined"]);
+    assert!(examined.seen("not-examined").contains("not read within 5 s"), "{}", examined.text);
+    examined.seen("probe");
+    running.serving.end(Signal::INT).await;
+}
+
+#[tokio::test]
+async fn the_addresses_of_two_modguds_are_recognized() {
+    let (one, other) = (Running::start("", &[]).await, Running::start("", &[]).await);
+    let (admin, grpc) = (one.serving.admin.to_string(), other.serving.grpc.to_string());
+    doctor_at(&admin, &grpc, &[]).await.expect(4, &[], &[], &["checks-elsewhere"]);
+    one.serving.end(Signal::INT).await;
+    other.serving.end(Signal::INT).await;
+}
+
 #[tokio::test]
 async fn another_file_than_the_active_one_is_a_problem() {
     let running = Running::start("", &[]).await;
@@ -92,7 +116,7 @@ async fn warnings_and_rules_that_open_the_probed_path_are_listed() {
     assert!(examined.seen("probe-open").contains("allowed by rule `all`"), "{}", examined.text);
     // Without the configuration, nobody knows that it is meant.
     let (admin, grpc) = (running.serving.admin.to_string(), running.serving.grpc.to_string());
-    let examined = super::doctor_at(&admin, &grpc, &["--path", "/open/a"]).await;
+    let examined = doctor_at(&admin, &grpc, &["--path", "/open/a"]).await;
     assert!(examined.codes("problem").contains("probe-allowed"), "{}", examined.text);
     running.serving.end(Signal::INT).await;
 }

@@ -1,9 +1,11 @@
 //! A real Envoy before modgud.
 
 use super::{Examined, doctor_at};
-use crate::cli::process::run;
+use crate::cli::process::{Serving, run};
 use crate::envoy::{ask, programs};
+use crate::support::KEY;
 use modgud_testbed::{EnvoyYaml, Setup, Testbed};
+use rustix::process::Signal;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -64,6 +66,14 @@ async fn a_healthy_gateway_has_no_finding() {
     let last = output.out.lines().last().unwrap();
     assert!(last.starts_with("0 problems, 0 warnings, 0 undecided, "), "{last}");
     assert!(output.out.contains(&format!("✓ ok             ready (modgud at {admin}): ready\n")), "{}", output.out);
+    // Envoy asks another modgud than the one that is examined.
+    let folder = tempfile::tempdir().unwrap();
+    let other = Serving::start(folder.path(), &KEY.public_pem().unwrap(), &[]).await;
+    let (other_admin, other_grpc) = (other.admin.to_string(), other.grpc.to_string());
+    let examined = doctor_at(&other_admin, &other_grpc, &["--envoy-admin", &envoy]).await;
+    assert_eq!(examined.code, Some(4), "{}", examined.text);
+    assert!(examined.seen("envoy-undecided").contains("other-service"), "{}", examined.text);
+    other.end(Signal::INT).await;
     testbed.stop().await;
 }
 

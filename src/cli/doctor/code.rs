@@ -257,6 +257,9 @@ codes! {
     KeysUnreadableHere "keys-unreadable-here" Undecided:
         "this command has other variables or files than modgud; introspection is not tried, and some warnings are missing";
         "run it where modgud runs, with its environment: in the same pod, or by the same service manager"
+    ChecksElsewhere "checks-elsewhere" Undecided:
+        "the modgud at `--admin` did not count the check that `--grpc` answered: these are two, and each was examined in part";
+        "name both addresses of one modgud"
     ClockUnknown "clock-unknown" Undecided:
         "the responses have no `Date`, so the clock can't be compared";
         "compare it by hand"

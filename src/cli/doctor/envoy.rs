@@ -126,7 +126,11 @@ fn examine_dump(
 fn check_dump(text: &str, args: &Args, configuration: &Configuration) -> Result<Report, LintError> {
     let document = Document::parse("config_dump", text)?;
     let settings = configuration.config().map(Settings::of);
-    let own = || CheckCluster::of(&configuration.config()?.server.grpc);
+    // Without a configuration, Envoy must ask the modgud that was examined.
+    let own = || match configuration.config() {
+        Some(config) => CheckCluster::of(&config.server.grpc),
+        None => configuration.grpc(args),
+    };
     let scope = Scope { listeners: args.listeners.clone(), modgud: args.modgud.clone().or_else(own) };
     lint::lint(&[document], settings.as_ref(), &scope)
 }

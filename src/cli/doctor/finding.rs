@@ -32,6 +32,11 @@ impl Finding {
         Self::new(Code::NotExamined, about, why)
     }
 
+    /// Returns the code.
+    pub(super) const fn code(&self) -> Code {
+        self.code
+    }
+
     /// Returns true if what was examined is in order.
     pub(super) fn is_ok(&self) -> bool {
         self.code.severity() == Severity::Ok

@@ -11,6 +11,7 @@ use crate::clock::Clock as SystemClock;
 use crate::telemetry::metrics::VERSION;
 use http::{Method, StatusCode};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 /// Limits of one reading of metrics, 16 MiB: 5,000 series of checks and all others have less than a quarter of it. Beyond them the
@@ -25,6 +26,16 @@ const MAX_SHOWN: usize = 200;
 pub(super) struct Examined {
     pub(super) findings: Vec<Finding>,
     pub(super) clock: Option<Clock>,
+    /// The number of checks that were counted between the two readings; `None` if they are not known.
+    checks: Option<u64>,
+}
+
+/// The check without a credential comes between the two readings, so that both show whether one modgud has both addresses.
+struct Between {
+    /// Dropped after the first reading, or once there will be none.
+    read: oneshot::Sender<()>,
+    /// Ends after the check.
+    probed: oneshot::Receiver<()>,
 }
 
 /// Returns the beginning of a text from elsewhere.
@@ -33,12 +44,30 @@ pub(super) fn shown(text: &[u8]) -> String {
 }
 
 pub(super) async fn examine(args: &Args, configuration: &Configuration) -> Examined {
-    let (mut admin, checks) = tokio::join!(examine_admin(args, configuration), probe::examine(args, configuration));
+    let ((read, has_read), (probed, has_probed)) = (oneshot::channel(), oneshot::channel());
+    let probing = async {
+        let _ = has_read.await;
+        let found = probe::examine(args, configuration).await;
+        drop(probed);
+        found
+    };
+    let between = Between { read, probed: has_probed };
+    let (mut admin, checks) = tokio::join!(examine_admin(args, configuration, between), probing);
+    let is_answered = checks.iter().any(|finding| {
+        matches!(
+            finding.code(),
+            Code::Probe | Code::ProbeSlow | Code::ProbeOpen | Code::ProbeAllowed | Code::ProbeUnavailable
+        )
+    });
+    if is_answered && admin.checks == Some(0) {
+        let seen = "it counted no check, though one was answered";
+        admin.findings.push(Finding::new(Code::ChecksElsewhere, "modgud's addresses", seen));
+    }
     admin.findings.extend(checks);
     admin
 }
 
-async fn examine_admin(args: &Args, configuration: &Configuration) -> Examined {
+async fn examine_admin(args: &Args, configuration: &Configuration, between: Between) -> Examined {
     let mut examined = Examined::default();
     let Some(address) = configuration.admin(args) else {
         let why = "`server.admin` has port 0, which is any free port; use `--admin`";
@@ -69,10 +98,12 @@ async fn examine_admin(args: &Args, configuration: &Configuration) -> Examined {
         let seen = format!("it has version {version}, and this command {VERSION}");
         examined.findings.push(Finding::new(Code::VersionDiffers, &about, seen));
     }
-    let (ready, readings) = tokio::join!(readiness(&address, &about), read_twice(&address, args.interval));
+    let (ready, readings) = tokio::join!(readiness(&address, &about), read_twice(&address, args.interval, between));
     examined.findings.push(ready);
     match readings {
         Ok(readings) => {
+            let counted = readings.sums(|key| (key.name == "modgud_checks_total").then_some("checks"));
+            examined.checks = Some(counted.get("checks").map_or(0, |count| count.rise));
             let now = SystemClock::System.now();
             examined.findings.push(counters::process(&readings, &about, &version, now));
             examined.findings.extend(counters::examine(&readings, &about));
@@ -98,10 +129,12 @@ async fn readiness(address: &AdminAddr, about: &str) -> Finding {
     }
 }
 
-/// Reads the metrics, and again after the interval.
-async fn read_twice(address: &AdminAddr, interval: Duration) -> Result<Readings, AdminError> {
+/// Reads the metrics, and again after the interval and the check.
+async fn read_twice(address: &AdminAddr, interval: Duration, between: Between) -> Result<Readings, AdminError> {
     let first = read(address).await?;
+    drop(between.read);
     sleep(interval).await;
+    let _ = between.probed.await;
     Ok(Readings { first, last: read(address).await? })
 }
 

@@ -4,6 +4,7 @@ use super::Args;
 use super::code::Code;
 use super::configuration::Configuration;
 use super::finding::Finding;
+use super::modgud::shown;
 use crate::cli::call::{connect, reason};
 use crate::cli::input::check_request;
 use crate::envoy::proto::{AuthorizationClient, CheckResponse, HttpResponse};
@@ -53,7 +54,7 @@ async fn health(channel: Channel, about: &str) -> Finding {
     let status = match timeout(CALL_TIMEOUT, HealthClient::new(channel).check(request)).await {
         Ok(Ok(response)) => response.into_inner().status(),
         Ok(Err(status)) => {
-            let seen = format!("the health service fails: {} ({})", status.message(), status.code());
+            let seen = format!("the health service fails: {} ({})", shown(status.message().as_bytes()), status.code());
             return Finding::new(Code::GrpcUnreachable, about, seen);
         }
         Err(_) => return Finding::new(Code::GrpcUnreachable, about, no_answer()),
@@ -76,7 +77,8 @@ async fn check(channel: Channel, args: &Args, configuration: &Configuration, abo
     let response = match timeout(CALL_TIMEOUT, AuthorizationClient::new(channel).check(request)).await {
         Ok(Ok(response)) => response.into_inner(),
         Ok(Err(status)) => {
-            let seen = format!("GET {path} at {host}: gRPC error {} ({})", status.message(), status.code());
+            let (text, code) = (shown(status.message().as_bytes()), status.code());
+            let seen = format!("GET {path} at {host}: gRPC error {text} ({code})");
             return Finding::new(Code::ProbeFailed, about, seen);
         }
         Err(_) => return Finding::new(Code::ProbeFailed, about, no_answer()),
@@ -98,7 +100,7 @@ fn judge(response: &CheckResponse, opens: Option<&str>) -> (Code, String) {
         },
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {
             let status = denied.status.as_ref().map_or(403, |status| status.code);
-            let reason = reason(response).map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let reason = reason(response).map(|reason| format!(" ({})", shown(reason.as_bytes()))).unwrap_or_default();
             let code = if status < 500 { Code::Probe } else { Code::ProbeUnavailable };
             (code, format!("denied {status}{reason}"))
         }

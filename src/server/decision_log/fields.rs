@@ -12,7 +12,7 @@ use modgud_core::principal::Principal;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::OnceLock;
 
 /// Maximum bytes of a field in the log; a longer one is cut. Lines wait in memory for a slow reader, and clients choose the length of paths.
@@ -223,14 +223,15 @@ fn path_of(target: &[u8]) -> &[u8] {
 
 /// Returns the network of an address: the first 24 bits of IPv4, the first 48 of IPv6.
 fn network(address: &str) -> String {
-    match address.parse() {
+    // A socket for both families has IPv4 addresses as IPv6 ones.
+    match address.parse().map(|address: IpAddr| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => {
             let [a, b, c, _] = address.octets();
             format!("{a}.{b}.{c}.0/24")
         }
         Ok(IpAddr::V6(address)) => {
             let [a, b, c, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}::/48")
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
         }
         Err(_) => "***".to_owned(),
     }

@@ -48,7 +48,8 @@ fn a_masked_client_is_a_network_and_a_masked_subject_a_hash() {
     for (address, expected) in [
         ("203.0.113.77", "203.0.113.0/24"),
         ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("::1", "0:0:0::/48"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("::1", "::/48"),
         ("/run/envoy.sock", "***"),
     ] {
         assert_eq!(network(address), expected);
