@@ -140,12 +140,12 @@ mod tests {
             metrics.record(&denied, &CounterSlots::default(), Duration::from_micros(30));
         }
         let shown = history.shown(&metrics, at(10 * (MAX_SAMPLES + 5) + 4));
-        assert_eq!(shown.samples.len(), MAX_SAMPLES);
-        let (last, whole) = (&shown.samples[MAX_SAMPLES - 1], &shown.samples[MAX_SAMPLES - 2]);
+        assert_eq!(shown.samples.len(), MAX_SAMPLES + 1);
+        let (last, whole) = (&shown.samples[MAX_SAMPLES], &shown.samples[MAX_SAMPLES - 1]);
         assert_eq!((last.span, last.unavailable, whole.span, whole.unavailable), (4_000, 1, 10_000, 1));
         assert_eq!(whole.reasons.values().sum::<u64>(), 1);
-        // The clock was set back, and forward.
-        assert_eq!(history.shown(&metrics, at(35)).samples.len(), 0);
+        // The clock was set back, and forward: only the current interval is left.
+        assert_eq!(history.shown(&metrics, at(35)).samples.len(), 1);
         assert_eq!(history.shown(&metrics, at(100_000)).samples.len(), 1);
         assert!(whole.p99.is_some_and(|p99| (25_000..=50_000).contains(&p99)), "{whole:?}");
     }
