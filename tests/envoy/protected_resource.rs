@@ -17,6 +17,8 @@ modules: [{ name: crm, prefix: /crm, upstream: '{crm}' }]
 rules:
   - { name: tools, match: { paths: ['/crm/tools/{*rest}'] }, require: { scopes: [tools.call, tools.list] } }
   - { name: readers, match: { paths: ['/crm/readers'] }, require: { scopes: [read] } }
+  - { name: hidden, match: { paths: ['/crm/hidden'] }, require: { scopes: [secret] }, deny: { status: 404 } }
+  - { name: planned, match: { paths: ['/crm/tools/call'] }, require: { scopes: [planned] }, shadow: true }
 denials: { challenge: { scope: true, resource_metadata: true } }
 protected_resource:
   resource: https://api.example.com/crm/mcp
