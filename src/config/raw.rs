@@ -33,7 +33,7 @@ pub(super) use rules::{Challenge, Denials, Deny, Match, Redirect, Require, Requi
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
 pub use telemetry::LogFormat;
-pub(super) use telemetry::{DecisionLines, Decisions, MaskedField, Telemetry};
+pub(super) use telemetry::{DecisionLines, Decisions, MaskedField, MetricNames, Telemetry};
 pub(super) use upstream::{
     Correlation, Encode, Forward, HeaderForm, HeaderSource, Impersonation, MetadataSource, Mint, MintAudience,
     MintClaim, ProcessInstance, TooLarge, Upstream, is_choice,

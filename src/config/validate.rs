@@ -65,6 +65,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
 
     let telemetry::ValidatedDecisions { logged, to, limits: log_limits, fields } =
         telemetry::check(telemetry.decisions.as_ref(), loader, &mut diagnostics);
+    let named_series = telemetry::named_series(telemetry.metrics.as_ref(), &mut diagnostics);
     let server::ValidatedServer { server, tls, deadline, max_token, token_cache } =
         server::check(server, (telemetry.log.unwrap_or_default(), to), loader, &mut diagnostics);
     let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
@@ -129,6 +130,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         logged,
         fields,
         log_limits,
+        named_series,
         slots: CounterSlots::default(),
     };
     let authenticators::Sources { keys: key_sources, introspection: introspection_sources } = sources;

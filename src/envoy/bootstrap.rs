@@ -289,7 +289,9 @@ impl Bootstrap<'_> {
 /// Returns the metadata of the API for the template.
 fn metadata(resource: &ProtectedResource) -> Value {
     let document = yaml::quoted(&String::from_utf8_lossy(&resource.document));
-    context! { paths => resource.paths().collect::<Vec<_>>(), document => Value::from_safe_string(document) }
+    // A rule sees no difference between the two.
+    let paths: Vec<String> = resource.paths().flat_map(|path| [format!("{path}/"), path]).collect();
+    context! { paths => paths, document => Value::from_safe_string(document) }
 }
 
 /// A file that the template makes.

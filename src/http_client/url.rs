@@ -44,6 +44,9 @@ pub enum UrlError {
     /// A user name or a password.
     #[error("contains a user name or a password, which modgud never sends; remove what precedes `@`")]
     UserInfo,
+    /// A port that does not exist.
+    #[error("has no port after `:`, or none from 0 to 65535; write one such as `https://login.example.com:8443/`")]
+    Port,
     /// A fragment.
     #[error("contains a `#`, and modgud never sends what follows it; remove it")]
     Fragment,
@@ -70,6 +73,11 @@ impl FetchUrl {
         }
         if authority.as_str().contains('@') {
             return Err(UrlError::UserInfo);
+        }
+        // The parser takes any digits after the host, and none.
+        let port = authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return Err(UrlError::Port);
         }
         let is_plain = *scheme == Scheme::HTTP;
         if !is_plain && *scheme != Scheme::HTTPS {
@@ -176,6 +184,9 @@ mod tests {
         }
         for (text, error) in [
             ("", UrlError::NotAbsolute),
+            ("https://login.example.com:65536/jwks", UrlError::Port),
+            ("https://login.example.com:", UrlError::Port),
+            ("https://[::1]:99999/", UrlError::Port),
             ("/jwks", UrlError::NotAbsolute),
             ("login.example.com", UrlError::NotAbsolute),
             ("https://", UrlError::NotAbsolute),

@@ -159,6 +159,8 @@ impl Worker {
             match self.transport.send(Bytes::clone(&message)).await {
                 Ok(rejected) => {
                     self.backoff = Backoff::new(MAX_DELAY);
+                    // A collector may name any number.
+                    let rejected = rejected.min(pending.spans);
                     self.log.succeeded(rejected);
                     return pending.accepted(rejected);
                 }
@@ -193,7 +195,6 @@ impl Pending {
 
     /// Counts the spans as exported, except the rejected ones. A collector can't reject more than it got.
     fn accepted(mut self, rejected: u64) {
-        let rejected = rejected.min(self.spans);
         self.counts.add_dropped(DropReason::Rejected, rejected);
         self.counts.add_exported(self.spans.saturating_sub(rejected));
         self.spans = 0;

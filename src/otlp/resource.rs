@@ -38,7 +38,7 @@ pub fn attributes(variable: Option<&str>) -> Result<Vec<ResourceAttribute>, Reso
         let (key, value) = pair.split_once('=').ok_or(ResourceError::Form)?;
         let (key, value) = (key.trim(), percent_decode_str(value.trim()).decode_utf8());
         let value = value.map_err(|_| ResourceError::Form)?;
-        if key.is_empty() || value.chars().any(char::is_control) {
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) || value.chars().any(char::is_control) {
             return Err(ResourceError::Form);
         }
         // A collector may reject an attribute that is there twice.
@@ -67,7 +67,7 @@ mod tests {
             shown(Some("k8s.pod.name = a%2Cb ,service.name=edge")),
             Ok(vec![version, "k8s.pod.name=a,b".to_owned(), "service.name=edge".to_owned()])
         );
-        for malformed in ["a", "=b", "a=%ff", "a=%0a", "a=b,c"] {
+        for malformed in ["a", "=b", "b\u{1b}c=d", "b\nc=d", "a=%ff", "a=%0a", "a=b,c"] {
             assert_eq!(shown(Some(malformed)), Err(ResourceError::Form), "{malformed}");
         }
         assert_eq!(shown(Some(&format!("a={}", "b".repeat(MAX_BYTES)))), Err(ResourceError::TooLong));

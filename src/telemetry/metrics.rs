@@ -16,7 +16,7 @@ pub use shadow::{Counted, ShadowConfigMetrics, ShadowRuleMetrics};
 pub use slots::OTHER;
 pub use totals::{Hits, Totals};
 
-use checks::{CheckCounters, CheckDurations, MAX_RULES};
+use checks::{CheckCounters, CheckDurations};
 use connections::ConnectionMetrics;
 use log::LogMetrics;
 use modgud_core::authz::RuleName;
@@ -92,10 +92,10 @@ impl Metrics {
     pub fn assign_counters(&self, snapshot: &mut Snapshot) {
         let authenticators = snapshot.authenticators.list().iter().map(|one| one.name().as_str());
         let rules = snapshot.rules.names().into_iter().map(RuleName::as_str);
-        snapshot.slots = self.checks.assign(rules, authenticators);
+        let most = snapshot.named_series.rules;
+        snapshot.slots = self.checks.assign(rules, authenticators, most);
         if self.checks.has_other_rules(&snapshot.slots) && !self.warned_of_other_rules.swap(true, Ordering::Relaxed) {
-            let limit = MAX_RULES;
-            tracing::warn!(limit, "metrics: further rules are counted as `other`");
+            tracing::warn!(limit = most, "metrics: further rules are counted as `other`");
         }
     }
 

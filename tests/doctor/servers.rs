@@ -170,7 +170,7 @@ async fn counters_that_rise_between_the_readings_are_problems() {
     let address = server(|path| match path {
         "/version" => ok(concat!("modgud ", env!("CARGO_PKG_VERSION"), "\n")),
         "/readyz" => Act::Send(b"HTTP/1.1 503 X\r\ncontent-length: 20\r\n\r\nnot ready: draining\n".to_vec()),
-        _ => {
+        "/metrics" => {
             let number = READ.fetch_add(1, Ordering::Relaxed);
             let busy = 7 + number;
             ok(&format!(
@@ -182,6 +182,8 @@ async fn counters_that_rise_between_the_readings_are_problems() {
                  process_start_time_seconds {busy}\n"
             ))
         }
+        // gRPC, which begins with `PRI *`.
+        _ => ok(""),
     })
     .await;
     let examined = doctor_at(&address, &address, &[]).await;

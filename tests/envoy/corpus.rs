@@ -188,7 +188,7 @@ async fn what_was_decided_on_is_what_the_module_gets_however_odd_it_is() {
             let seen = Seen::of(&answer);
             let event = logged(&mut testbed.modgud).await;
             assert_eq!(event["decision"], "allowed", "{sent:?}: {event}");
-            let decided = event["path"].as_str().unwrap_or_else(|| panic!("{sent:?}: {event}"));
+            let decided = event["url.path"].as_str().unwrap_or_else(|| panic!("{sent:?}: {event}"));
             // Of `/crm` and of `/crm/` the rewrite makes `/`; no rule can tell them apart either.
             let got = module_path(&seen);
             assert_eq!(got.trim_end_matches('/'), decided.trim_end_matches('/'), "{sent:?}");

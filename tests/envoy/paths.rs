@@ -49,7 +49,7 @@ async fn what_was_decided_on_is_what_the_module_gets() {
                 assert_eq!((&got.module, &got.path), (module, sees), "{sent}");
                 let event = logged(&mut testbed.modgud).await;
                 assert_eq!(
-                    (&event["decision"], &event["path"]),
+                    (&event["decision"], &event["url.path"]),
                     (&"allowed".into(), &decided.as_str().into()),
                     "{sent}"
                 );

@@ -17,6 +17,8 @@ modules: [{ name: crm, prefix: /crm, upstream: '{crm}' }]
 rules:
   - { name: tools, match: { paths: ['/crm/tools/{*rest}'] }, require: { scopes: [tools.call, tools.list] } }
   - { name: readers, match: { paths: ['/crm/readers'] }, require: { scopes: [read] } }
+  - { name: hidden, match: { paths: ['/crm/hidden'] }, require: { scopes: [secret] }, deny: { status: 404 } }
+  - { name: planned, match: { paths: ['/crm/tools/call'] }, require: { scopes: [planned] }, shadow: true }
 denials: { challenge: { scope: true, resource_metadata: true } }
 protected_resource:
   resource: https://api.example.com/crm/mcp
@@ -63,6 +65,11 @@ async fn a_client_finds_the_authorization_servers_from_a_denial() {
     // A client that was told of no URL looks there, too (RFC 9728 §3.1).
     let well_known = "/.well-known/oauth-protected-resource";
     assert_eq!(fetch(&testbed, &format!("https://api.example.com{well_known}")).await.json(), expected);
+    // The rule opens these paths with a slash, too, and no module gets such a request.
+    for path in ["", "/crm/mcp"] {
+        let url = format!("https://api.example.com{well_known}{path}/");
+        assert_eq!(fetch(&testbed, &url).await.json(), expected, "{url}");
+    }
     // modgud has the same document at its own port.
     for path in [well_known.to_owned(), format!("{well_known}/crm/mcp")] {
         let own = Exchange::get(testbed.modgud_admin, &path).await.unwrap();

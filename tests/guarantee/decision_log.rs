@@ -147,6 +147,7 @@ async fn every_kind_of_line_fits_the_schema() {
         "check denied unauthenticated",
         "check unavailable unavailable",
         "decision lines left out allowed",
+        "decision lines left out unavailable unavailable",
         "identity header omitted",
         "shadow",
     ];

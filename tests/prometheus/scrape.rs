@@ -140,6 +140,25 @@ async fn prometheus_has_every_series_and_a_hostile_load_adds_none() {
 }
 
 #[tokio::test]
+async fn the_configuration_says_how_many_names_have_series_of_their_own() {
+    let (yaml, files) = configuration();
+    let yaml = format!("{yaml}telemetry: {{ metrics: {{ rules: 1, api_keys: 240 }} }}\n");
+    let sidecar = Sidecar::with_files(&yaml, &files).await;
+    hostile(&sidecar, 0).await;
+    let text = text(&sidecar).await;
+    let label = |name: &str, label: &str| -> BTreeSet<&str> {
+        let start = format!("{label}=\"");
+        let lines = series(&text).into_iter().filter(|series| series.starts_with(name));
+        lines.filter_map(|series| series.split_once(&start)?.1.split_once('"')).map(|(value, _)| value).collect()
+    };
+    // Checks without a rule have an empty name.
+    assert_eq!(label("modgud_checks_total", "rule").len(), 3, "{:?}", label("modgud_checks_total", "rule"));
+    assert!(label("modgud_checks_total", "rule").contains("other"));
+    assert_eq!(label("modgud_api_key_expiry_timestamp_seconds", "key").len(), 241, "and `other`");
+    sidecar.stop(Shutdown::Immediate).await;
+}
+
+#[tokio::test]
 async fn keys_show_their_end_and_last_use_over_a_reload() {
     let (yaml, files) = configuration();
     let sidecar = Sidecar::with_files(&yaml, &files).await;

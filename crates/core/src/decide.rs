@@ -3,7 +3,9 @@
 
 mod decision;
 
-pub use decision::{Decision, DecisionError, LogFields, LogLimits, LoggedDecisions, ShadowOutcome, Verdict};
+pub use decision::{
+    Decision, DecisionError, LogFields, LogLimits, LoggedDecisions, NamedSeries, ShadowOutcome, Verdict,
+};
 
 use crate::authn::{Authenticated, Authentication, Authenticators, AuthnError, LookupResult, ReplayMode};
 use crate::authz::condition::Inputs;
@@ -55,6 +57,8 @@ pub struct Snapshot {
     pub fields: LogFields,
     /// The number of their log lines.
     pub log_limits: LogLimits,
+    /// How many rules and API keys have metrics of their own.
+    pub named_series: NamedSeries,
     /// The slots in which the checks are counted.
     pub slots: CounterSlots,
 }

@@ -1,5 +1,6 @@
 //! The collector of spans in the summary of `modgud check`.
 
+use crate::cli::explain::report::plain;
 use crate::cli::print_line;
 use crate::otlp::Collector;
 
@@ -9,7 +10,8 @@ pub(super) fn print(collector: &Collector) {
     print_line(format_args!("  spans to {url} over {}, at most {queue} waiting", protocol.name()));
     let list = |what: &str, names: Vec<String>| {
         if !names.is_empty() {
-            print_line(format_args!("    {what}: {}", names.join(", ")));
+            // Attributes come from a variable, and so perhaps from elsewhere.
+            print_line(format_args!("    {what}: {}", plain(&names.join(", "))));
         }
     };
     list("headers", headers.keys().map(ToString::to_string).collect());

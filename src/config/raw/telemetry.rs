@@ -17,9 +17,24 @@ pub(in crate::config) struct Telemetry {
     /// The decisions that are logged: `denied`, `all` or `none`. A map also sets the destination, the number and the personal data of the
     /// lines. Default: `denied`.
     pub(in crate::config) decisions: Option<Decisions>,
+    /// The metrics that name rules and API keys.
+    pub(in crate::config) metrics: Option<MetricNames>,
     /// The OpenTelemetry collector that gets a span of each check in a sampled trace: its address, or a map that also says how. Default: none.
     #[schemars(example = &"http://127.0.0.1:4317")]
     pub(in crate::config) otlp: Option<Otlp>,
+}
+
+/// The number of names with metrics of their own, in the order of the configuration. All others share those with the name `other`. Prometheus
+/// stores each name for each reason, so fewer names need less memory there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct MetricNames {
+    /// The number of rules, from 0 to 200. A rule that has metrics of its own keeps them until a restart. Default: 200.
+    #[schemars(example = 50)]
+    pub(in crate::config) rules: Option<u32>,
+    /// The number of API keys, from 0 to 1,000. Default: 200.
+    #[schemars(example = 1000)]
+    pub(in crate::config) api_keys: Option<u32>,
 }
 
 /// The format of the log.

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 /// The maximum size of a rule's scopes in a challenge, 1 KiB: clients limit headers, too.
 const MAX_SCOPE_BYTES: usize = 1024;
 
-/// Checks that challenges can have the parameters, adds the metadata to the style, and returns the scopes of each rule.
+/// Checks that challenges can have the parameters, adds the metadata to the style, and returns the scopes of each rule that may be told: a rule
+/// with a response of its own hides what it requires, and a shadow rule enforces nothing.
 pub(super) fn check(
     document: &Document,
     resource: Option<&Resource>,
@@ -41,7 +42,7 @@ pub(super) fn check(
         return HashMap::new();
     }
     let mut scopes = HashMap::new();
-    for (number, rule) in rules.iter().enumerate() {
+    for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.deny.is_none() && !rule.shadow) {
         let at = Path::root("rules").position(number).key("require");
         if let Some(text) = rule.require.as_ref().and_then(|require| self::scopes(&at, require, diagnostics)) {
             scopes.insert(rule.name.as_str().into(), text);

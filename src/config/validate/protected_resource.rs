@@ -134,8 +134,8 @@ impl Resource {
         // RFC 6750 §2.1 and §2.3. Other places have no name there.
         let methods = locations.all().filter_map(|(location, _)| match location {
             CredentialLocation::Scheme(..) => Some("header"),
-            CredentialLocation::Query(_) => Some("query"),
-            CredentialLocation::Header(_) | CredentialLocation::Cookie(_) => None,
+            CredentialLocation::Query(name) if name.as_str() == "access_token" => Some("query"),
+            CredentialLocation::Query(_) | CredentialLocation::Header(_) | CredentialLocation::Cookie(_) => None,
         });
         let mut document = Map::new();
         document.insert("resource".to_owned(), self.url.into());

@@ -1,13 +1,13 @@
-//! Validates `telemetry.decisions`.
+//! Validates `telemetry.decisions` and `telemetry.metrics`.
 
 use super::out_of_range;
 use crate::config::LogDestination;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{DecisionLines, Decisions, MaskedField};
+use crate::config::raw::{DecisionLines, Decisions, MaskedField, MetricNames};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
-use modgud_core::decide::{LogFields, LogLimits, LoggedDecisions};
+use modgud_core::decide::{LogFields, LogLimits, LoggedDecisions, NamedSeries};
 
 /// The default of `max_per_second`: a person can't read more, and a disk has no trouble with as many.
 const DEFAULT_MAX_PER_SECOND: u32 = 1_000;
@@ -54,6 +54,24 @@ pub(super) fn check(
         limits: LogLimits { sample, max_per_second },
         fields: fields(lines),
     }
+}
+
+/// Returns how many rules and API keys have metrics of their own.
+pub(super) fn named_series(metrics: Option<&MetricNames>, diagnostics: &mut Diagnostics) -> NamedSeries {
+    let at = Path::root("telemetry").key("metrics");
+    let defaults = NamedSeries::default();
+    let mut read = |key: &'static str, written: Option<u32>, default: u16, most: u16| {
+        let number = written.unwrap_or(u32::from(default));
+        u16::try_from(number).ok().filter(|number| *number <= most).unwrap_or_else(|| {
+            diagnostics.add(at.key(key), out_of_range(number, 0, u32::from(most)));
+            most
+        })
+    };
+    let rules = metrics.and_then(|metrics| metrics.rules);
+    let rules = read("rules", rules, u16::from(defaults.rules), u16::from(NamedSeries::MAX_RULES));
+    let api_keys = metrics.and_then(|metrics| metrics.api_keys);
+    let api_keys = read("api_keys", api_keys, defaults.api_keys, NamedSeries::MAX_API_KEYS);
+    NamedSeries { rules: u8::try_from(rules).unwrap_or(NamedSeries::MAX_RULES), api_keys }
 }
 
 /// Reads a destination. A word without a slash is no path, since it would probably be a typing error that makes a file.

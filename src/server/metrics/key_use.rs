@@ -8,10 +8,6 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType::Gauge;
 use std::fmt;
 
-/// Maximum number of API keys with series of their own, in the order of the configuration. The others are one, with the key `other`: it has the
-/// earliest end and the latest use of them.
-const MAX_NAMED_KEYS: usize = 200;
-
 /// What is shown of one key, or of all others.
 struct KeyUse<'s> {
     authenticator: &'s str,
@@ -37,14 +33,15 @@ impl<'s> KeyUse<'s> {
     }
 }
 
-/// Returns the API keys of a snapshot: the first ones, and all others as one.
+/// Returns the API keys of a snapshot: the first ones in the order of the configuration, and all others as one, with the key `other`, the earliest
+/// end and the latest use of them.
 fn api_keys(snapshot: &Snapshot) -> Vec<KeyUse<'_>> {
     let all = snapshot.authenticators.list().iter().filter_map(Authenticator::as_api_key);
     let keys = all.flat_map(|one| one.keys.in_order().into_iter().map(|key| KeyUse::of(one.name.as_str(), key)));
     let (mut named, mut others) = (Vec::new(), None::<KeyUse<'_>>);
     for key in keys {
         // Two series must not have the same labels.
-        if named.len() < MAX_NAMED_KEYS && key.key != OTHER {
+        if named.len() < usize::from(snapshot.named_series.api_keys) && key.key != OTHER {
             named.push(key);
             continue;
         }

@@ -5,7 +5,7 @@ use super::encode;
 use super::histogram::Histogram;
 use super::slots::{OTHER, SlotNames};
 use modgud_core::authz::RuleName;
-use modgud_core::decide::{CounterSlots, Decision};
+use modgud_core::decide::{CounterSlots, Decision, NamedSeries};
 use modgud_core::reason::{Class, Reason};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
@@ -15,8 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Maximum number of rules with series of their own: more than a dashboard shows, and few enough to store. Others are counted as `other`.
-pub(super) const MAX_RULES: u8 = 200;
 /// Maximum number of authenticators with series of their own. Others are counted as `other`.
 const MAX_AUTHENTICATORS: u8 = 20;
 /// Maximum number of series of checks. Clients choose reasons, and so how many series there are; beyond it, a check is counted with the rule
@@ -74,7 +72,7 @@ fn outcomes() -> impl Iterator<Item = (u8, Option<Reason>)> {
 impl Default for CheckCounters {
     fn default() -> Self {
         let counters = Self {
-            rules: SlotNames::new(MAX_RULES),
+            rules: SlotNames::new(NamedSeries::MAX_RULES),
             authenticators: SlotNames::new(MAX_AUTHENTICATORS),
             cells: (0..CELLS).map(|_| Cell::default()).collect(),
             used: AtomicUsize::new(0),
@@ -96,8 +94,12 @@ impl CheckCounters {
         &self,
         rules: impl Iterator<Item = &'n str>,
         authenticators: impl Iterator<Item = &'n str>,
+        named_rules: u8,
     ) -> CounterSlots {
-        CounterSlots { rules: self.rules.assign(rules), authenticators: self.authenticators.assign(authenticators) }
+        CounterSlots {
+            rules: self.rules.assign(rules, named_rules),
+            authenticators: self.authenticators.assign(authenticators, MAX_AUTHENTICATORS),
+        }
     }
 
     /// Returns true if some rules of a configuration have no series of their own.

@@ -25,8 +25,8 @@ impl SlotNames {
         self.limit.saturating_add(1)
     }
 
-    /// Returns the slot of each name. A new name gets a free one, in this order.
-    pub(super) fn assign<'n>(&self, names: impl Iterator<Item = &'n str>) -> Box<[u8]> {
+    /// Returns the slot of each name. A new name gets a free one, in this order, if fewer than `most` names have one.
+    pub(super) fn assign<'n>(&self, names: impl Iterator<Item = &'n str>, most: u8) -> Box<[u8]> {
         let mut known = self.lock();
         let slot = |name: &str| {
             if let Some(slot) = known.get(name) {
@@ -34,7 +34,7 @@ impl SlotNames {
             }
             let next = u8::try_from(known.len()).unwrap_or(u8::MAX).saturating_add(1);
             // Two series must not have the same labels.
-            if next > self.limit || name == OTHER {
+            if next > self.limit.min(most) || name == OTHER {
                 return self.other();
             }
             known.insert(name.into(), next);

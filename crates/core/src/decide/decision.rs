@@ -120,6 +120,29 @@ pub struct LogLimits {
     pub max_per_second: u32,
 }
 
+/// How many names have metrics of their own, in the order of the configuration. All others share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedSeries {
+    /// Number of rules.
+    pub rules: u8,
+    /// Number of API keys.
+    pub api_keys: u16,
+}
+
+impl NamedSeries {
+    /// Maximum number of rules: more than a dashboard shows, and few enough to store.
+    pub const MAX_RULES: u8 = 200;
+    /// Maximum number of API keys, each with two series.
+    pub const MAX_API_KEYS: u16 = 1_000;
+}
+
+/// As many as a dashboard shows.
+impl Default for NamedSeries {
+    fn default() -> Self {
+        Self { rules: 200, api_keys: 200 }
+    }
+}
+
 /// The personal data in the log lines of decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogFields {

@@ -1,5 +1,7 @@
 use super::super::slots::OTHER;
-use super::{CELLS, CheckCounters, MAX_RULES, MAX_SERIES};
+use super::{CELLS, CheckCounters, MAX_SERIES, NamedSeries};
+
+const MAX_RULES: u8 = NamedSeries::MAX_RULES;
 use modgud_core::authz::RuleName;
 use modgud_core::credential::AuthenticatorId;
 use modgud_core::decide::{CounterSlots, Decision, DecisionError};
@@ -44,7 +46,7 @@ impl Names {
     }
 
     fn assign(&self, counters: &CheckCounters) -> CounterSlots {
-        counters.assign(self.0.iter().map(RuleName::as_str), ["bifrost"].into_iter())
+        counters.assign(self.0.iter().map(RuleName::as_str), ["bifrost"].into_iter(), MAX_RULES)
     }
 
     fn decision(&self, rule: usize) -> Decision {
