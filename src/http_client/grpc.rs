@@ -6,6 +6,7 @@ use bytes::{Buf, BufMut, Bytes};
 use http::HeaderMap;
 use http::header::{HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
+use http_body_util::Limited;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -17,12 +18,16 @@ use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
+use tower::ServiceExt;
 
 /// Silence on a connection after which the server is asked for a sign of life.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Time for that sign. Beyond it the connection is closed: a machine that vanished sends no end of it.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The bytes before a message: a flag and its length.
+const PREFIX_BYTES: usize = 5;
 
 /// A client for gRPC over HTTP/2. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -81,7 +86,10 @@ impl GrpcClient {
         let mut request = Request::new(message);
         *request.metadata_mut() = MetadataMap::from_headers(headers);
         let exchange = async {
-            let mut grpc = Grpc::with_origin(self.0.clone(), url.uri().clone()).max_decoding_message_size(bytes);
+            // Of all messages together: a server may send empty ones without end.
+            let whole = bytes.saturating_add(PREFIX_BYTES);
+            let client = self.0.clone().map_response(move |response| response.map(|body| Limited::new(body, whole)));
+            let mut grpc = Grpc::with_origin(client, url.uri().clone()).max_decoding_message_size(bytes);
             grpc.ready().await.map_err(|error| CallError::Fetch(FetchError::of_client(&error)))?;
             let response = grpc.unary(request, method, EncodedCodec).await;
             response.map(tonic::Response::into_inner).map_err(|status| CallError::of(&status))

@@ -105,7 +105,9 @@ impl Traces {
             values.next().filter(|_| values.next().is_none())
         };
         match sole(TRACEPARENT).and_then(|value| TraceContext::parse(value.as_bytes())) {
-            None => CallTrace::None,
+            None if !metadata.contains_key(TRACEPARENT) => CallTrace::None,
+            // Envoy's own word about the trace can't be read: that of a client does not replace it.
+            None => CallTrace::Unsampled,
             Some(context) if !context.is_sampled() => CallTrace::Unsampled,
             Some(context) => {
                 let trace_state = sole(TRACESTATE).and_then(|value| trace_state(value.as_bytes()));

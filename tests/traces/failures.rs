@@ -84,6 +84,7 @@ async fn a_refusal_and_an_answer_of_no_collector_are_counted() {
         (Protocol::Grpc, Reply::Status(8)),
         (Protocol::Grpc, Reply::Page),
         (Protocol::Grpc, Reply::Huge(100_000)),
+        (Protocol::Grpc, Reply::Many(100_000)),
         (Protocol::Http, Reply::Status(401)),
         (Protocol::Http, Reply::Status(500)),
         (Protocol::Http, Reply::Status(302)),

@@ -59,6 +59,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// A body of so many bytes, announced and sent.
     Huge(usize),
+    /// So many messages of gRPC, all empty.
+    Many(usize),
     /// A page for people.
     Page,
     /// Nothing, ever.
@@ -227,10 +229,13 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             response
         }
+        (Protocol::Http, Reply::Many(_)) => panic!("messages are of gRPC"),
         (_, Reply::Page) => body_of(b"<!doctype html><title>Log in</title>".to_vec()),
         (Protocol::Grpc, Reply::Accept) => framed(&message(None)),
         (Protocol::Grpc, Reply::Reject(count)) => framed(&message(Some(count))),
         (Protocol::Grpc, Reply::Huge(bytes)) => framed(&vec![0; bytes]),
+        // Without compression, and without a byte: five zeros.
+        (Protocol::Grpc, Reply::Many(messages)) => with_trailers(vec![0; messages * 5].into()),
         (Protocol::Grpc, Reply::Status(status)) => {
             let mut response = grpc(Full::default().boxed());
             let headers = response.headers_mut();
@@ -247,9 +252,12 @@ fn body_of(body: Vec<u8>) -> Response<Body> {
 
 fn framed(message: &[u8]) -> Response<Body> {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-    let frame = Bytes::from([&[0][..], &length, message].concat());
+    with_trailers([&[0][..], &length, message].concat().into())
+}
+
+fn with_trailers(messages: Bytes) -> Response<Body> {
     let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
-    grpc(Full::new(frame).with_trailers(async { Some(Ok(trailers)) }).boxed())
+    grpc(Full::new(messages).with_trailers(async { Some(Ok(trailers)) }).boxed())
 }
 
 fn grpc(body: Body) -> Response<Body> {

@@ -162,6 +162,8 @@ async fn only_a_check_of_a_sampled_trace_has_a_span() {
         (&[&*sampled_parent], &[&*unsampled]),
         (&[], &[&*malformed]),
         (&[], &[&*sampled_parent, &*sampled_parent]),
+        (&[&*sampled_parent], &[&*malformed]),
+        (&[&*sampled_parent], &[&*sampled_parent, &*sampled_parent]),
     ] {
         let metadata: Vec<(&str, &str)> = metadata.iter().map(|value| ("traceparent", *value)).collect();
         assert_eq!(asked.call(of_request(request), &metadata).await, Some(401), "{request:?}");

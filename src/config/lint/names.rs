@@ -2,7 +2,7 @@
 
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{Audiences, Document, Require, RequireAny};
+use crate::config::raw::{Audiences, Authenticator, Document, Require, RequireAny};
 use crate::diagnostic::{Issue, Quoted};
 use std::collections::BTreeMap;
 use std::iter;
@@ -33,7 +33,9 @@ fn audiences(at: &Path, required: &[String], document: &Document, diagnostics: &
     let of_jwt = document.authenticators.iter().filter_map(|one| one.jwt.as_ref().map(|jwt| &jwt.audiences));
     let of_responses = document.authenticators.iter().filter_map(|one| one.introspection.as_ref());
     let mut policies = of_jwt.chain(of_responses.map(|introspection| &introspection.audiences));
-    let is_possible = document.authenticators.iter().any(|one| one.custom.is_some())
+    // The entry of an API key and the pattern of a certificate may set `aud`.
+    let sets_claims = |one: &Authenticator| one.custom.is_some() || one.api_key.is_some() || one.mtls.is_some();
+    let is_possible = document.authenticators.iter().any(sets_claims)
         || policies.any(|audiences| !matches!(audiences, Audiences::List(list) if list.is_empty()));
     if !required.is_empty() && !is_possible {
         let message = "no authenticator accepts a token with an audience, so the rule denies every caller";

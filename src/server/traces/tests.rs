@@ -55,8 +55,14 @@ async fn a_check_without_a_span_allocates_nothing() {
         claims: Vec::new(),
         resource: Vec::new(),
     }));
-    for (call, request) in [("", ""), ("", "malformed"), ("", &*unsampled), (&*unsampled, &*sampled), ("malformed", "")]
-    {
+    for (call, request) in [
+        ("", ""),
+        ("", "malformed"),
+        ("", &*unsampled),
+        (&*unsampled, &*sampled),
+        ("malformed", ""),
+        ("malformed", &*sampled),
+    ] {
         assert_eq!(begins(&traces, call, request, &authorizer), (false, 0), "{call} {request}");
     }
     for (call, request) in [(&*sampled, ""), ("", &*sampled), (&*sampled, &*unsampled)] {

