@@ -11,6 +11,10 @@ use proptest::test_runner::{Config, TestRunner};
 use simple::{Nothing, V, any_expression};
 use std::cell::Cell;
 
+/// Each kind of result must come at least this often. About 30 are expected of the rarest kind; fewer than 3 then have a probability
+/// below 10⁻¹⁰, so a failure means that the generator changed.
+const FEWEST: u32 = 3;
+
 fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
@@ -51,7 +55,7 @@ fn every_expression_comes_to_what_it_says() {
     });
     tried.unwrap_or_else(|failed| panic!("{failed}"));
     let counts = [met.get(), unmet.get(), errors.get()];
-    assert!(counts.iter().all(|count| *count > 20), "hardly anything was tried: {counts:?}");
+    assert!(counts.iter().all(|count| *count >= FEWEST), "hardly anything was tried: {counts:?}");
 }
 
 /// Parts of valid and invalid expressions.
@@ -164,5 +168,5 @@ fn nothing_that_is_written_panics() {
         Ok(())
     });
     tried.unwrap_or_else(|failed| panic!("{failed}"));
-    assert!(compiled.get() > 20, "only {} were expressions", compiled.get());
+    assert!(compiled.get() >= FEWEST, "only {} were expressions", compiled.get());
 }
