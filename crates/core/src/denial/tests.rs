@@ -217,10 +217,9 @@ fn a_deployment_can_keep_the_old_status() {
 
 #[test]
 fn a_rule_speaks_for_itself_to_callers_who_may_not() {
-    let rule = |status, detail: Option<&str>| RuleDenial {
-        rule: "report".into(),
-        status: Status::client_error(status).unwrap(),
-        detail: detail.map(|text| DetailText::parse(text).unwrap()),
+    let rule = |status, detail: Option<&str>| {
+        let detail = detail.map(|text| DetailText::parse(text).unwrap());
+        RuleDenial::new("report".into(), Status::client_error(status).unwrap(), detail)
     };
     let insufficient = Insufficient { required: vec!["a".into()], have: Vec::new() };
     let answers = |rule| DenialResponses::new(style(BodyStyle::Error), &[rule], None);
@@ -304,7 +303,7 @@ fn only_unauthenticated_browsers_are_redirected() {
 fn challenges_name_scopes_and_metadata_only_if_they_are_to() {
     let scopes =
         || HashMap::from([("report".into(), "reports.read reports.list".into()), ("hidden".into(), "secret".into())]);
-    let hidden = RuleDenial { rule: "hidden".into(), status: Status::client_error(404).unwrap(), detail: None };
+    let hidden = RuleDenial::new("hidden".into(), Status::client_error(404).unwrap(), None);
     let answers = |schemes, metadata: Option<&str>, scopes| {
         let resource_metadata = metadata.map(Box::from);
         let style = Style { schemes, resource_metadata, ..style(BodyStyle::Problem) };
