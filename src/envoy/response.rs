@@ -50,12 +50,8 @@ pub fn response(decision: Decision, seen: ParsedRequest<'_, '_>, snapshot: &Snap
 /// before 1.37 treats it as a denial.
 fn denial(error: &DecisionError, response: DenialResponse, undecided: OnError) -> CheckResponse {
     let DenialResponse { status, headers, body } = response;
-    let headers = headers.into_iter().map(|ResponseHeader { name, value }| match &*name {
-        // Each cookie is a header of its own (RFC 6265 §3).
-        b"set-cookie" => add(name, value),
-        _ => overwrite(name, value),
-    });
-    let headers = headers.collect();
+    // Of a denial, Envoy reads only headers that replace others, and keeps several of one name: cookies (tested with 1.40).
+    let headers = headers.into_iter().map(|ResponseHeader { name, value }| overwrite(name, value)).collect();
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(status.code()) }), headers, body };
     // Only "OK" allows. Envoy treats all other codes alike: the HTTP status is in the body.
     match undecided {
@@ -92,19 +88,10 @@ fn check_response(code: Code, http_response: HttpResponse) -> CheckResponse {
 /// Returns a header that replaces any existing one. Both forms are set, because Envoy versions differ in the one they
 /// read.
 fn overwrite(key: Bytes, value: Bytes) -> HeaderValueOption {
-    header(key, value, false, HeaderAppendAction::OverwriteIfExistsOrAdd)
-}
-
-/// Returns a header beside any existing one.
-fn add(key: Bytes, value: Bytes) -> HeaderValueOption {
-    header(key, value, true, HeaderAppendAction::AppendIfExistsOrAdd)
-}
-
-fn header(key: Bytes, value: Bytes, append: bool, action: HeaderAppendAction) -> HeaderValueOption {
     HeaderValueOption {
         header: Some(HeaderValue { key, value: value.into(), raw_value: Bytes::new() }),
-        append: Some(append),
-        append_action: action.into(),
+        append: Some(false),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
         keep_empty_value: false,
     }
 }

@@ -21,7 +21,7 @@ rules:
     deny:
       page: '",
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/data/configuration/good/pages/404.html'
+    "/tests/data/envoy/404.html'
       retry_after: 1m
       headers: { X-Frame-Options: SAMEORIGIN }
       set_cookies: ['session=; Max-Age=0; Path=/', 'csrf=; Max-Age=0']

@@ -60,7 +60,7 @@ pub(super) fn extra_headers(
         match extra.iter().find(|other| other.name() == header.name()) {
             Some(_) => {
                 let message = format!("{} is a duplicate, because names of headers ignore case", Quoted::new(written));
-                diagnostics.add(at, Issue::error("denial-header-duplicate", message, "leave it out"));
+                diagnostics.add(at, Issue::error("header-duplicate", message, "leave it out"));
             }
             None => extra.push(header),
         }

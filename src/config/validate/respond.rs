@@ -43,7 +43,7 @@ pub(super) fn check(rules: &[raw::Rule], diagnostics: &mut Diagnostics) -> RuleR
             let Some(header) = diagnostics.ok_or_report(&at, header) else { continue };
             if added.iter().any(|other| other.name() == header.name()) {
                 let message = format!("{} is a duplicate, because names of headers ignore case", Quoted::new(written));
-                diagnostics.add(at, Issue::error("respond-header-duplicate", message, "leave it out"));
+                diagnostics.add(at, Issue::error("header-duplicate", message, "leave it out"));
                 continue;
             }
             added.push(header);
