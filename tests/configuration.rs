@@ -8,6 +8,7 @@
 //! - `any_document`: any document loads or is refused with a place, within bounded time.
 //! - `large`: the same of documents as large as a file may be.
 //! - `codes`: each error and warning has a code, and each code a text in `bad` or `warned`.
+//! - `templates`: a rule with a template means what the rule with everything written out means.
 //! - `schema`: the JSON Schema for editors is current, accepts every good file, and refuses what is wrong in form.
 
 #![expect(
@@ -26,6 +27,7 @@ mod effective;
 mod good;
 mod large;
 mod schema;
+mod templates;
 mod warned;
 
 use crate::support::KEY;
@@ -73,6 +75,14 @@ fn environment() -> Environment {
 
 fn load_file(file: &Path) -> Result<Loaded, ConfigError> {
     load(Some(file), &Overrides::default(), &environment())
+}
+
+/// Loads a configuration from a text.
+fn load_text(text: &str) -> Result<Loaded, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modgud.yaml");
+    fs::write(&file, text).unwrap();
+    load_file(&file)
 }
 
 /// The values of a YAML document.

@@ -31,7 +31,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 25] = [
+const TOPICS: [&str; 26] = [
     "api-keys",
     "bearer",
     "claims-and-time",
@@ -55,6 +55,7 @@ const TOPICS: [&str; 25] = [
     "revocations",
     "sender",
     "shadow",
+    "templates",
     "token-requirements",
     "tokens",
 ];
@@ -88,6 +89,11 @@ pub(crate) const DEADLINE: &str = "server: { deadline: 10s }\n";
 #[tokio::test]
 async fn claims_and_time() {
     run("claims-and-time").await;
+}
+
+#[tokio::test]
+async fn templates() {
+    run("templates").await;
 }
 
 #[tokio::test]

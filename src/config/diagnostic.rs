@@ -66,6 +66,16 @@ impl Diagnostics {
         }
     }
 
+    /// Adds the issues of a value that several others use: each once, together with the first that uses it.
+    pub(super) fn add_new(&mut self, found: Self, related: &Path) {
+        for (path, issue, _) in found.own {
+            let is_known = |(known, other, _): &(Path, Issue, Vec<Path>)| *known == path && *other == issue;
+            if !self.own.iter().any(is_known) {
+                self.add_related(path, issue, vec![related.clone()]);
+            }
+        }
+    }
+
     /// Adds diagnostics of an included document, up to [`MAX_REPORTED`].
     pub(super) fn extend_included(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         let room = MAX_REPORTED.saturating_sub(self.included.len());

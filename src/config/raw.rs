@@ -29,7 +29,9 @@ pub(super) use otlp::{Otlp, OtlpProtocol};
 pub(super) use principal::{OwnPrincipal, Principal, Roles};
 pub(super) use protected_resource::ProtectedResource;
 pub(super) use require::{Required, RequiredValue, Value};
-pub(super) use rules::{Challenge, Denials, Deny, Match, Redirect, Require, RequireAny, Respond, Rule, Statuses};
+pub(super) use rules::{
+    Challenge, Denials, Deny, Match, Redirect, Require, RequireAny, Respond, Rule, Statuses, Template,
+};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
 pub use telemetry::LogFormat;
@@ -43,6 +45,7 @@ use modgud_core::authz::Fallback;
 use modgud_core::http::request::SchemeSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The configuration of modgud. Every key is optional; an omitted one has the profile's value. Maps are merged with those of the profile;
@@ -67,6 +70,9 @@ pub(super) struct Document {
     pub(super) principal: Principal,
     /// Revoked tokens, subjects and organizations, which are rejected whatever a credential claims.
     pub(super) revocations: Option<Revocations>,
+    /// Requirements and conditions that rules share, by name. A rule names one as its `template`. Default: none.
+    #[serde(default)]
+    pub(super) templates: BTreeMap<String, Template>,
     /// The rules: which requests match, and what they require. The most specific rule that matches decides; the order means nothing. The
     /// list replaces that of the profile: repeat those of its rules that you want to keep (`modgud config` prints them).
     #[serde(default)]

@@ -18,10 +18,12 @@ mod server;
 mod service;
 mod socket;
 mod telemetry;
+mod templates;
 mod upstream;
 
 pub(super) use authenticators::api_key_ids;
 pub(super) use principal::claim_path;
+pub(super) use templates::Templates;
 
 use super::revocations::RevocationsError;
 use super::{Config, ShownConfig};
@@ -51,6 +53,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         authenticators,
         principal,
         revocations,
+        templates,
         rules,
         fallback,
         modules,
@@ -80,11 +83,12 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         authenticators::check(authenticators, (&identity, leeway), loader, &mut diagnostics);
     authenticators::unshared(&list, loader, &mut diagnostics);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
-    let rule_denials = denials::of_rules(rules, denials, loader, &mut diagnostics);
+    let checked_templates = templates::check(templates, &names, &mut diagnostics);
+    let rule_denials = denials::of_rules(rules, (denials, templates), loader, &mut diagnostics);
     let responses = respond::check(rules, &mut diagnostics);
     let readings = modules::readings(modules, rules);
     let written_rules = rules;
-    let mut rules = rules::check(rules, *fallback, &names, readings, &mut diagnostics);
+    let mut rules = rules::check(rules, (&checked_templates, *fallback), &names, readings, &mut diagnostics);
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, loader, &mut diagnostics);
     let resource = protected_resource
         .as_ref()

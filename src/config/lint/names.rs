@@ -8,11 +8,18 @@ use std::collections::BTreeMap;
 use std::iter;
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
-    for (number, rule) in document.rules.iter().enumerate() {
-        let Some(Require { permissions, roles, scopes, authenticators: _, audiences, any }) = &rule.require else {
-            continue;
-        };
-        let at = Path::root("rules").position(number).key("require");
+    let rules = document
+        .rules
+        .iter()
+        .enumerate()
+        .map(|(number, rule)| (Path::root("rules").position(number), rule.require.as_ref()));
+    let templates = document
+        .templates
+        .iter()
+        .map(|(name, template)| (Path::root("templates").key(name), template.require.as_ref()));
+    for (at, require) in rules.chain(templates) {
+        let Some(Require { permissions, roles, scopes, authenticators: _, audiences, any }) = require else { continue };
+        let at = at.key("require");
         names(&at, [permissions, roles, scopes], diagnostics);
         self::audiences(&at.key("audiences"), audiences.as_deref().unwrap_or_default(), document, diagnostics);
         if let Some(RequireAny { permissions, roles, scopes }) = any {

@@ -10,7 +10,7 @@ use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::profile::admits_without_credential;
 use crate::config::raw::{self, Document};
-use crate::config::validate;
+use crate::config::validate::{self, Templates};
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authz::{Access, Fallback, PathPattern, Rule, Rules, Segment};
 use samples::{Lengths, Sample};
@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagnostics: &mut Diagnostics) {
-    let before = validate::rules::check(&profile.rules, profile.fallback, &[], None, &mut Diagnostics::default());
+    let without_templates = (&Templates::default(), profile.fallback);
+    let before = validate::rules::check(&profile.rules, without_templates, &[], None, &mut Diagnostics::default());
     let lengths = Lengths::of(document.rules.iter().chain(&profile.rules));
     let compared = Compared { document, before: &before, rules, lengths: &lengths };
     for rule in profile.rules.iter().filter(|rule| matches!(rule.access, Access::Denied)) {
@@ -40,8 +41,19 @@ pub(super) fn find(document: &Document, profile: &Document, rules: &Rules, diagn
     }
     no_longer_open(document, profile, &compared, diagnostics);
     open_to_all(document, diagnostics);
+    unused_templates(document, diagnostics);
     case::find(document, diagnostics);
     comparisons::find(document, diagnostics);
+}
+
+/// Warns about templates that no rule names: an operator may believe that they restrict something.
+fn unused_templates(document: &Document, diagnostics: &mut Diagnostics) {
+    let is_named = |name: &String| document.rules.iter().any(|rule| rule.template.as_ref() == Some(name));
+    for name in document.templates.keys().filter(|name| !is_named(name)) {
+        let message = format!("no rule names the template {}, so it requires nothing", Quoted::new(name));
+        let help = format!("write `template: {name}` in a rule, or leave it out");
+        diagnostics.add(Path::root("templates").key(name), Issue::warning("template-unused", message, help));
+    }
 }
 
 /// Warns about requests that the profile admits without a credential, such as logins, and that the rules no longer do. One warning names all

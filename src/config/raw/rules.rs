@@ -17,6 +17,9 @@ pub(in crate::config) struct Rule {
     /// The requests that it decides. Required unless `by_name` is set.
     #[serde(rename = "match", default)]
     pub(in crate::config) matches: Match,
+    /// The name of one of `templates`, whose `require` and `when` are added to those of the rule. Default: none.
+    #[schemars(example = &"staff")]
+    pub(in crate::config) template: Option<String>,
     /// `true`: the rule applies only to requests whose route in Envoy names it (`modgud.rule` in `context_extensions`); `match` is then
     /// omitted. Default: `false`; routes can still name every rule.
     #[serde(default)]
@@ -45,6 +48,24 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) same_organization: Option<String>,
     /// A condition in CEL, such as `claims.level >= 2 && path.org in principal.roles`, over `request`, `path`, `query`, `claims`,
     /// `principal`, `context` and `now`. If it is not true, or can't be evaluated, the request is denied.
+    pub(in crate::config) when: Option<String>,
+}
+
+impl Rule {
+    /// Returns the template that the rule names; `None` if it names none that exists.
+    pub(in crate::config) fn template_in<'t>(&self, templates: &'t BTreeMap<String, Template>) -> Option<&'t Template> {
+        templates.get(self.template.as_ref()?)
+    }
+}
+
+/// What rules share: it is added to what each of them requires.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Template {
+    /// Requirements on the caller, in addition to those of the rule. Rules with `access: authenticated` may name such a template.
+    pub(in crate::config) require: Option<Require>,
+    /// A condition in CEL, which must be true in addition to that of the rule.
+    #[schemars(example = &"now.getHours('Europe/Berlin') >= 8")]
     pub(in crate::config) when: Option<String>,
 }
 

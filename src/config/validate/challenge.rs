@@ -19,7 +19,7 @@ pub(super) fn check(
     style: &mut Style,
     diagnostics: &mut Diagnostics,
 ) -> HashMap<Box<str>, Box<str>> {
-    let Document { rules, denials: Denials { challenge, .. }, protected_resource, .. } = document;
+    let Document { rules, templates, denials: Denials { challenge, .. }, protected_resource, .. } = document;
     let Challenge { scope, resource_metadata } = *challenge;
     let at = Path::root("denials").key("challenge");
     for (key, is_set) in [("scope", scope), ("resource_metadata", resource_metadata)] {
@@ -43,8 +43,13 @@ pub(super) fn check(
     }
     let mut scopes = HashMap::new();
     for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.deny.is_none() && !rule.shadow) {
-        let at = Path::root("rules").position(number).key("require");
-        if let Some(text) = rule.require.as_ref().and_then(|require| self::scopes(&at, require, diagnostics)) {
+        let own = rule.require.iter().map(|require| (Path::root("rules").position(number).key("require"), require));
+        let of_template = rule.template.iter().filter_map(|name| {
+            let at = Path::root("templates").key(name).key("require");
+            Some((at, templates.get(name)?.require.as_ref()?))
+        });
+        let required: Vec<_> = own.chain(of_template).collect();
+        if let Some(text) = self::scopes(&required, diagnostics) {
             scopes.insert(rule.name.as_str().into(), text);
         }
     }
@@ -62,18 +67,23 @@ const fn has_parameters(schemes: &ChallengeSchemes) -> bool {
     }
 }
 
-/// Returns the scopes with which a token meets the rule's requirement of scopes; `None` if it requires none.
-fn scopes(at: &Path, require: &Require, diagnostics: &mut Diagnostics) -> Option<Box<str>> {
-    let all = require.scopes.iter().flatten().map(String::as_str).enumerate();
-    let all = all.map(|(index, scope)| (at.key("scopes").position(index), scope));
-    let any = match &require.any {
+/// Returns the scopes that a requirement names, each with its path: all that are required, and those of which one suffices if nothing else does.
+fn written_scopes<'r>(at: &Path, require: &'r Require) -> Vec<(Path, &'r str)> {
+    let any: &[String] = match &require.any {
         Some(RequireAny { permissions: None, roles: None, scopes }) => scopes.as_deref().unwrap_or_default(),
         Some(RequireAny { .. }) | None => &[],
     };
     let at_any = at.key("any").key("scopes");
     let any = any.iter().enumerate().map(|(index, scope)| (at_any.position(index), scope.as_str()));
+    let all = require.scopes.iter().flatten().map(String::as_str).enumerate();
+    all.map(|(index, scope)| (at.key("scopes").position(index), scope)).chain(any).collect()
+}
+
+/// Returns the scopes with which a token meets the rule's requirement of scopes; `None` if it requires none.
+fn scopes(required: &[(Path, &Require)], diagnostics: &mut Diagnostics) -> Option<Box<str>> {
+    let (at, _) = required.first()?;
     let mut names: Vec<&str> = Vec::new();
-    for (at, name) in all.chain(any) {
+    for (at, name) in required.iter().flat_map(|(at, require)| written_scopes(at, require)) {
         // RFC 6749 §3.3. An empty name is an error elsewhere.
         if !name.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
             let message = format!("{} can't be written in a challenge (RFC 6749 §3.3)", Quoted::new(name));

@@ -1,5 +1,6 @@
 //! Validates `rules`: the requests that match each, and the requirements on caller and request.
 
+use super::templates::{self, Templates};
 use super::{method, name, principal};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 /// Validates the rules of a document. `authenticators` are the names that a rule may require; `readings` define how modules read paths.
 pub(in crate::config) fn check(
     list: &[raw::Rule],
-    fallback: Option<Fallback>,
+    (templates, fallback): (&Templates<'_>, Option<Fallback>),
     authenticators: &[&str],
     readings: Option<Arc<PathReadings>>,
     diagnostics: &mut Diagnostics,
@@ -29,6 +30,7 @@ pub(in crate::config) fn check(
         let raw::Rule {
             name: rule_name,
             matches,
+            template: _,
             by_name,
             allow_by_name,
             access,
@@ -48,6 +50,11 @@ pub(in crate::config) fn check(
         }
         let access = *access;
         let require = principal::requirement(&at.key("require"), require.as_ref(), access, authenticators, diagnostics);
+        let template = templates.of(&at, rule, diagnostics);
+        let require = match template {
+            Some(template) => template.add_to(&at, require, access, diagnostics),
+            None => require,
+        };
         if *allow_by_name && access != Access::Public {
             let message = format!("opens routes that name this rule, although its access is `{}`", access.name());
             let issue = Issue::error("allow-by-name-not-public", message, "write `access: public`, or leave it out");
@@ -57,7 +64,7 @@ pub(in crate::config) fn check(
         let same_organization = same_organization
             .as_ref()
             .and_then(|text| tenancy(&at.key("same_organization"), text, access, &paths, diagnostics));
-        let when = when.as_ref().and_then(|text| condition(&at.key("when"), text, access, &paths, diagnostics));
+        let when = condition_of(&at, (template, when.as_deref()), access, &paths, diagnostics);
         let narrows = same_organization.is_some() || when.is_some();
         let of_pattern = |text: &str, pattern: &PathPattern| Rule {
             name: RuleName::new(rule_name),
@@ -255,6 +262,32 @@ fn tenancy(
         Err(error) => {
             diagnostics.add(at.clone(), Issue::parse("tenancy-invalid", format!("{}: {error}", Quoted::new(text))));
             None
+        }
+    }
+}
+
+/// Returns the condition of a rule: its own, that of its template, or both.
+fn condition_of(
+    at: &Path,
+    (template, own): (Option<&templates::Checked<'_>>, Option<&str>),
+    access: Access,
+    paths: &Paths,
+    diagnostics: &mut Diagnostics,
+) -> Option<Arc<Condition>> {
+    let own_condition = own.map(|text| condition(&at.key("when"), text, access, paths, diagnostics));
+    let Some((template, text)) = template.and_then(|template| Some((template, template.when?))) else {
+        return own_condition?;
+    };
+    // Each alone first, so that an error has its place.
+    let mut found = Diagnostics::default();
+    let of_template = condition(&template.at_when, text, access, paths, &mut found);
+    diagnostics.add_new(found, &at.key("template"));
+    let of_template = of_template?;
+    match own_condition {
+        None => Some(of_template),
+        Some(own_condition) => {
+            own_condition?;
+            condition(&at.key("template"), &template.and(own)?, access, paths, diagnostics)
         }
     }
 }

@@ -49,7 +49,14 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
 /// Warns about conditions that compare the path with capitals: where case is folded, the path is in small letters, so they are never equal.
 fn compared_in_capitals(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate() {
-        let Some(when) = &rule.when else { continue };
+        let at = Path::root("rules").position(number).key("when");
+        let of_template = rule.template_in(&document.templates).and_then(|template| template.when.as_ref());
+        let at_template = rule.template.iter().map(|name| Path::root("templates").key(name).key("when"));
+        let conditions: Vec<(Path, &String)> =
+            rule.when.iter().map(|when| (at.clone(), when)).chain(at_template.zip(of_template)).collect();
+        if conditions.is_empty() {
+            continue;
+        }
         let patterns: Vec<PathPattern> =
             rule.matches.paths.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
         let in_a_module = match patterns.as_slice() {
@@ -60,8 +67,9 @@ fn compared_in_capitals(document: &Document, diagnostics: &mut Diagnostics) {
         if !(folds(rule) || in_a_module) {
             continue;
         }
-        if let Some(text) = texts_after_the_path(when).find(|text| text.bytes().any(|byte| byte.is_ascii_uppercase())) {
-            let at = Path::root("rules").position(number).key("when");
+        for (at, when) in conditions {
+            let in_capitals = |text: &&str| text.bytes().any(|byte| byte.is_ascii_uppercase());
+            let Some(text) = texts_after_the_path(when).find(in_capitals) else { continue };
             let message = format!(
                 "compares `request.path` with {}, but a folded path is in small letters, so the two are never equal",
                 Quoted::new(text)

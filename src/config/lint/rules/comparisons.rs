@@ -11,13 +11,20 @@ const CLIENT_ADDRESS_HEADERS: [&str; 6] =
     ["x-forwarded-for", "x-envoy-external-address", "x-real-ip", "forwarded", "true-client-ip", "cf-connecting-ip"];
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
-    for (number, rule) in document.rules.iter().enumerate() {
-        let at = Path::root("rules").position(number).key("when");
-        for comparison in rule.when.iter().flat_map(|when| never_equal(when)) {
+    let rules = document
+        .rules
+        .iter()
+        .enumerate()
+        .map(|(number, rule)| (Path::root("rules").position(number), rule.when.as_ref()));
+    let templates =
+        document.templates.iter().map(|(name, template)| (Path::root("templates").key(name), template.when.as_ref()));
+    for (at, when) in rules.chain(templates) {
+        let Some(when) = when else { continue };
+        let at = at.key("when");
+        for comparison in never_equal(when) {
             let issue = Issue::parse_warning("never-equal", comparison);
             diagnostics.add(at.clone(), issue);
         }
-        let Some(when) = &rule.when else { continue };
         let when: String = when.chars().filter(|c| !c.is_whitespace()).collect();
         let is_read = |name: &&str| ["'", "\""].iter().any(|q| when.contains(&format!("headers[{q}{name}{q}]")));
         if let Some(name) = CLIENT_ADDRESS_HEADERS.into_iter().find(is_read) {

@@ -3,18 +3,19 @@
 use super::{extra_headers, status, statuses};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{self, Denials, Deny};
+use crate::config::raw::{self, Denials, Deny, Template};
 use crate::config::secret_source::SecretLoader;
 use crate::config::validate::DurationRange;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authz::Access;
 use modgud_core::denial::{DenialPage, DetailText, RuleDenial, SetCookie};
+use std::collections::BTreeMap;
 use std::path;
 
 /// Returns the responses of rules to callers without access.
 pub(in crate::config::validate) fn of_rules(
     rules: &[raw::Rule],
-    denials: &Denials,
+    (denials, templates): (&Denials, &BTreeMap<String, Template>),
     loader: &SecretLoader,
     diagnostics: &mut Diagnostics,
 ) -> Vec<RuleDenial> {
@@ -27,6 +28,7 @@ pub(in crate::config::validate) fn of_rules(
         match rule.access {
             // With a condition, it can deny a request.
             Access::Public if rule.when.is_some() => {}
+            Access::Public if rule.template_in(templates).is_some_and(|template| template.when.is_some()) => {}
             Access::Public | Access::Preflight => {
                 let message = "has no effect, because the rule denies no request";
                 diagnostics.add(at.clone(), Issue::error("deny-unused", message, "leave it out"));
