@@ -3,6 +3,7 @@
 mod admin;
 mod authenticators;
 mod challenge;
+mod clients;
 mod correlation;
 mod denials;
 mod filter;
@@ -35,6 +36,7 @@ use modgud_core::decide::{CounterSlots, Snapshot};
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
+use modgud_core::http::request::RequestSettings;
 use modgud_core::jose::{Algorithm, PublicJwk};
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -109,14 +111,18 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
     let otlp = telemetry.otlp.as_ref().and_then(|otlp| otlp::check(otlp, loader, &mut diagnostics));
     http::check(document, &mut diagnostics);
+    clients::check(document, &mut diagnostics);
     diagnostics.into_result()?;
 
     let answers = DenialResponses::new(style, &rule_denials, redirect).with_scopes(scopes);
     let authenticators = Authenticators::new(list, revocations).with_max_token(max_token).with_token_cache(token_cache);
     let published = PublicJwk::set(&published).into();
     let snapshot = Snapshot {
-        scheme: request.scheme.unwrap_or_default(),
-        max_target,
+        request: RequestSettings {
+            scheme: request.scheme.unwrap_or_default(),
+            client: request.client.unwrap_or_default(),
+            max_target,
+        },
         extractor: locations,
         authenticators,
         rules,
