@@ -31,11 +31,12 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 25] = [
+const TOPICS: [&str; 26] = [
     "api-keys",
     "bearer",
     "claims-and-time",
     "claims-per-issuer",
+    "clients",
     "conditions",
     "configurations",
     "context",
@@ -98,6 +99,11 @@ async fn token_requirements() {
 #[tokio::test]
 async fn claims_per_issuer() {
     run("claims-per-issuer").await;
+}
+
+#[tokio::test]
+async fn clients() {
+    run("clients").await;
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use super::check::{Check, Http};
 use super::proto::{
-    self, Address, AttributeContext, CheckRequest, ContextExtensionsEntry, FILE_DESCRIPTOR_SET, HeadersEntry, HttpRequest,
-    Peer, SocketAddress, address,
+    self, Address, AttributeContext, CheckRequest, ContextExtensionsEntry, FILE_DESCRIPTOR_SET, HeadersEntry,
+    HttpRequest, Peer, SocketAddress, address,
 };
 use bytes::Bytes;
 use modgud_core::http::client::EXTERNAL_ADDRESS;

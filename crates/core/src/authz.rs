@@ -1,8 +1,8 @@
 //! Authorization: selects the rule of a request and checks the caller against it. Only this module creates a [`Permit`], so every
 //! allowed request has passed it.
 
-pub mod condition;
 mod clients;
+pub mod condition;
 mod held;
 mod host;
 mod listing;

@@ -18,7 +18,10 @@ pub(super) fn find(document: &Document, rules: &Rules, diagnostics: &mut Diagnos
         let has_networks = rule.require.as_ref().is_some_and(|require| require.clients.is_some());
         let at = Path::root("rules").position(number);
         let at = if has_networks { at.key("require").key("clients") } else { at.key("when") };
-        let message = format!("over HTTP, {} reports no address of the client, and the rule denies every request", http.proxy.name());
+        let message = format!(
+            "over HTTP, {} reports no address of the client, and the rule denies every request",
+            http.proxy.name()
+        );
         let help = "restrict client addresses in the proxy";
         diagnostics.add(at, Issue::warning("clients-over-http", message, help));
     }

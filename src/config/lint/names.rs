@@ -9,7 +9,8 @@ use std::iter;
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
     for (number, rule) in document.rules.iter().enumerate() {
-        let Some(Require { permissions, roles, scopes, authenticators: _, audiences, clients: _, any }) = &rule.require else {
+        let Some(Require { permissions, roles, scopes, authenticators: _, audiences, clients: _, any }) = &rule.require
+        else {
             continue;
         };
         let at = Path::root("rules").position(number).key("require");

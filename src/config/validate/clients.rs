@@ -46,7 +46,9 @@ fn network(text: &str) -> Result<Network, Issue> {
 /// Checks that no client can write the address that is believed of it: only Envoy overwrites the header.
 pub(super) fn check(document: &Document, diagnostics: &mut Diagnostics) {
     let external = document.request.client == Some(ClientSource::External);
-    let Some(http) = document.server.http.as_ref().filter(|http| external && http.proxy != Proxy::Envoy) else { return };
+    let Some(http) = document.server.http.as_ref().filter(|http| external && http.proxy != Proxy::Envoy) else {
+        return;
+    };
     let message = format!(
         "clients can write `x-envoy-external-address` themselves: with `server.http.proxy: {}`, the proxy does not overwrite it",
         http.proxy.name()

@@ -1,9 +1,9 @@
 //! The networks of clients that rules require. They are checked before the credential, so that a client elsewhere causes no lookup, and can't
 //! try credentials.
 
+use super::AuthzError;
 use super::matched::{Denial, MatchedPolicy};
 use super::rule::{Requirement, Rule};
-use super::AuthzError;
 use super::rules::Rules;
 use crate::authz::condition::Condition;
 use crate::explain::{Observer, Step};

@@ -242,7 +242,8 @@ impl Requirement {
     /// # Errors
     /// The first unmet requirement: the authenticator, the audience, then roles, then permissions and scopes, then the alternatives.
     pub fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
-        let Self { authenticators, audiences, clients: _, all: Entitlements { permissions, roles, scopes }, any } = self;
+        let Self { authenticators, audiences, clients: _, all: Entitlements { permissions, roles, scopes }, any } =
+            self;
         if !authenticators.is_empty() && !authenticators.contains(principal.authenticator()) {
             return Err(AuthzError::AuthenticatorNotAllowed(principal.authenticator().clone()));
         }

@@ -149,7 +149,9 @@ impl Known<'_> {
         {
             Some("a rule reads context extensions: no log has them; use --context")
         } else if rules.has_condition(rule, |condition| {
-            condition.reads_field("port") || condition.reads_field("size") || !is_scheme_known && condition.reads_field("scheme")
+            condition.reads_field("port")
+                || condition.reads_field("size")
+                || !is_scheme_known && condition.reads_field("scheme")
         }) {
             Some("a rule reads the scheme, the port or the size: no log has them; use --path without --log")
         } else {

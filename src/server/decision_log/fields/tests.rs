@@ -45,11 +45,9 @@ fn an_unread_target_is_shown_without_what_may_hold_a_credential() {
 
 #[test]
 fn a_masked_client_is_a_network_and_a_masked_subject_a_hash() {
-    for (address, expected) in [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("::1", "::/48"),
-    ] {
+    for (address, expected) in
+        [("203.0.113.77", "203.0.113.0/24"), ("2001:db8:1:2:3::4", "2001:db8:1::/48"), ("::1", "::/48")]
+    {
         assert_eq!(network(address.parse().unwrap()), expected);
     }
     assert_eq!(masked("ada@example.com"), masked("ada@example.com"));

@@ -74,13 +74,7 @@ impl Variable {
     pub(super) const fn is_of_callers(self) -> bool {
         match self {
             Self::Claims | Self::Principal => true,
-            Self::Request
-            | Self::Path
-            | Self::Query
-            | Self::Context
-            | Self::Source
-            | Self::Now
-            | Self::Rule => false,
+            Self::Request | Self::Path | Self::Query | Self::Context | Self::Source | Self::Now | Self::Rule => false,
         }
     }
 

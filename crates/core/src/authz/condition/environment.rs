@@ -24,7 +24,7 @@ pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib().with_optional_support(false);
     let added = env.add_overload(BOUNDED, "bounded_dyn", vec![DYN_TYPE], bounded);
     let added = added.and_then(|()| networks::add_to(&mut env));
-    debug_assert!(added.is_ok(), "the standard library has no functions of these names: {added:?}");
+    debug_assert!(added.is_ok(), "the standard library has no functions of these names");
     Arc::new(env)
 });
 

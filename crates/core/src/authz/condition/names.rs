@@ -3,7 +3,8 @@
 
 use super::constants::position;
 use super::declarations::{
-    CallerPresence, Env, FieldType, MAX_GROWTH, MAX_LOOPS, PRINCIPAL, REQUEST, SOURCE, TYPES, Variable, function, listed,
+    CallerPresence, Env, FieldType, MAX_GROWTH, MAX_LOOPS, PRINCIPAL, REQUEST, SOURCE, TYPES, Variable, function,
+    listed,
 };
 use super::environment::parts;
 use super::error::ExpressionError;

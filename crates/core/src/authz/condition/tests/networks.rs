@@ -30,7 +30,13 @@ fn evaluate(text: &str, sent: Sent) -> Result<Value, EvaluationError> {
     request.peer = Peer { address: sent.connection.map(str::as_bytes), ..Peer::default() };
     request.client_source = sent.source;
     request.body = sent.body.unwrap_or_default();
-    expression.evaluate(&Inputs { request: &request, pattern: None, rule: None, principal: None, now: Timestamp::EPOCH })
+    expression.evaluate(&Inputs {
+        request: &request,
+        pattern: None,
+        rule: None,
+        principal: None,
+        now: Timestamp::EPOCH,
+    })
 }
 
 #[test]
@@ -62,7 +68,10 @@ fn functions_of_addresses_and_networks_have_kubernetes_results() {
         ("ip('0.0.0.0').isGlobalUnicast() || ip('::').isGlobalUnicast() || ip('::1').isGlobalUnicast()", json!(false)),
         ("ip('fe80::1').isGlobalUnicast() || ip('127.0.0.1').isGlobalUnicast()", json!(false)),
         ("isCIDR('192.168.0.0/16') && isCIDR('::1/128') && isCIDR('192.168.0.1/16')", json!(true)),
-        ("isCIDR('192.168.0.0/33') || isCIDR('::1/129') || isCIDR('192.168.0.0') || isCIDR('10.0.0.0/08')", json!(false)),
+        (
+            "isCIDR('192.168.0.0/33') || isCIDR('::1/129') || isCIDR('192.168.0.0') || isCIDR('10.0.0.0/08')",
+            json!(false),
+        ),
         ("isCIDR('::ffff:1.2.3.4/104') || isCIDR('010.0.0.0/8') || isCIDR('10.0.0.0/255.0.0.0')", json!(false)),
         ("cidr('192.168.0.0/24').containsIP(ip('192.168.0.1'))", json!(true)),
         ("cidr('192.168.0.0/24').containsIP('192.168.0.1')", json!(true)),
@@ -184,10 +193,7 @@ fn wrong_expressions_are_refused_at_load() {
             "cidr('10.0.0.0/8').containsIP('10.0.0')",
             "`containsIP`, at character 30, always fails: `10.0.0` is not an IP address; write one such as `10.0.0.7` or `2001:db8::1`",
         ),
-        (
-            "source.adress == '10.0.0.1'",
-            "`source` has no `adress` (character 7); use one of `address`",
-        ),
+        ("source.adress == '10.0.0.1'", "`source` has no `adress` (character 7); use one of `address`"),
         ("source.address.x == 1", "the value before `.x`, at character 15, has no members"),
         ("ip.family()", "`ip`, at character 1, is not a variable"),
         ("cidr('10.0.0.0/8', 1) == 1", "`cidr`, at character 5, is called in another way; write `cidr('10.0.0.0/8')`"),
@@ -196,8 +202,11 @@ fn wrong_expressions_are_refused_at_load() {
         let error = compile(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
     }
-    let condition = |text| super::Condition::compile(text, &Env::Rule { callers: CallerPresence::Never, patterns: &[] });
-    for text in ["cidr('10.0.0.0/8')", "ip(source.address)", "source.address", "cidr('10.0.0.0/8').prefixLength()", "source"] {
+    let condition =
+        |text| super::Condition::compile(text, &Env::Rule { callers: CallerPresence::Never, patterns: &[] });
+    for text in
+        ["cidr('10.0.0.0/8')", "ip(source.address)", "source.address", "cidr('10.0.0.0/8').prefixLength()", "source"]
+    {
         assert!(matches!(condition(text).unwrap_err()[..], [super::ExpressionError::NeverBool(_)]), "{text}");
     }
 }
