@@ -18,7 +18,7 @@ pub(super) fn networks(
     diagnostics: &mut Diagnostics,
 ) -> Vec<Network> {
     if written.is_some() && access == Access::Denied {
-        let message = "has no effect with access `denied`, which denies every request";
+        let message = "is not compared with access `denied`, which denies every client";
         diagnostics.add(at.clone(), Issue::error("clients-unused", message, "leave it out"));
     }
     let texts = list(at, written, diagnostics);

@@ -53,7 +53,8 @@ impl<'a> RequestFields<'a> {
         unread: Option<&Headers<'a>>,
         snapshot: &Snapshot,
     ) -> Self {
-        let client = client(check, request.map(|request| &request.headers).or(unread), snapshot);
+        let headers = request.map(|request| &request.headers).or(unread);
+        let client = client(snapshot.request.client, check.connection(), headers, snapshot.fields.masks_client);
         if let Some(request) = request {
             return Self { client, ..Self::of_request(request) };
         }
@@ -222,15 +223,19 @@ fn path_of(target: &[u8]) -> &[u8] {
 
 /// Returns the client's address, as the decision used it; masked, if the configuration demands it. Of a connection without an IP address, the
 /// text that Envoy sends.
-fn client<'a>(check: &Check<'a>, headers: Option<&Headers<'_>>, snapshot: &Snapshot) -> Option<Cow<'a, str>> {
-    let (source, masks) = (snapshot.request.client, snapshot.fields.masks_client);
+fn client<'a>(
+    source: ClientSource,
+    connection: Option<&'a [u8]>,
+    headers: Option<&Headers<'_>>,
+    masks: bool,
+) -> Option<Cow<'a, str>> {
     let none = Headers::default();
-    match source.address(check.connection(), headers.unwrap_or(&none)) {
+    match source.address(connection, headers.unwrap_or(&none)) {
         Some(address) if masks => Some(Cow::Owned(network(address))),
         Some(address) => Some(Cow::Owned(address.to_string())),
         None if source == ClientSource::External => None,
         None => {
-            let text = check.connection().filter(|text| std::str::from_utf8(text).is_ok())?;
+            let text = connection.filter(|text| std::str::from_utf8(text).is_ok())?;
             Some(if masks { Cow::Borrowed("***") } else { readable(text) })
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of the fields.
 
-use super::{MAX_LOGGED_BYTES, cut, masked, network, path_of, readable, request_id, trace_id};
+use super::{MAX_LOGGED_BYTES, client, cut, masked, network, path_of, readable, request_id, trace_id};
+use modgud_core::http::client::ClientSource;
 use modgud_core::http::request::{Field, Headers};
 
 #[test]
@@ -53,6 +54,25 @@ fn a_masked_client_is_a_network_and_a_masked_subject_a_hash() {
     assert_eq!(masked("ada@example.com"), masked("ada@example.com"));
     assert_ne!(masked("ada@example.com"), masked("bob@example.com"));
     assert_eq!(masked("").len(), 16);
+}
+
+#[test]
+fn the_logged_address_is_the_believed_one() {
+    let external =
+        |value: &'static str| Headers::new(vec![Field { name: b"x-envoy-external-address", value: value.as_bytes() }]);
+    let (forged, good) = (external("10.0.0.7, 10.0.0.8"), external("203.0.113.77"));
+    for (source, connection, headers, plain, masked) in [
+        (ClientSource::Peer, Some("::ffff:192.0.2.1"), Some(&good), Some("192.0.2.1"), Some("192.0.2.0/24")),
+        (ClientSource::Peer, Some("/run/a\nb"), None, Some("/run/a\\nb"), Some("***")),
+        (ClientSource::Peer, None, Some(&good), None, None),
+        (ClientSource::External, Some("192.0.2.1"), Some(&good), Some("203.0.113.77"), Some("203.0.113.0/24")),
+        (ClientSource::External, Some("192.0.2.1"), Some(&forged), None, None),
+        (ClientSource::External, Some("192.0.2.1"), None, None, None),
+    ] {
+        let logged = |masks| client(source, connection.map(str::as_bytes), headers, masks);
+        assert_eq!(logged(false).as_deref(), plain, "{source:?} {connection:?}");
+        assert_eq!(logged(true).as_deref(), masked, "{source:?} {connection:?}");
+    }
 }
 
 #[test]
