@@ -3,7 +3,7 @@
 
 use super::AuthzError;
 use super::matched::{Denial, MatchedPolicy};
-use super::rule::{Requirement, Rule};
+use super::rule::{Requirement, Rule, RuleName};
 use super::rules::Rules;
 use crate::authz::condition::Condition;
 use crate::explain::{Observer, Step};
@@ -55,7 +55,7 @@ impl Rules {
 
     /// Returns the names of the rules that read the client's address.
     pub fn reading_client(&self) -> impl Iterator<Item = &str> {
-        self.names().into_iter().map(|name| name.as_str()).filter(|name| self.reads_client(name))
+        self.names().into_iter().map(RuleName::as_str).filter(|name| self.reads_client(name))
     }
 }
 
