@@ -71,11 +71,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let named_series = telemetry::named_series(telemetry.metrics.as_ref(), &mut diagnostics);
     let server::ValidatedServer { server, tls, deadline, max_token, token_cache } =
         server::check(server, (telemetry.log.unwrap_or_default(), to), loader, &mut diagnostics);
-    let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
-        &Path::root("request").key("max_target"),
-        request.max_target.as_ref(),
-        &mut diagnostics,
-    );
+    let request = request_settings(request, &mut diagnostics);
     let identity = Arc::new(principal::check(principal, &mut diagnostics));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, loader, &mut diagnostics));
     let (list, locations, sources) =
@@ -120,11 +116,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let authenticators = Authenticators::new(list, revocations).with_max_token(max_token).with_token_cache(token_cache);
     let published = PublicJwk::set(&published).into();
     let snapshot = Snapshot {
-        request: RequestSettings {
-            scheme: request.scheme.unwrap_or_default(),
-            client: request.client.unwrap_or_default(),
-            max_target,
-        },
+        request,
         extractor: locations,
         authenticators,
         rules,
@@ -264,6 +256,17 @@ fn duration(text: &str) -> Result<Duration, Issue> {
 /// Checks a name for logs and metrics: visible ASCII, and not that of an earlier entry.
 fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, diagnostics: &mut Diagnostics) {
     named(path, "name", name, taken, diagnostics);
+}
+
+/// Returns the facts about requests that the configuration selects.
+fn request_settings(request: &raw::RequestSection, diagnostics: &mut Diagnostics) -> RequestSettings {
+    let raw::RequestSection { scheme, client, max_target } = request;
+    let range = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) };
+    RequestSettings {
+        scheme: scheme.unwrap_or_default(),
+        client: client.unwrap_or_default(),
+        max_target: range.read(&Path::root("request").key("max_target"), max_target.as_ref(), diagnostics),
+    }
 }
 
 /// Checks a name under another key.

@@ -26,7 +26,7 @@ pub(super) fn message(case: &Case, token: &str, encoding: Encoding) -> CheckRequ
         let socket = address.as_ref().map(|address| {
             AddressKind::SocketAddress(SocketAddress { address: bytes(address).into(), ..SocketAddress::default() })
         });
-        let pipe = pipe.as_ref().map(|path| AddressKind::Pipe(Pipe { path: bytes(path).into(), ..Pipe::default() }));
+        let pipe = pipe.as_ref().map(|path| AddressKind::Pipe(Pipe { path: bytes(path).into() }));
         let address = socket.or(pipe).map(|address| Address { address: Some(address) });
         let (principal, certificate) = (bytes(principal).into(), bytes(certificate).into());
         attributes.source = Some(Peer { address, principal, certificate, ..Peer::default() });

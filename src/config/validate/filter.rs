@@ -4,7 +4,6 @@ use crate::config::raw::{Correlation, Document, Impersonation, ProcessInstance, 
 use crate::envoy::bootstrap::{Filter, Transport};
 use modgud_core::authz::Rules;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
-use modgud_core::http::client::ClientSource;
 use modgud_core::upstream::RequestMutator;
 
 /// Headers that modgud or its filter reads, or that Envoy writes, whatever the configuration.
@@ -49,7 +48,7 @@ pub(super) fn gather(
             filter.sends_bodies = body.is_some();
         }
     }
-    filter.writes_external_address = document.request.client == Some(ClientSource::External);
+    filter.client = document.request.client.unwrap_or_default();
     // An expression must see the cookies that it may read: withheld cookies would look like none.
     let in_cookie = locations.all().any(|(location, _)| matches!(location, CredentialLocation::Cookie(_)));
     filter.sends_cookies = in_cookie || rules.may_read_header("cookie") || upstream.may_read_header("cookie");
