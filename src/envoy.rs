@@ -11,5 +11,5 @@ mod request;
 mod response;
 
 pub use check::{Check, NotACheck};
-pub use request::{CheckJsonError, check_from_json, read, unread_headers, written_check};
+pub use request::{CheckJsonError, check_from_json, read, unread_headers, with_client, written_check};
 pub use response::response;

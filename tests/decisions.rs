@@ -36,6 +36,7 @@ const TOPICS: [&str; 26] = [
     "bearer",
     "claims-and-time",
     "claims-per-issuer",
+    "clients",
     "conditions",
     "configurations",
     "context",
@@ -104,6 +105,11 @@ async fn token_requirements() {
 #[tokio::test]
 async fn claims_per_issuer() {
     run("claims-per-issuer").await;
+}
+
+#[tokio::test]
+async fn clients() {
+    run("clients").await;
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@
 
 mod allowed;
 mod bodies;
+mod clients;
 mod conditions;
 mod context;
 mod corpus;

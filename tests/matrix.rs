@@ -6,7 +6,7 @@ use crate::support::{KEY, NOW, STRANGER};
 use modgud::config::{Environment, Overrides, load};
 use modgud_core::decide::Verdict;
 use modgud_core::decide::{Snapshot, decide};
-use modgud_core::http::request::{Context, Field, Headers, Request};
+use modgud_core::http::request::{Context, Field, Headers, Peer, Request};
 use modgud_core::reason::{Class, Reason};
 use modgud_core::time::Timestamp;
 use serde::Deserialize;
@@ -71,14 +71,19 @@ fn outcome(snapshot: &Snapshot, request: &str, principal: &Principal) -> (String
     let (method, target) = request.split_once(' ').unwrap();
     let (host, path) = target.split_at(target.find('/').unwrap());
     let mut all = headers(principal);
-    let mut context = Vec::new();
-    match adjacent {
-        "" => {}
-        "preflight" => {
-            all.push(("origin", "https://app.example.com".to_owned()));
-            all.push(("access-control-request-method", "PUT".to_owned()));
+    let (mut context, mut client) = (Vec::new(), None);
+    for one in adjacent.split(", ") {
+        match one {
+            "" => {}
+            "preflight" => {
+                all.push(("origin", "https://app.example.com".to_owned()));
+                all.push(("access-control-request-method", "PUT".to_owned()));
+            }
+            named => match named.split_once('=').unwrap() {
+                ("client", address) => client = Some(address.as_bytes()),
+                extension => context.push(extension),
+            },
         }
-        named => context.push(named.split_once('=').unwrap()),
     }
     let fields = all.iter().map(|(name, value)| Field { name: name.as_bytes(), value: value.as_bytes() });
     let host = if host.is_empty() { "api.example.com" } else { host };
@@ -88,6 +93,7 @@ fn outcome(snapshot: &Snapshot, request: &str, principal: &Principal) -> (String
         Err(fault) => return ("none".to_owned(), fault.reason().code().to_owned()),
     };
     read.context = Context::new(context);
+    read.peer = Peer { address: client, ..Peer::default() };
     let decision = decide(&read, snapshot, Timestamp::from_secs(NOW));
     let rule = decision.rule.as_ref().map_or("none", |rule| rule.as_str()).to_owned();
     let cell = match &decision.verdict {

@@ -5,6 +5,7 @@ use super::{Exit, print_error, print_line, runtime};
 use crate::envoy::proto::{
     AuthorizationClient, CheckResponse, DeniedHttpResponse, HeaderValueOption, HttpResponse, OkHttpResponse,
 };
+use crate::envoy::with_client;
 use crate::net::listen_addr::ListenAddr;
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
@@ -12,6 +13,7 @@ use prost_types::Struct;
 use prost_types::value::Kind;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -52,6 +54,9 @@ pub(super) struct Args {
     /// A context extension of the Envoy route (`context_extensions`); can be given more than once
     #[arg(long = "context", value_name = "KEY=VALUE")]
     context: Vec<ContextArg>,
+    /// The client's address, as Envoy reports it
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<IpAddr>,
     /// The decision that is a success: `allowed`, `denied` (with any status below 500, since 503 is no decision about the
     /// request), or the status of a denial, such as `401`. Every other decision is an error, for probes and tests
     #[arg(long, value_name = "DECISION")]
@@ -177,9 +182,13 @@ pub(super) fn run(args: Args) -> Exit {
 }
 
 async fn call(args: Args) -> Result<CheckResponse, CallError> {
-    let Args { address, method, path, host, headers, context, expect: _, tls } = args;
+    let Args { address, method, path, host, headers, context, client, expect: _, tls } = args;
     let channel = connect(&address, tls).await?;
     let check = check_request(method, path, host, headers, context);
+    let check = match client {
+        Some(client) => with_client(check, client),
+        None => check,
+    };
     let response =
         AuthorizationClient::new(channel).check(check).await.map_err(|status| CallError::Status(Box::new(status)))?;
     Ok(response.into_inner())

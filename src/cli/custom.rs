@@ -29,7 +29,7 @@ impl CustomRuntime {
         now: Timestamp,
     ) -> io::Result<LookupResult> {
         // A pending lookup implies that the request can be read.
-        match read(&mut Check::of(check), snapshot.scheme, snapshot.max_target) {
+        match read(&mut Check::of(check), snapshot.request) {
             Ok(request) => self.call(&request, snapshot, by, now),
             Err(_) => Ok(LookupResult::Nothing),
         }

@@ -14,7 +14,7 @@ use super::{Exit, counted, input, print_error, print_line};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Overrides, ProfileName, load};
 use crate::envoy::proto::CheckRequest;
-use crate::envoy::{CheckJsonError, check_from_json};
+use crate::envoy::{CheckJsonError, check_from_json, with_client};
 use clap::ColorChoice;
 use lines::Lines;
 use log::{LineError, LogLine};
@@ -23,6 +23,7 @@ use modgud_core::time::Timestamp;
 use report::{Report, to_json};
 use serde::Serialize;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -67,8 +68,11 @@ pub(super) struct Args {
     /// A context extension of the Envoy route (`context_extensions`); can be given more than once
     #[arg(long = "context", value_name = "KEY=VALUE")]
     context: Vec<ContextArg>,
+    /// The client's address, as Envoy reports it
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<IpAddr>,
     /// A CheckRequest in JSON, as grpcurl accepts it, instead of the flags; `-` reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers", "context"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "path", "host", "headers", "context", "client"])]
     request: Option<PathBuf>,
     /// A log of modgud, or some of its decision lines, JSON or text, instead of a request; `-` reads standard input. Each
     /// decision line is shown with what it lacks, and evaluated again as of its time; --header adds the credential.
@@ -146,7 +150,7 @@ fn explain_request(args: Args, config: &Config, terminal: &Terminal) -> Result<E
 
 /// Explains each decision line of a log. The exit code is that of a denial if the evaluation denies one of the requests.
 fn explain_log(file: &Path, args: Args, config: &Config, terminal: &Terminal) -> Result<Exit, ExplainError> {
-    let Args { host, headers, context, at, json, .. } = args;
+    let Args { host, headers, context, client, at, json, .. } = args;
     let (name, opened) = lines::open(file);
     let unreadable = |error| ExplainError::Read { file: name.clone(), error };
     let (mut exit, mut explained, mut lookups) = (Exit::Done, 0_usize, Lookups::default());
@@ -170,7 +174,7 @@ fn explain_log(file: &Path, args: Args, config: &Config, terminal: &Terminal) ->
             }
         };
         let now = at.or_else(|| line.time()).unwrap_or_else(|| Clock::System.now());
-        let check = line.check(host.as_ref(), &headers, &context);
+        let check = line.check(host.as_ref(), &headers, &context, client);
         let report = check.map(|check| lookups.decide(&check, config, now)).transpose()?;
         progress.erase();
         if json {
@@ -207,9 +211,15 @@ struct Explained<'a> {
 }
 
 fn request(args: Args) -> Result<CheckRequest, ExplainError> {
-    let Args { method, path, host, headers, context, request, .. } = args;
+    let Args { method, path, host, headers, context, client, request, .. } = args;
     let host = host.unwrap_or_else(|| HOST.to_owned());
-    let Some(file) = request else { return Ok(check_request(method, path, host, headers, context)) };
+    let Some(file) = request else {
+        let check = check_request(method, path, host, headers, context);
+        return Ok(match client {
+            Some(client) => with_client(check, client),
+            None => check,
+        });
+    };
     let (name, text) = input::read(&file);
     let text = text.map_err(|error| ExplainError::Read { file: name.clone(), error })?;
     check_from_json(&text).map_err(|error| ExplainError::Json { file: name, error })

@@ -24,6 +24,7 @@ Example:
 A case:
   - name: a clerk of no organization reads a report
     request: { method: GET, path: /reports/7, host: api.example.com, headers: { x-username: spoofed } }
+    # also of the request: client: 10.0.0.7
     authenticator: bifrost
     # the one whose token this is; by default the first that verifies signed tokens
     token: { username: clerk, organization_uuid: \"None\", permissions: [read] }

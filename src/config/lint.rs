@@ -7,6 +7,7 @@
 //! (Prometheus and probes must reach it).
 
 mod claims;
+mod clients;
 mod correlation;
 mod names;
 mod otlp;
@@ -51,6 +52,7 @@ pub(super) fn find(
     server::find(&document.server, &config.server, &mut diagnostics);
     server::over_http(document, &config.snapshot.rules, &mut diagnostics);
     claims::find(document, &mut diagnostics);
+    clients::find(document, &config.snapshot.rules, &mut diagnostics);
     telemetry::find(document, &mut diagnostics);
     mint(&document.mint, &mut diagnostics);
     names::find(document, &mut diagnostics);

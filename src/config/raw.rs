@@ -42,6 +42,7 @@ pub(super) use upstream::{
 };
 
 use modgud_core::authz::Fallback;
+use modgud_core::http::client::ClientSource;
 use modgud_core::http::request::SchemeSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -180,6 +181,8 @@ pub(super) struct Tls {
 pub(super) struct RequestSection {
     /// The scheme of a request, `http` or `https`. On HTTP/2 the client chooses `:scheme`, so modgud never reads it. Default: `forwarded`.
     pub(super) scheme: Option<SchemeSource>,
+    /// The source of the client's address, which `require.clients`, `source.address` in conditions and the log use. Default: `peer`.
+    pub(super) client: Option<ClientSource>,
     /// The maximum size of the path and query: from `1KiB` to `64KiB`. Above it, the request gets 414 `uri_too_long`. Default: `8KiB`.
     #[schemars(example = &"16KiB")]
     pub(super) max_target: Option<Size>,

@@ -3,6 +3,7 @@
 mod admin;
 mod authenticators;
 mod challenge;
+mod clients;
 mod correlation;
 mod denials;
 mod filter;
@@ -38,6 +39,7 @@ use modgud_core::decide::{CounterSlots, Snapshot};
 use modgud_core::denial::DenialResponses;
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
+use modgud_core::http::request::RequestSettings;
 use modgud_core::jose::{Algorithm, PublicJwk};
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -72,11 +74,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let named_series = telemetry::named_series(telemetry.metrics.as_ref(), &mut diagnostics);
     let server::ValidatedServer { server, tls, deadline, max_token, token_cache } =
         server::check(server, (telemetry.log.unwrap_or_default(), to), loader, &mut diagnostics);
-    let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
-        &Path::root("request").key("max_target"),
-        request.max_target.as_ref(),
-        &mut diagnostics,
-    );
+    let request = request_settings(request, &mut diagnostics);
     let identity = Arc::new(principal::check(principal, &mut diagnostics));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, loader, &mut diagnostics));
     let (list, locations, sources) =
@@ -115,14 +113,14 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         denials.redirect.as_ref().and_then(|redirect| denials::redirect(redirect, &locations, &mut diagnostics));
     let otlp = telemetry.otlp.as_ref().and_then(|otlp| otlp::check(otlp, loader, &mut diagnostics));
     http::check(document, &mut diagnostics);
+    clients::check(document, &mut diagnostics);
     diagnostics.into_result()?;
 
     let answers = DenialResponses::new(style, &rule_denials, redirect).with_scopes(scopes);
     let authenticators = Authenticators::new(list, revocations).with_max_token(max_token).with_token_cache(token_cache);
     let published = PublicJwk::set(&published).into();
     let snapshot = Snapshot {
-        scheme: request.scheme.unwrap_or_default(),
-        max_target,
+        request,
         extractor: locations,
         authenticators,
         rules,
@@ -262,6 +260,17 @@ fn duration(text: &str) -> Result<Duration, Issue> {
 /// Checks a name for logs and metrics: visible ASCII, and not that of an earlier entry.
 fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, diagnostics: &mut Diagnostics) {
     named(path, "name", name, taken, diagnostics);
+}
+
+/// Returns the facts about requests that the configuration selects.
+fn request_settings(request: &raw::RequestSection, diagnostics: &mut Diagnostics) -> RequestSettings {
+    let raw::RequestSection { scheme, client, max_target } = request;
+    let range = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) };
+    RequestSettings {
+        scheme: scheme.unwrap_or_default(),
+        client: client.unwrap_or_default(),
+        max_target: range.read(&Path::root("request").key("max_target"), max_target.as_ref(), diagnostics),
+    }
 }
 
 /// Checks a name under another key.

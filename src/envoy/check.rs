@@ -26,7 +26,6 @@ pub struct NotACheck;
 pub struct Check<'a> {
     /// The client's request; `None` if the message has none.
     pub(super) http: Option<Http<'a>>,
-    client: Option<&'a [u8]>,
     pub(super) peer: Peer<'a>,
     /// The entries of the context, at most one more than is allowed.
     pub(super) context: Vec<(&'a [u8], &'a [u8])>,
@@ -77,13 +76,13 @@ impl<'a> Check<'a> {
     pub fn of(check: &'a CheckRequest) -> Self {
         let message_bytes = check.encoded_len();
         let Some(attributes) = &check.attributes else { return Self { message_bytes, ..Self::default() } };
-        let (mut client, mut peer) = (None, Peer::default());
+        let mut peer = Peer::default();
         if let Some(proto::Peer { address, principal, certificate, .. }) = &attributes.source {
-            peer = Peer { principal, certificate };
-            client = match address.as_ref().and_then(|address| address.address.as_ref()) {
+            let address = match address.as_ref().and_then(|address| address.address.as_ref()) {
                 Some(AddressKind::SocketAddress(socket)) => Some(&*socket.address),
                 Some(AddressKind::Pipe(_)) | None => None,
             };
+            peer = Peer { address, principal, certificate };
         }
         let context = attributes.context_extensions.iter();
         let context = context.map(|ContextExtensionsEntry { key, value }| (&**key, &**value)).collect();
@@ -96,13 +95,13 @@ impl<'a> Check<'a> {
             let proto::HttpRequest { method, path, host, body, raw_body, .. } = http;
             Http { method, path, host, body, raw_body, headers }
         });
-        Self { http, client, peer, context, message_bytes }
+        Self { http, peer, context, message_bytes }
     }
 
-    /// Returns the address of the client's connection; `None` if Envoy sends none.
+    /// Returns the address of the connection to Envoy; `None` if Envoy sends none.
     #[must_use]
-    pub const fn client(&self) -> Option<&'a [u8]> {
-        self.client
+    pub const fn connection(&self) -> Option<&'a [u8]> {
+        self.peer.address
     }
 
     /// Returns method, path and host, unchecked; `None` without a request.
@@ -160,7 +159,7 @@ impl<'a> Check<'a> {
         each_field(message, |number, value| {
             match number {
                 1 => {
-                    let client = self.client.get_or_insert_default();
+                    let client = self.peer.address.get_or_insert_default();
                     each_field(value?, |number, value| {
                         if number == 2 {
                             *client = value?;
@@ -170,7 +169,7 @@ impl<'a> Check<'a> {
                 }
                 2 => {
                     value?;
-                    self.client = None;
+                    self.peer.address = None;
                 }
                 _ => {}
             }

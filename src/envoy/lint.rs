@@ -4,6 +4,7 @@
 //! The reader is lenient: it examines what it knows, by type and not by name, and reports what it does not know.
 
 mod check_cluster;
+mod clients;
 mod code;
 mod connection;
 mod early;

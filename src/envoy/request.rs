@@ -2,20 +2,24 @@
 
 use super::check::{Check, Http};
 use super::proto::{
-    self, AttributeContext, CheckRequest, ContextExtensionsEntry, FILE_DESCRIPTOR_SET, HeadersEntry, HttpRequest,
+    self, Address, AttributeContext, CheckRequest, ContextExtensionsEntry, FILE_DESCRIPTOR_SET, HeadersEntry,
+    HttpRequest, Peer, SocketAddress, address,
 };
 use bytes::Bytes;
+use modgud_core::http::client::EXTERNAL_ADDRESS;
 use modgud_core::http::header::is_token_byte;
-use modgud_core::http::request::{Body, Context, Headers, Request, RequestError, SchemeSource};
+use modgud_core::http::request::{Body, Context, Headers, Request, RequestError, RequestSettings};
 use prost::Message;
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage};
+use std::net::IpAddr;
 
-/// Reads a check, with the scheme from this source, and a target of at most `max_target` bytes. The request borrows from the message. It takes
-/// the headers out of the check; they stay there if it can't be read.
+/// Reads a check with these settings. The request borrows from the message. It takes the headers out of the check; they stay there if it
+/// can't be read.
 ///
 /// # Errors
 /// [`RequestError`] if the check holds no well-formed HTTP request.
-pub fn read<'a>(check: &mut Check<'a>, scheme: SchemeSource, max_target: usize) -> Result<Request<'a>, RequestError> {
+pub fn read<'a>(check: &mut Check<'a>, settings: RequestSettings) -> Result<Request<'a>, RequestError> {
+    let RequestSettings { scheme, client, max_target } = settings;
     let Check { http, peer, context, .. } = check;
     let Http { method, path, host, body, raw_body, headers } = http.as_mut().ok_or(RequestError::NoHttpRequest)?;
     check_names(headers)?;
@@ -23,6 +27,7 @@ pub fn read<'a>(check: &mut Check<'a>, scheme: SchemeSource, max_target: usize) 
     let mut request = Request::parse_within(method, (path, max_target), host, headers)?;
     request.scheme = scheme.of(&request.headers);
     request.peer = *peer;
+    request.client_source = client;
     request.context = context;
     request.body = self::body(body, raw_body, &request.headers);
     Ok(request)
@@ -144,4 +149,22 @@ pub fn written_check<T: Into<Bytes>>(
     let request = Some(proto::Request { time: None, http: Some(http) });
     let attributes = AttributeContext { request, context_extensions: context.collect(), ..AttributeContext::default() };
     CheckRequest { attributes: Some(attributes) }
+}
+
+/// Adds the client's address to a check: as that of the connection, and, unless there is one, in the header that Envoy writes for an external
+/// client.
+#[must_use]
+pub fn with_client(mut check: CheckRequest, client: IpAddr) -> CheckRequest {
+    let text = Bytes::from(client.to_string());
+    let attributes = check.attributes.get_or_insert_default();
+    let http = attributes.request.as_mut().and_then(|request| request.http.as_mut());
+    let is_external = |header: &HeadersEntry| header.key.eq_ignore_ascii_case(EXTERNAL_ADDRESS.as_bytes());
+    if let Some(http) = http.filter(|http| !http.headers.iter().any(is_external)) {
+        let key = Bytes::from_static(EXTERNAL_ADDRESS.as_bytes());
+        http.headers.push(HeadersEntry { key, value: text.clone() });
+    }
+    let socket = SocketAddress { address: text, ..SocketAddress::default() };
+    let address = Some(Address { address: Some(address::Address::SocketAddress(socket)) });
+    attributes.source = Some(Peer { address, ..attributes.source.take().unwrap_or_default() });
+    check
 }

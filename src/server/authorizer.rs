@@ -109,7 +109,7 @@ impl Authorizer {
         now: impl Fn() -> Timestamp,
         try_acquire: impl FnOnce() -> Option<S>,
     ) -> (Decision, Option<Request<'a>>, Option<LookupRecord>) {
-        let request = match read(check, snapshot.scheme, snapshot.max_target) {
+        let request = match read(check, snapshot.request) {
             Ok(request) => request,
             Err(error) => return (Decision::denied(DecisionError::Request(error)), None, None),
         };

@@ -123,7 +123,7 @@ impl CheckHandler {
             span.decided(&decision, request, snapshot, lookup);
         }
         if let Some(live) = self.live.get() {
-            let fields = || RequestFields::of(&check, request, unread, snapshot.fields);
+            let fields = || RequestFields::of(&check, request, unread, snapshot);
             // Not set if the request could not be read.
             let at = Some(Timestamp::from_millis(at.load(Ordering::Relaxed))).filter(|at| *at > Timestamp::EPOCH);
             let at = at.unwrap_or_else(|| self.authorizer.now());

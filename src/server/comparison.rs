@@ -11,7 +11,7 @@ use crate::log_throttle::LogThrottle;
 use crate::telemetry::metrics::{Counted, ShadowConfigMetrics};
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
-use modgud_core::http::request::SchemeSource;
+use modgud_core::http::request::RequestSettings;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use std::collections::HashMap;
@@ -142,7 +142,7 @@ fn report(
     let (rule, shadow_rule) = (rule.as_ref().map(RuleName::as_str), shadow_rule.as_ref().map(RuleName::as_str));
     // The active configuration has accepted its length.
     let mut check = Check::decode(message).unwrap_or_default();
-    let request = read(&mut check, SchemeSource::default(), usize::MAX).ok();
+    let request = read(&mut check, RequestSettings { max_target: usize::MAX, ..RequestSettings::default() }).ok();
     let fields = request.as_ref().map(RequestFields::of_request).unwrap_or_default();
     let (request_id, method, path) = fields.shown();
     let detail = detail.as_deref();

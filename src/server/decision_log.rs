@@ -73,7 +73,7 @@ impl DecisionLog {
         let Some(writer) = log::decisions() else { return };
         // Made only for a line that is written.
         let fields = OnceCell::new();
-        let fields = || fields.get_or_init(|| RequestFields::of(check, request, unread, snapshot.fields));
+        let fields = || fields.get_or_init(|| RequestFields::of(check, request, unread, snapshot));
         if is_logged {
             if matches!(decision.verdict, Verdict::Deny(DecisionError::Overload)) {
                 self.overload(writer);

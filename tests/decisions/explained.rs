@@ -7,6 +7,7 @@ use crate::cli::process::{KEY_VARIABLE, run_in};
 use crate::support::KEY;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use modgud::envoy::proto::address::Address as AddressKind;
 use modgud::envoy::proto::{CheckRequest, HeaderMap};
 use modgud_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -70,7 +71,16 @@ fn in_json(check: &CheckRequest) -> Option<Value> {
     }
     let source = match &attributes.source {
         None => json!({}),
-        Some(peer) => json!({ "principal": text(&peer.principal)?, "certificate": text(&peer.certificate)? }),
+        Some(peer) => {
+            let address = match peer.address.as_ref().and_then(|address| address.address.as_ref()) {
+                None => Value::Null,
+                Some(AddressKind::SocketAddress(socket)) => {
+                    json!({ "socketAddress": { "address": text(&socket.address)? } })
+                }
+                Some(AddressKind::Pipe(pipe)) => json!({ "pipe": { "path": text(&pipe.path)? } }),
+            };
+            json!({ "principal": text(&peer.principal)?, "certificate": text(&peer.certificate)?, "address": address })
+        }
     };
     let mut context = serde_json::Map::new();
     for entry in &attributes.context_extensions {

@@ -3,7 +3,8 @@
 use super::table::{Case, PeerSpec};
 use super::text;
 use crate::support::{Encoding, check};
-use modgud::envoy::proto::{CheckRequest, ContextExtensionsEntry, Peer};
+use modgud::envoy::proto::address::Address as AddressKind;
+use modgud::envoy::proto::{Address, CheckRequest, ContextExtensionsEntry, Peer, Pipe, SocketAddress};
 
 const METHOD: &str = "GET";
 const PATH: &str = "/crm/appointment/1/";
@@ -21,10 +22,14 @@ pub(super) fn message(case: &Case, token: &str, encoding: Encoding) -> CheckRequ
     let values: Vec<(&str, &[u8])> = headers.iter().map(|(_, value)| ("", value.as_slice())).collect();
     let mut check = check(encoding, "", "", &values);
     let attributes = check.attributes.as_mut().unwrap();
-    if let Some(PeerSpec { principal, certificate }) = &case.peer {
-        let peer =
-            Peer { principal: bytes(principal).into(), certificate: bytes(certificate).into(), ..Peer::default() };
-        attributes.source = Some(peer);
+    if let Some(PeerSpec { principal, certificate, address, pipe }) = &case.peer {
+        let socket = address.as_ref().map(|address| {
+            AddressKind::SocketAddress(SocketAddress { address: bytes(address).into(), ..SocketAddress::default() })
+        });
+        let pipe = pipe.as_ref().map(|path| AddressKind::Pipe(Pipe { path: bytes(path).into() }));
+        let address = socket.or(pipe).map(|address| Address { address: Some(address) });
+        let (principal, certificate) = (bytes(principal).into(), bytes(certificate).into());
+        attributes.source = Some(Peer { address, principal, certificate, ..Peer::default() });
     }
     attributes.context_extensions = case
         .context

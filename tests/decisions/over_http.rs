@@ -45,7 +45,8 @@ async fn a_proxy_gets_the_decision_that_envoy_gets() {
         allowed > 400 && denied > 1_500 && not_expressible > 20 && not_believed > 20,
         "{compared:?}, left out {left_out}"
     );
-    assert!(left_out < 250, "{left_out} cases are left out; {compared:?}");
+    // Of those about clients, each names the address that Envoy reports.
+    assert!(left_out < 350, "{left_out} cases are left out; {compared:?}");
 }
 
 #[derive(Debug, Default)]

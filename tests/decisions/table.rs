@@ -49,7 +49,7 @@ pub(super) struct Case {
     deny: Option<Deny>,
 }
 
-/// What Envoy says of the connection's certificate.
+/// What Envoy says of the connection: its certificate, and the address of the client, or the path of a socket.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PeerSpec {
@@ -57,6 +57,8 @@ pub(super) struct PeerSpec {
     pub(super) principal: String,
     #[serde(default)]
     pub(super) certificate: String,
+    pub(super) address: Option<String>,
+    pub(super) pipe: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

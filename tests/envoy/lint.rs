@@ -23,6 +23,7 @@ use std::fs;
 const CONFIG: &str = "
 profile: bifrost
 server: { max_message: 128KiB }
+request: { client: external }
 modules: [{ name: crm, prefix: /crm, upstream: '{crm}' }]
 core: { upstream: '{core}' }
 upstream: { strip: [x-core-*, x-organization-*] }
@@ -31,6 +32,7 @@ rules:
   - { name: public, match: { paths: ['/crm/public/{*rest}'] }, access: public }
   - { name: open, match: { paths: ['/crm/open'] }, access: public, when: \"!('x-debug' in request.headers)\" }
   - { name: device, match: { paths: ['/crm/device'] }, access: public, when: \"request.headers['x-core-device'] == 'intruder'\" }
+  - { name: ten, match: { paths: ['/crm/ten'] }, access: public, require: { clients: [10.0.0.0/8] } }
   - { name: https, match: { paths: ['/crm/https'] }, access: public, when: request.scheme == 'https' }
 ";
 

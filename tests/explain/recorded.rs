@@ -118,7 +118,7 @@ async fn facts_that_conditions_read_are_known_by_name() {
         )])
     };
     let (headers, context) = ("a rule reads headers", "a rule reads context extensions");
-    let (connection, given) = ("a rule reads the scheme or the port", "");
+    let (connection, given) = ("a rule reads the scheme, the port or the size", "");
     for (condition, arguments, reason, cause) in [
         ("has(request.headers.tenant)", &["--header", "x-other: 1"][..], "condition_false", headers),
         ("has(request.headers.tenant)", &[], "condition_false", headers),
@@ -134,6 +134,24 @@ async fn facts_that_conditions_read_are_known_by_name() {
         let log = line("/orders/1", "orders", reason);
         let (first, code) = if cause == given { (UNCHANGED, 0) } else { (UNDECIDED, 4) };
         assert_compared([&configuration, &configuration], arguments, &log, (first, code, cause)).await;
+    }
+    // The helper's line has no address of the client.
+    let client = "a rule reads the client's address";
+    for rule in [
+        "{ name: orders, match: { paths: ['/orders/{id}'] }, access: public, require: { clients: [10.0.0.0/8] } }",
+        "{ name: orders, match: { paths: ['/orders/{id}'] }, access: public, when: \"cidr('10.0.0.0/8').containsIP(source.address)\" }",
+    ] {
+        let configuration = rules(&[rule]);
+        let log = line("/orders/1", "orders", "");
+        assert_compared([&configuration, &configuration], &[], &log, (UNDECIDED, 4, client)).await;
+        let given = ["--client", "10.0.0.7"];
+        assert_compared([&configuration, &configuration], &given, &log, (UNCHANGED, 0, "")).await;
+        let recorded = log.replacen('{', r#"{"client.address":"10.0.0.7","#, 1);
+        assert_compared([&configuration, &configuration], &[], &recorded, (UNCHANGED, 0, "")).await;
+        let masked = log.replacen('{', r#"{"client.address":"10.0.0.0/24","#, 1);
+        assert_compared([&configuration, &configuration], &[], &masked, (UNDECIDED, 4, client)).await;
+        let external = format!("request: {{ client: external }}\n{configuration}");
+        assert_compared([&configuration, &external], &[], &recorded, (UNDECIDED, 4, client)).await;
     }
     let https = format!("request: {{ scheme: https }}\n{}", reading("request.scheme == 'https'"));
     assert_compared([&https, &https], &[], &line("/orders/1", "orders", ""), (UNCHANGED, 0, "")).await;

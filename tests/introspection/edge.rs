@@ -10,8 +10,7 @@ use modgud::introspection::Introspection;
 use modgud_core::authn::{IntrospectionOutcome, IntrospectionResponse, LookupResult};
 use modgud_core::credential::AuthenticatorId;
 use modgud_core::decide::Snapshot;
-use modgud_core::http::path::MAX_TARGET_BYTES;
-use modgud_core::http::request::SchemeSource;
+use modgud_core::http::request::RequestSettings;
 use modgud_core::time::Timestamp;
 
 fn introspection() -> Introspection {
@@ -32,7 +31,7 @@ fn followed(introspection: &Introspection, yaml: &str) -> Snapshot {
 /// Returns true if the token is active by this configuration.
 async fn is_active(introspection: &Introspection, snapshot: &Snapshot, token: &str) -> bool {
     let check = with(token);
-    let request = read(&mut Check::of(&check), SchemeSource::default(), MAX_TARGET_BYTES).unwrap();
+    let request = read(&mut Check::of(&check), RequestSettings::default()).unwrap();
     let supply = introspection.introspect(&request, snapshot, AuthenticatorId(0)).await;
     matches!(supply, LookupResult::Introspection(IntrospectionOutcome::Response(IntrospectionResponse::Active(_))))
 }

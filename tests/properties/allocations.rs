@@ -50,7 +50,7 @@ fn a_known_token_costs_few_allocations() {
             let mut checked = checked.unwrap();
             let mut request = None;
             let building = allocation_counter::measure(|| {
-                request = Some(read(&mut checked, snapshot.scheme, snapshot.max_target).unwrap());
+                request = Some(read(&mut checked, snapshot.request).unwrap());
             });
             let request = request.unwrap();
             let deciding = allocation_counter::measure(|| {

@@ -17,7 +17,7 @@ use modgud_core::authz::{
 };
 use modgud_core::explain::NoopObserver;
 use modgud_core::http::method::Method;
-use modgud_core::http::request::{Context, Field, Headers, Request};
+use modgud_core::http::request::{Context, Field, Headers, Peer, Request};
 use modgud_core::principal::{AuthenticatorName, ClaimMapping, ClaimPath, Principal, RolePermissions, RoleSource};
 use modgud_core::time::Timestamp;
 use random::Random;
@@ -66,6 +66,7 @@ fn the_reference_model_agrees_about_a_million_requests() {
     for reason in [
         "audience_mismatch",
         "authenticator_not_allowed",
+        "client_not_allowed",
         "condition_error",
         "condition_false",
         "context_invalid",
@@ -209,6 +210,7 @@ fn requirement(rule: &semantics::Rule) -> Requirement {
     Requirement {
         authenticators: rule.authenticators.iter().map(|name| AuthenticatorName::new(name)).collect(),
         audiences: texts(&rule.audiences),
+        clients: rule.clients.iter().map(|network| network.cidr.parse().unwrap()).collect(),
         all: entitlements(&rule.permissions, &rule.roles, &rule.scopes),
         any: entitlements(&rule.any_permissions, &rule.any_roles, &[]),
     }
@@ -220,6 +222,7 @@ fn decided(rules: &Rules, modules: Option<&Modules>, sent: &ModelRequest) -> Out
     let headers = Headers::new(sent.headers.iter().map(field).collect());
     let (method, target, host) = (sent.method.as_bytes(), sent.target.as_bytes(), sent.host.as_bytes());
     let mut request = Request::parse(method, target, host, headers).unwrap();
+    request.peer = Peer { address: sent.sent_client.map(str::as_bytes), ..Peer::default() };
     request.context = Context::new(sent.context.iter().map(|(key, value)| (*key, value.as_str())).collect());
     let outcome = rules.select(&request).and_then(|selection| {
         let authentication = match selection.access() {

@@ -46,12 +46,7 @@ fn snapshot(yaml: &str) -> Snapshot {
 
 /// Why a check is not let through; nothing if it is.
 fn fault(check: &CheckRequest, snapshot: &Snapshot, now: u64) -> Option<String> {
-    match decide(
-        &read(&mut Check::of(check), snapshot.scheme, snapshot.max_target).unwrap(),
-        snapshot,
-        Timestamp::from_millis(now),
-    )
-    .verdict
+    match decide(&read(&mut Check::of(check), snapshot.request).unwrap(), snapshot, Timestamp::from_millis(now)).verdict
     {
         Verdict::Allow(_) => None,
         Verdict::Deny(fault) => Some(fault.to_string()),

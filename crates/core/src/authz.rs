@@ -1,6 +1,7 @@
 //! Authorization: selects the rule of a request and checks the caller against it. Only this module creates a [`Permit`], so every
 //! allowed request has passed it.
 
+mod clients;
 pub mod condition;
 mod held;
 mod host;
@@ -107,6 +108,12 @@ pub enum AuthzError {
     /// The rule requires another authenticator.
     #[error("the rule does not accept callers of the authenticator `{}`", .0.as_str())]
     AuthenticatorNotAllowed(AuthenticatorName),
+    /// The client's address is in none of the rule's networks. The text lacks the address, because the log may mask it.
+    #[error("the client's address is in no network that the rule requires")]
+    ClientNotAllowed,
+    /// The client's address is unknown, and the rule requires networks.
+    #[error("the client's address is unknown, and the rule requires one of its networks")]
+    ClientUnknown,
     /// The caller's token is for other audiences, or for none.
     #[error("the caller's token names no audience that the rule requires")]
     AudienceNotRequired,
@@ -168,6 +175,7 @@ impl AuthzError {
             Self::RuleUnknown(_) => Reason::RuleUnknown,
             Self::ContextKey(_) | Self::ContextValue(_) => Reason::ContextInvalid,
             Self::AuthenticatorNotAllowed(_) => Reason::AuthenticatorNotAllowed,
+            Self::ClientNotAllowed | Self::ClientUnknown => Reason::ClientNotAllowed,
             Self::AudienceNotRequired => Reason::AudienceMismatch,
             Self::RoleMissing(_) | Self::NoneOfTheRoles => Reason::RoleMissing,
             Self::PermissionMissing(_)
@@ -192,6 +200,8 @@ impl AuthzError {
             Self::RuleDenied
             | Self::NoRule
             | Self::AuthenticatorNotAllowed(_)
+            | Self::ClientNotAllowed
+            | Self::ClientUnknown
             | Self::AudienceNotRequired
             | Self::RoleMissing(_)
             | Self::NoneOfTheRoles

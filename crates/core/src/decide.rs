@@ -15,7 +15,7 @@ use crate::authz::{
 use crate::credential::{AuthenticatorId, Credential, CredentialExtractor, PresentedCredential};
 use crate::denial::{DenialResponses, Insufficient};
 use crate::explain::{NoopObserver, Observer, Step};
-use crate::http::request::{Request, SchemeSource};
+use crate::http::request::{Request, RequestSettings};
 use crate::principal::Principal;
 use crate::protected_resource::ProtectedResource;
 use crate::respond::RuleResponses;
@@ -28,10 +28,8 @@ use std::time::Duration;
 /// A complete configuration, ready for decisions.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// The source of a request's scheme.
-    pub scheme: SchemeSource,
-    /// The longest path and query of a request, in bytes.
-    pub max_target: usize,
+    /// The facts about a request that the configuration selects.
+    pub request: RequestSettings,
     /// The credential locations.
     pub extractor: CredentialExtractor,
     /// The authenticators.
@@ -134,7 +132,12 @@ fn evaluate(
             if selection.is_constrained() {
                 observer.step(|| selection.describe_route());
             }
-            let result = authenticate(selection.access(), request, snapshot, now, lookup, replay_mode, observer);
+            // A client that no rule admits can't try credentials, and causes no lookup.
+            let result = if selection.admits_client(request) {
+                authenticate(selection.access(), request, snapshot, now, lookup, replay_mode, observer)
+            } else {
+                AuthnResult::NOT_REQUIRED
+            };
             // The shadow rule reuses this authentication, because a proof is valid only once.
             let again = if shadow.is_some() { result.clone() } else { AuthnResult::NOT_REQUIRED };
             (authorize_and_mutate(&selection, result, request, snapshot, now, observer), again)
@@ -214,7 +217,7 @@ fn authorize_and_mutate(
         decision.principal = Some(Arc::clone(principal));
     }
     let module = snapshot.modules.as_ref().and_then(|modules| modules.constraint(request));
-    if let Some(module) = &module {
+    if let Some(module) = module.as_ref().filter(|_| selection.admits_client(request)) {
         observer.step(|| module.describe(&authentication));
     }
     let context = AuthzContext { module: module.as_ref(), request, now };
@@ -257,10 +260,13 @@ fn evaluate_shadow(
 ) -> ShadowOutcome {
     let ShadowMatch { selection, rule } = shadow;
     let result = match result.authentication {
-        Authentication::NotRequired => {
+        Authentication::NotRequired if selection.admits_client(request) => {
             authenticate(selection.access(), request, snapshot, now, lookup, replay_mode, &mut NoopObserver)
         }
-        Authentication::Missing | Authentication::Authenticated(_) | Authentication::Failed(_) => result,
+        Authentication::NotRequired
+        | Authentication::Missing
+        | Authentication::Authenticated(_)
+        | Authentication::Failed(_) => result,
     };
     let decision = authorize_and_mutate(selection, result, request, snapshot, now, &mut NoopObserver);
     let (rule, error) = match decision.verdict {

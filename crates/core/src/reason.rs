@@ -169,6 +169,9 @@ reasons! {
     /// The caller's authenticator is none of those that the rule names.
     AuthenticatorNotAllowed, Forbidden, "authenticator_not_allowed",
         "the rule does not accept callers of this caller's authenticator";
+    /// The client's address is in none of the rule's networks, or unknown.
+    ClientNotAllowed, Forbidden, "client_not_allowed",
+        "the client's address is in no network that the rule requires, or it is unknown";
     /// The rule's condition is false, or the request names another organization than the caller's.
     ConditionFalse, Forbidden, "condition_false",
         "the rule's `when` is false, or the request names another organization than the caller's";

@@ -68,7 +68,7 @@ async fn check(channel: Channel, args: &Args, configuration: &Configuration, abo
     let request = check_request("GET".to_owned(), path.clone(), host.clone(), Vec::new(), Vec::new());
     let opens = configuration.config().and_then(|config| {
         let mut check = Check::of(&request);
-        let request = read(&mut check, config.snapshot.scheme, config.snapshot.max_target).ok()?;
+        let request = read(&mut check, config.snapshot.request).ok()?;
         let rule = config.snapshot.rules.find(&request)?;
         matches!(rule.access, Access::Public | Access::Optional).then(|| rule.name.as_str().to_owned())
     });

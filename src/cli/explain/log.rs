@@ -3,12 +3,14 @@
 use super::report::plain;
 use crate::cli::input::{ContextArg, HeaderArg, check_request};
 use crate::envoy::proto::CheckRequest;
+use crate::envoy::with_client;
 use modgud_core::http::path::encode_canonical;
 use modgud_core::reason::Reason;
 use modgud_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt;
+use std::net::IpAddr;
 
 /// The fields of decision lines, in the order in which they are shown. In a text line, each ends the value before it.
 const FIELDS: [&str; 41] = [
@@ -159,6 +161,11 @@ impl LogLine {
         super::time(self.text("timestamp")?).ok()
     }
 
+    /// Returns the recorded address of the client; `None` if the line has none, or a masked one.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        self.text("client.address")?.parse().ok()
+    }
+
     /// Returns the check of the recorded request, with the headers and the context that the command line adds. `None` if the line does
     /// not identify a request.
     pub(super) fn check(
@@ -166,6 +173,7 @@ impl LogLine {
         host: Option<&String>,
         headers: &[HeaderArg],
         context: &[ContextArg],
+        client: Option<IpAddr>,
     ) -> Option<CheckRequest> {
         let text = |name| self.text(name).map(str::to_owned);
         let (method, path, found) = (text("http.request.method"), text("url.path"), text("server.address"));
@@ -191,7 +199,11 @@ impl LogLine {
         self.missing.push("the query: no log has it; use --path without --log if a rule reads it");
         let path = if self.has_bad_form() { path } else { encode_canonical(&path) };
         let host = found.or_else(|| host.cloned()).unwrap_or_else(|| super::HOST.to_owned());
-        Some(check_request(method, path, host, headers.to_vec(), context.to_vec()))
+        let check = check_request(method, path, host, headers.to_vec(), context.to_vec());
+        Some(match client.or_else(|| self.client()) {
+            Some(client) => with_client(check, client),
+            None => check,
+        })
     }
 }
 

@@ -76,7 +76,7 @@ impl Lookups {
         let Config { snapshot, introspection_sources, .. } = config;
         let mut check = Check::of(check);
         // A pending lookup implies that the request can be read, and has a token.
-        let request = read(&mut check, snapshot.scheme, snapshot.max_target).ok();
+        let request = read(&mut check, snapshot.request).ok();
         let token = request.as_ref().and_then(|request| snapshot.extractor.find(request).ok().flatten());
         let name = snapshot.authenticators.list().get(by.0).map(Authenticator::name);
         let source = introspection_sources.iter().find(|source| Some(&source.authenticator) == name);

@@ -161,7 +161,7 @@ impl Report {
     pub(in crate::cli) fn of(check: &CheckRequest, snapshot: &Snapshot, now: Timestamp, lookup: &LookupResult) -> Self {
         let mut steps = Steps::default();
         let mut check = Check::of(check);
-        let (decision, request) = match read(&mut check, snapshot.scheme, snapshot.max_target) {
+        let (decision, request) = match read(&mut check, snapshot.request) {
             Ok(request) => (decide_traced(&request, snapshot, now, lookup, &mut steps), Some(request)),
             Err(error) => (Decision::denied(DecisionError::Request(error)), None),
         };

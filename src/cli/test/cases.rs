@@ -5,6 +5,7 @@ use super::super::input::{ContextArg, HeaderArg, check_request};
 use super::token::DefaultToken;
 use crate::config::{ConfigError, EphemeralKeys, read_document};
 use crate::envoy::proto::CheckRequest;
+use crate::envoy::with_client;
 use crate::read_limit::read_file_to_limit;
 use modgud_core::authn::JwtAuthenticator;
 use modgud_core::credential::{AuthenticatorId, CredentialLocation};
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 /// Maximum size of a file of cases, 4 MiB: it bounds memory. A larger file is an error.
@@ -67,12 +69,14 @@ struct Request {
     headers: BTreeMap<String, String>,
     /// The context extensions of the Envoy route.
     context: BTreeMap<String, String>,
+    /// The client's address, as Envoy reports it.
+    client: Option<IpAddr>,
 }
 
 impl Default for Request {
     fn default() -> Self {
         let (method, path, host) = ("GET".to_owned(), "/".to_owned(), "api.example.com".to_owned());
-        Self { method, path, host, headers: BTreeMap::new(), context: BTreeMap::new() }
+        Self { method, path, host, headers: BTreeMap::new(), context: BTreeMap::new(), client: None }
     }
 }
 
@@ -131,7 +135,7 @@ impl Case {
         now: Timestamp,
         snapshot: &Snapshot,
     ) -> Result<(CheckRequest, Option<String>), CasesError> {
-        let Request { method, path, host, headers, context } = &self.request;
+        let Request { method, path, host, headers, context, client } = &self.request;
         let mut path = path.clone();
         let mut all: Vec<HeaderArg> = headers.iter().map(|(name, value)| HeaderArg::new(name, value)).collect();
         let (authenticator, signer) = self.signer(snapshot)?;
@@ -166,7 +170,12 @@ impl Case {
             }
         }
         let context = context.iter().map(|(key, value)| ContextArg::new(key, value)).collect();
-        Ok((check_request(method.clone(), path, host.clone(), all, context), claims))
+        let check = check_request(method.clone(), path, host.clone(), all, context);
+        let check = match client {
+            Some(client) => with_client(check, *client),
+            None => check,
+        };
+        Ok((check, claims))
     }
 
     /// Returns the authenticator of a credential: the named one, or the first JWT authenticator, since only JWTs are

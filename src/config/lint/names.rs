@@ -18,7 +18,10 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
         .iter()
         .map(|(name, template)| (Path::root("templates").key(name), template.require.as_ref()));
     for (at, require) in rules.chain(templates) {
-        let Some(Require { permissions, roles, scopes, authenticators: _, audiences, any }) = require else { continue };
+        let Some(Require { permissions, roles, scopes, authenticators: _, audiences, clients: _, any }) = require
+        else {
+            continue;
+        };
         let at = at.key("require");
         names(&at, [permissions, roles, scopes], diagnostics);
         self::audiences(&at.key("audiences"), audiences.as_deref().unwrap_or_default(), document, diagnostics);

@@ -104,8 +104,9 @@ fn open_to_all(document: &Document, diagnostics: &mut Diagnostics) {
             Access::Public | Access::Optional => {}
             Access::Authenticated | Access::Preflight | Access::Denied => continue,
         }
-        // A rule with hosts opens those explicitly.
-        let anywhere = rule.matches.hosts().is_empty();
+        // A rule with hosts opens those explicitly, and one with networks admits only their clients.
+        let has_networks = rule.has_networks(&document.templates);
+        let anywhere = rule.matches.hosts().is_empty() && !has_networks;
         for (index, pattern) in rule.matches.paths.iter().enumerate().filter(|_| anywhere) {
             if PathPattern::parse(pattern).is_ok_and(|pattern| matches_everything(&pattern)) {
                 let at = Path::root("rules").position(number).key("match").key("paths").position(index);

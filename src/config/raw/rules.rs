@@ -35,7 +35,8 @@ pub(in crate::config) struct Rule {
     /// decision. It may match the same requests as another rule. Default: `false`.
     #[serde(default)]
     pub(in crate::config) shadow: bool,
-    /// Requirements on the caller in addition to a valid credential. Only with `access: authenticated`.
+    /// Requirements in addition to a valid credential. Those on the caller only with `access: authenticated`; `clients` with every access
+    /// but `denied`.
     pub(in crate::config) require: Option<Require>,
     /// The response to authenticated callers without access, instead of the general one. Unauthenticated callers still get the usual
     /// challenge.
@@ -47,7 +48,7 @@ pub(in crate::config) struct Rule {
     #[schemars(example = &"path.org")]
     pub(in crate::config) same_organization: Option<String>,
     /// A condition in CEL, such as `claims.level >= 2 && path.org in principal.roles`, over `request`, `path`, `query`, `claims`,
-    /// `principal`, `context` and `now`. If it is not true, or can't be evaluated, the request is denied.
+    /// `principal`, `context`, `source` and `now`. If it is not true, or can't be evaluated, the request is denied.
     pub(in crate::config) when: Option<String>,
 }
 
@@ -55,6 +56,12 @@ impl Rule {
     /// Returns the template that the rule names; `None` if it names none that exists.
     pub(in crate::config) fn template_in<'t>(&self, templates: &'t BTreeMap<String, Template>) -> Option<&'t Template> {
         templates.get(self.template.as_ref()?)
+    }
+
+    /// Returns true if the rule or its template admits only clients of some networks.
+    pub(in crate::config) fn has_networks(&self, templates: &BTreeMap<String, Template>) -> bool {
+        let of_template = self.template_in(templates).and_then(|template| template.require.as_ref());
+        self.require.iter().chain(of_template).any(|require| require.clients.is_some())
     }
 }
 
@@ -69,7 +76,7 @@ pub(in crate::config) struct Template {
     pub(in crate::config) when: Option<String>,
 }
 
-/// Requirements on the caller in addition to a valid credential; all must be met. Each list has at least one item: an empty one would
+/// Requirements in addition to a valid credential; all must be met. Each list has at least one item: an empty one would
 /// require nothing.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -90,6 +97,10 @@ pub(in crate::config) struct Require {
     /// `audience_mismatch`. API keys and certificates have none. Default: all.
     #[schemars(example = ["orders-api"])]
     pub(in crate::config) audiences: Option<Vec<String>>,
+    /// Networks of which one must contain the client's address, as `request.client` finds it. Otherwise 403 `client_not_allowed`, also if the
+    /// address is unknown. `/32` or `/128` is one address. They require no caller, so that a public rule can have them too. Default: all.
+    #[schemars(example = ["10.0.0.0/8", "2001:db8::/32"])]
+    pub(in crate::config) clients: Option<Vec<String>>,
     /// Permissions, roles and scopes of which one suffices.
     pub(in crate::config) any: Option<RequireAny>,
 }

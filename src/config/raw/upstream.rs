@@ -68,7 +68,7 @@ pub(in crate::config) struct HeaderSource {
     /// A constant text, written for every caller, and for requests without one. `modgud config` does not show it.
     #[schemars(example = &"gateway")]
     pub(in crate::config) value: Option<Text>,
-    /// The result of a CEL expression over `claims`, `principal`, `request`, `context`, `now` and `rule`, such as
+    /// The result of a CEL expression over `claims`, `principal`, `request`, `context`, `source`, `now` and `rule`, such as
     /// `principal.roles.filter(r, r.startsWith('crm_'))`. It is written like a claim of its type. `null` means no value, as does a missing
     /// claim or a failed evaluation, which is counted.
     pub(in crate::config) cel: Option<String>,

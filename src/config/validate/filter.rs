@@ -48,6 +48,7 @@ pub(super) fn gather(
             filter.sends_bodies = body.is_some();
         }
     }
+    filter.client = document.request.client.unwrap_or_default();
     // An expression must see the cookies that it may read: withheld cookies would look like none.
     let in_cookie = locations.all().any(|(location, _)| matches!(location, CredentialLocation::Cookie(_)));
     filter.sends_cookies = in_cookie || rules.may_read_header("cookie") || upstream.may_read_header("cookie");

@@ -2,6 +2,7 @@
 //!
 //! An empty list or map in `require`, as an empty variable of a template leaves it, is an error: it would admit every authenticated caller.
 
+use super::clients;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, Claim, Require, RequireAny};
@@ -122,8 +123,8 @@ pub(super) fn requirement(
     diagnostics: &mut Diagnostics,
 ) -> Requirement {
     let Some(require) = require else { return Requirement::default() };
-    let Require { permissions, roles, scopes, authenticators, audiences, any } = require;
-    let lists = [permissions, roles, scopes, authenticators, audiences];
+    let Require { permissions, roles, scopes, authenticators, audiences, clients, any } = require;
+    let lists = [permissions, roles, scopes, authenticators, audiences, clients];
     if lists.iter().all(|list| list.is_none()) && any.is_none() {
         diagnostics
             .add(at.clone(), empty("name a requirement, such as `require: { roles: [staff] }`, or leave the key out"));
@@ -137,6 +138,7 @@ pub(super) fn requirement(
     }
     let authenticators = names.iter().map(|name| AuthenticatorName::new(name)).collect();
     let audiences = texts(&at.key("audiences"), audiences.as_deref(), "which no token names", diagnostics);
+    let clients = clients::networks(&at.key("clients"), clients.as_deref(), access, diagnostics);
     let all = entitlements(at, [permissions, roles, scopes], diagnostics);
     let at_any = at.key("any");
     let any = any.as_ref().map(|any| {
@@ -149,7 +151,7 @@ pub(super) fn requirement(
         }
         entitlements(&at_any, [permissions, roles, scopes], diagnostics)
     });
-    let requirement = Requirement { authenticators, audiences, all, any: any.unwrap_or_default() };
+    let requirement = Requirement { authenticators, audiences, clients, all, any: any.unwrap_or_default() };
     match access {
         Access::Authenticated => {}
         Access::Optional | Access::Public | Access::Preflight | Access::Denied if requirement.is_empty() => {}
@@ -167,7 +169,7 @@ pub(super) fn caller_required(access: Access) -> Issue {
 }
 
 /// Returns the texts of a list, which must not be empty if it is present.
-fn list<'t>(at: &Path, texts: Option<&'t [String]>, diagnostics: &mut Diagnostics) -> &'t [String] {
+pub(super) fn list<'t>(at: &Path, texts: Option<&'t [String]>, diagnostics: &mut Diagnostics) -> &'t [String] {
     if texts.is_some_and(<[String]>::is_empty) {
         diagnostics.add(at.clone(), empty("name a requirement, or leave the key out"));
     }

@@ -73,7 +73,7 @@ impl Checked<'_> {
         diagnostics: &mut Diagnostics,
     ) -> Requirement {
         let at = at.key("template");
-        let Requirement { authenticators, audiences, all, any } = &self.require;
+        let Requirement { authenticators, audiences, clients, all, any } = &self.require;
         match access {
             Access::Authenticated => {}
             Access::Optional | Access::Public | Access::Preflight | Access::Denied if self.require.is_empty() => {}
@@ -84,6 +84,7 @@ impl Checked<'_> {
         for (key, both) in [
             ("authenticators", !authenticators.is_empty() && !own.authenticators.is_empty()),
             ("audiences", !audiences.is_empty() && !own.audiences.is_empty()),
+            ("clients", !clients.is_empty() && !own.clients.is_empty()),
             ("any", !any.is_empty() && !own.any.is_empty()),
         ] {
             if both {
@@ -96,6 +97,7 @@ impl Checked<'_> {
         let mut sum = own;
         join(&mut sum.authenticators, authenticators);
         join(&mut sum.audiences, audiences);
+        join(&mut sum.clients, clients);
         for (list, more) in [
             (&mut sum.all.permissions, &all.permissions),
             (&mut sum.all.roles, &all.roles),

@@ -2,8 +2,10 @@
 //! removes before any filter. Headers are regular expressions (RE2) for names in every spelling that servers fold into one,
 //! except spared spellings.
 
+use modgud_core::http::client::{ClientSource, EXTERNAL_ADDRESS};
 use modgud_core::http::header::{PROTOCOL_HEADERS, fold_byte};
 use modgud_core::upstream::OVERRIDE_HEADERS;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The expression for every name of a header in lower case (RFC 9110 §5.1). No name of a pseudo-header matches.
@@ -17,6 +19,9 @@ pub struct Filter {
     pub removed_early: Vec<String>,
     /// Header names, in lower case, that are not removed early: modgud reads them, or `upstream.keep` names them.
     pub spared: BTreeSet<String>,
+    /// The source of the client's address. If it is `x-envoy-external-address`, the client's own header is removed early: Envoy does not
+    /// overwrite it in requests that it takes for internal ones.
+    pub client: ClientSource,
     /// True if Envoy sends cookies to modgud, because an authenticator or an expression may read them.
     pub sends_cookies: bool,
     /// True if Envoy sends the certificate of the client's connection to modgud.
@@ -29,8 +34,14 @@ impl Filter {
     /// Returns the expression for headers that are removed early. If all are spared, it matches no name.
     pub(crate) fn early_expression(&self) -> String {
         let overrides = OVERRIDE_HEADERS.iter().map(|header| header.name);
-        let removed = self.removed_early.iter().map(String::as_str).chain(overrides);
-        expression(removed, &self.spared).unwrap_or_else(|| "[^ -~]".to_owned())
+        let is_external = self.client == ClientSource::External;
+        let external = is_external.then_some(EXTERNAL_ADDRESS);
+        let removed = self.removed_early.iter().map(String::as_str).chain(overrides).chain(external);
+        let mut spared = Cow::Borrowed(&self.spared);
+        if is_external {
+            spared.to_mut().remove(EXTERNAL_ADDRESS);
+        }
+        expression(removed, &spared).unwrap_or_else(|| "[^ -~]".to_owned())
     }
 }
 

@@ -28,7 +28,7 @@ fn parts(check: &Check<'_>) -> Parts {
     let headers = headers.map(|field| [field.name.to_vec(), field.value.to_vec()]).collect();
     let context = check.context.iter().map(|(key, value)| [key.to_vec(), value.to_vec()]).collect();
     let peer = [check.peer.principal.to_vec(), check.peer.certificate.to_vec()];
-    Parts { line, headers, context, client: check.client.map(<[u8]>::to_vec), peer }
+    Parts { line, headers, context, client: check.connection().map(<[u8]>::to_vec), peer }
 }
 
 type Text = Vec<u8>;

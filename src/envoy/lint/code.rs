@@ -130,6 +130,9 @@ codes! {
     ForwardedProto "forwarded-proto" Hole (left_out):
         "the client writes `x-forwarded-proto`, so rules that read `request.scheme` believe it";
         "write `use_remote_address: true`"
+    ExternalAddress "external-address" Hole (left_out) (config):
+        "the client writes `x-envoy-external-address`, and modgud believes it (`request.client: external`)";
+        "write `use_remote_address: true`, and copy `early_header_mutation_extensions` from `modgud envoy`"
     ClientCertificateHeader "client-certificate-header" Hole:
         "the client's own `x-forwarded-client-cert` reaches the service";
         "write `SANITIZE` or `SANITIZE_SET`"
@@ -226,6 +229,12 @@ codes! {
     TrustedHops "trusted-hops" Undecided:
         "`x-forwarded-proto` is the client's, unless each proxy in front overwrites it; `request.scheme` believes it";
         "set `request.scheme` to `https` or `http` in modgud's configuration"
+    ExternalHops "external-hops" Undecided (config):
+        "`x-envoy-external-address` comes from `x-forwarded-for`: a client that reaches this listener without the proxies in front writes it";
+        "let only the proxies in front connect, and see that their number is right"
+    PeerOfProxy "peer-of-proxy" Undecided (config):
+        "modgud compares the address of the proxy in front, and not that of the client (`request.client: peer`)";
+        "write `request.client: external` in modgud's configuration"
     Underscores "underscores" Undecided (left_out):
         "names that modgud does not know arrive in both spellings, `x-role` and `x_role`, and some services merge them";
         "write `headers_with_underscores_action: REJECT_REQUEST`"

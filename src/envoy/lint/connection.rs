@@ -6,7 +6,7 @@ use super::early::EarlyRemoval;
 use super::filters::{Chain, Coverage};
 use super::routes::{Route, Routes, Target};
 use super::view::At;
-use super::{ext_authz, fields, service};
+use super::{clients, ext_authz, fields, service};
 use crate::diagnostic::Quoted;
 use modgud_core::http::request::SchemeSource;
 
@@ -57,6 +57,7 @@ pub(super) fn check<'n>(context: &Context<'_, 'n>, manager: &At<'n>, has_certifi
     }
     check_requests(context, manager, has_certificates);
     let early = EarlyRemoval::of(manager, check_underscores(manager));
+    clients::check(context, manager, &early);
     for check in &checks {
         is_bypassed |= ext_authz::check(context, check, &early, &routes.forwarding);
     }
@@ -120,7 +121,7 @@ fn check_requests(context: &Context<'_, '_>, manager: &At<'_>, has_certificates:
         let found = "Envoy forwards the header of clients";
         manager.report_field("forward_client_cert_details", Code::ClientCertificateHeader, found);
     }
-    if context.settings.is_some_and(|settings| settings.scheme != SchemeSource::Forwarded) {
+    if context.settings.is_some_and(|settings| settings.request.scheme != SchemeSource::Forwarded) {
         return;
     }
     if !manager.is_true("use_remote_address") {

@@ -5,7 +5,7 @@ use crate::envoy::bootstrap::{Filter, Transport};
 use modgud_core::authn::SenderConstraint;
 use modgud_core::authz::Case;
 use modgud_core::http::header::folds_to_same_name;
-use modgud_core::http::request::SchemeSource;
+use modgud_core::http::request::RequestSettings;
 use modgud_core::upstream::OVERRIDE_HEADERS;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,9 @@ pub struct Settings<'c> {
     pub(super) deadline: Duration,
     pub(super) max_message: u64,
     pub(super) max_in_flight: u64,
-    pub(super) scheme: SchemeSource,
+    pub(super) request: RequestSettings,
+    /// True if a rule reads the client's address.
+    pub(super) reads_client: bool,
     pub(super) filter: &'c Filter,
     pub(super) transport: Transport,
     /// The names of the identity headers.
@@ -38,7 +40,8 @@ impl<'c> Settings<'c> {
             deadline: snapshot.deadline,
             max_message: wide(server.max_message),
             max_in_flight: wide(server.max_in_flight),
-            scheme: snapshot.scheme,
+            request: snapshot.request,
+            reads_client: snapshot.rules.reading_client().next().is_some(),
             filter: &gateway.filter,
             transport: gateway.transport,
             identity: snapshot.upstream.identity.headers().iter().map(|header| header.name.as_str()).collect(),

@@ -7,6 +7,7 @@ mod tests;
 use crate::envoy::Check;
 use modgud_core::authn::{Authenticator, JwtAuthenticator};
 use modgud_core::decide::{Decision, LogFields, Snapshot, Verdict};
+use modgud_core::http::client::ClientSource;
 use modgud_core::http::request::{HeaderLookup, Headers, Request};
 use modgud_core::principal::Principal;
 use serde::Serialize;
@@ -50,11 +51,10 @@ impl<'a> RequestFields<'a> {
         check: &Check<'a>,
         request: Option<&'a Request<'a>>,
         unread: Option<&Headers<'a>>,
-        fields: LogFields,
+        snapshot: &Snapshot,
     ) -> Self {
-        let client = check.client().and_then(|address| std::str::from_utf8(address).ok()).map(|address| {
-            if fields.masks_client { Cow::Owned(network(address)) } else { readable(address.as_bytes()) }
-        });
+        let headers = request.map(|request| &request.headers).or(unread);
+        let client = client(snapshot.request.client, check.connection(), headers, snapshot.fields.masks_client);
         if let Some(request) = request {
             return Self { client, ..Self::of_request(request) };
         }
@@ -221,19 +221,37 @@ fn path_of(target: &[u8]) -> &[u8] {
     end.and_then(|end| target.get(..end)).unwrap_or(target)
 }
 
+/// Returns the client's address, as the decision used it; masked, if the configuration demands it. Of a connection without an IP address, the
+/// text that Envoy sends.
+fn client<'a>(
+    source: ClientSource,
+    connection: Option<&'a [u8]>,
+    headers: Option<&Headers<'_>>,
+    masks: bool,
+) -> Option<Cow<'a, str>> {
+    let none = Headers::default();
+    match source.address(connection, headers.unwrap_or(&none)) {
+        Some(address) if masks => Some(Cow::Owned(network(address))),
+        Some(address) => Some(Cow::Owned(address.to_string())),
+        None if source == ClientSource::External => None,
+        None => {
+            let text = connection.filter(|text| std::str::from_utf8(text).is_ok())?;
+            Some(if masks { Cow::Borrowed("***") } else { readable(text) })
+        }
+    }
+}
+
 /// Returns the network of an address: the first 24 bits of IPv4, the first 48 of IPv6.
-fn network(address: &str) -> String {
-    // A socket for both families has IPv4 addresses as IPv6 ones.
-    match address.parse().map(|address: IpAddr| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => {
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
             format!("{a}.{b}.{c}.0/24")
         }
-        Ok(IpAddr::V6(address)) => {
+        IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
             format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
         }
-        Err(_) => "***".to_owned(),
     }
 }
 

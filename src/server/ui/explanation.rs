@@ -88,7 +88,7 @@ pub(super) fn evaluate(
     mode: ReplayMode,
 ) -> (Decision, Explained) {
     let mut steps = Steps::default();
-    let decision = match read(check, snapshot.scheme, snapshot.max_target) {
+    let decision = match read(check, snapshot.request) {
         Ok(request) => decide_dry(&request, snapshot, (now, mode), &mut steps),
         Err(error) => Decision::denied(DecisionError::Request(error)),
     };

@@ -85,6 +85,7 @@ fn without_values<'s>(step: &'s Step, error: Option<&'s str>) -> Cow<'s, str> {
         | ("typ" | "aud", Outcome::Noted) => Cow::Borrowed(found),
         ("typ" | "aud", Outcome::Passed) => Cow::Borrowed("accepted by the authenticator"),
         ("time", Outcome::Passed) => Cow::Borrowed("valid at the time of the check"),
+        ("client", Outcome::Passed) => Cow::Borrowed("the client's address is of a network that the rule requires"),
         ("peer", Outcome::Passed) => Cow::Borrowed("accepted by the certificate of the connection"),
         ("when", _) => Cow::Owned(condition(found, *outcome, error.unwrap_or_default())),
         ("api key", Outcome::Passed) => Cow::Borrowed("a key of the authenticator"),

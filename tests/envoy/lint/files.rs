@@ -263,8 +263,8 @@ async fn a_finding_says_where_why_and_what_to_write() {
     let expected = format!(
         "envoy.yaml:{line}:43: hole fail-open: {path}: `failure_mode_allow` is `true`: while modgud does not answer, requests reach the \
          service without a check; write `failure_mode_allow: false` (listener `gateway`)\n1 hole, 0 breaks, 0 undecided\n\
-         not checked without --config: identity-overwritten, identity-removed, cluster-tls, circuit-breakers, timeout, body-too-large, \
-         body-withheld, peer-certificate\n"
+         not checked without --config: identity-overwritten, external-address, identity-removed, cluster-tls, circuit-breakers, timeout, \
+         body-too-large, body-withheld, peer-certificate, external-hops, peer-of-proxy\n"
     );
     assert_eq!((output.code, output.out, output.err), (Some(1), expected, String::new()));
     let output = lint(folder.path(), &["--config", "modgud.yaml", "--json", "envoy.yaml"]).await;

@@ -1,7 +1,9 @@
 //! Random policies and requests from a small vocabulary, so that they often match. A seed is reproducible.
 
 use super::reading::{ODD_LETTERS, indistinguishable};
-use super::semantics::{ModelCaller, ModelCondition, ModelCredential, ModelRequest, Module, Policy, Rule};
+use super::semantics::{
+    ModelCaller, ModelCondition, ModelCredential, ModelNetwork, ModelRequest, Module, Policy, Rule,
+};
 
 /// A random number generator (`SplitMix64`).
 pub(super) struct Random(u64);
@@ -10,6 +12,24 @@ const HOSTS: [&str; 5] = ["a.example.com", "b.example.com", "*.example.com", "*.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 const SEGMENTS: [&str; 5] = ["a", "b", "acme", "crm", "s"];
 const AUDIENCES: [&str; 3] = ["api", "billing", "API"];
+const NETWORKS: [ModelNetwork; 4] = [
+    ModelNetwork { cidr: "10.0.0.0/8", start: "10." },
+    ModelNetwork { cidr: "10.1.0.0/16", start: "10.1." },
+    ModelNetwork { cidr: "192.0.2.7/32", start: "192.0.2.7" },
+    ModelNetwork { cidr: "2001:db8::/32", start: "2001:db8:" },
+];
+/// Addresses of clients as Envoy sends them, and in their usual form.
+const CLIENTS: [(&str, Option<&str>); 9] = [
+    ("10.1.2.3", Some("10.1.2.3")),
+    ("10.1.255.255", Some("10.1.255.255")),
+    ("10.2.0.0", Some("10.2.0.0")),
+    ("11.0.0.0", Some("11.0.0.0")),
+    ("192.0.2.7", Some("192.0.2.7")),
+    ("::ffff:10.1.0.0", Some("10.1.0.0")),
+    ("2001:DB8:0:0::9", Some("2001:db8::9")),
+    ("::10.1.2.3", Some("::a01:203")),
+    ("010.1.2.3", None),
+];
 pub(super) const WORDS: [&str; 4] = ["read", "write", "admin", "list"];
 
 impl Random {
@@ -157,14 +177,18 @@ impl Random {
                 rule.same_organization = Some("path.org");
             }
         }
+        if access != "denied" && self.chance(10) {
+            rule.clients = (0..=self.below(2)).map(|_| self.one_of(&NETWORKS)).collect();
+        }
         if self.chance(25) {
             rule.when = match access {
-                "public" => Some(ModelCondition::MethodIsGet),
+                "public" => Some(self.one_of(&[ModelCondition::MethodIsGet, ModelCondition::IsInside])),
                 "authenticated" | "optional" => Some(self.one_of(&[
                     ModelCondition::MethodIsGet,
                     ModelCondition::SubjectIsAnn,
                     ModelCondition::HasRoleAdmin,
                     ModelCondition::LevelIsTwo,
+                    ModelCondition::IsInside,
                 ])),
                 _ => None,
             };
@@ -235,7 +259,13 @@ impl Random {
             context.push((self.one_of(&["tenant", "modgud.rul"]), "x".to_owned()));
         }
         let host = self.one_of(&["a.example.com", "b.example.com", "x.a.example.com", "c.com", "example.org"]);
-        ModelRequest { method, host, target, headers, context, credential: self.credential() }
+        let (sent_client, client) = if self.chance(10) {
+            (None, None)
+        } else {
+            let (sent, client) = self.one_of(&CLIENTS);
+            (Some(sent), client)
+        };
+        ModelRequest { method, host, target, headers, context, sent_client, client, credential: self.credential() }
     }
 
     /// Returns a segment in the spelling of some client.

@@ -25,6 +25,7 @@ pub(super) struct Rule {
     pub(super) allow_by_name: bool,
     pub(super) authenticators: Vec<&'static str>,
     pub(super) audiences: Vec<&'static str>,
+    pub(super) clients: Vec<ModelNetwork>,
     pub(super) permissions: Vec<&'static str>,
     pub(super) roles: Vec<&'static str>,
     pub(super) scopes: Vec<&'static str>,
@@ -34,6 +35,13 @@ pub(super) struct Rule {
     pub(super) when: Option<ModelCondition>,
 }
 
+/// A network, and the beginning of all its addresses as texts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ModelNetwork {
+    pub(super) cidr: &'static str,
+    pub(super) start: &'static str,
+}
+
 /// Some conditions with their semantics.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ModelCondition {
@@ -41,6 +49,7 @@ pub(super) enum ModelCondition {
     SubjectIsAnn,
     HasRoleAdmin,
     LevelIsTwo,
+    IsInside,
 }
 
 impl ModelCondition {
@@ -50,6 +59,7 @@ impl ModelCondition {
             Self::SubjectIsAnn => "principal.subject == 'ann'",
             Self::HasRoleAdmin => "'admin' in principal.roles",
             Self::LevelIsTwo => "claims.level >= 2",
+            Self::IsInside => "cidr('10.0.0.0/8').containsIP(source.address)",
         }
     }
 
@@ -59,6 +69,7 @@ impl ModelCondition {
             Self::MethodIsGet => Some(request.method == "GET"),
             Self::SubjectIsAnn => caller.map(|caller| caller.subject == "ann"),
             Self::HasRoleAdmin => caller.map(|caller| caller.roles.contains(&"admin")),
+            Self::IsInside => request.client.map(|client| client.starts_with("10.")),
             Self::LevelIsTwo => caller.and_then(|caller| caller.level).map(|level| level >= 2),
         }
     }
@@ -81,6 +92,10 @@ pub(super) struct ModelRequest {
     pub(super) target: String,
     pub(super) headers: Vec<(&'static str, &'static str)>,
     pub(super) context: Vec<(&'static str, String)>,
+    /// The client's address, as Envoy sends it.
+    pub(super) sent_client: Option<&'static str>,
+    /// The same in its usual form; `None` if it is unknown.
+    pub(super) client: Option<&'static str>,
     pub(super) credential: ModelCredential,
 }
 
@@ -216,13 +231,19 @@ impl Policy {
         found
     }
 
-    /// Checks a request against all of these rules: first the requirements on the caller, then the constraints on the request.
+    /// Checks a request against all of these rules: first the client's address, then the requirements on the caller, then the constraints on the request.
     fn check_all(
         &self,
         request: &ModelRequest,
         rules: &[(Option<&Rule>, Option<usize>)],
         permissions: &[&str],
     ) -> Outcome {
+        for clients in rules.iter().filter_map(|(rule, _)| rule.map(|rule| &rule.clients)) {
+            let is_of = |network: &ModelNetwork| request.client.is_some_and(|client| client.starts_with(network.start));
+            if !clients.is_empty() && !clients.iter().any(is_of) {
+                return Err("client_not_allowed");
+            }
+        }
         let word = |rule: Option<&Rule>| rule.map_or("authenticated", |rule| rule.access);
         // A route that requires permissions requires a caller.
         let first = |at: usize, access: &'static str| match access {

@@ -6,6 +6,7 @@ mod declarations;
 mod environment;
 mod error;
 mod names;
+mod networks;
 mod never_equal;
 mod references;
 #[cfg(test)]
@@ -80,6 +81,12 @@ impl Condition {
     #[must_use]
     pub fn reads_field(&self, name: &str) -> bool {
         self.0.reads.request.has(name)
+    }
+
+    /// Returns true if it reads the client's address.
+    #[must_use]
+    pub const fn reads_client(&self) -> bool {
+        self.0.reads.source.is_something()
     }
 
     /// Returns true if it reads the context extensions of Envoy's route.

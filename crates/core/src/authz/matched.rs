@@ -70,7 +70,7 @@ pub struct ShadowMatch<'r, 'c> {
 }
 
 impl Denial {
-    fn of(rule: Option<&Rule>, error: AuthzError) -> Self {
+    pub(super) fn of(rule: Option<&Rule>, error: AuthzError) -> Self {
         Self { error, rule: rule.map(|rule| rule.name.clone()) }
     }
 }
@@ -151,6 +151,11 @@ impl<'r> MatchedPolicy<'r, '_> {
         }
     }
 
+    /// Returns the rules that must allow the request; none for the fallback alone.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &'r Rule> {
+        self.found.into_iter().chain(self.also_required())
+    }
+
     /// Returns the strictest access of all rules.
     #[must_use]
     pub fn access(&self) -> Access {
@@ -170,7 +175,7 @@ impl<'r> MatchedPolicy<'r, '_> {
         rules.any(|rule| rule.enforcement == Enforcement::Shadow && rule.name == *name)
     }
 
-    /// Checks the outcome of authentication, then the request, against the whole policy.
+    /// Checks the client's address, the outcome of authentication, then the request, against the whole policy.
     ///
     /// # Errors
     /// [`Denial`] for the first unmet requirement.
@@ -181,6 +186,7 @@ impl<'r> MatchedPolicy<'r, '_> {
         observer: &mut impl Observer,
     ) -> Result<Permit, Denial> {
         let AuthzContext { module, request, now } = *context;
+        self.check_client(request, observer)?;
         let caller = match &authentication {
             Authentication::Authenticated(principal) if observer.keeps_steps() => Some(Arc::clone(principal)),
             Authentication::Authenticated(_)

@@ -6,6 +6,7 @@
 use super::AuthzError;
 use super::condition::Condition;
 use super::pattern::PathPattern;
+use crate::http::network::Network;
 use crate::http::query::{Query, is_plain};
 use crate::http::request::Request;
 use crate::principal::{AuthenticatorName, IdentityRef, Principal};
@@ -193,6 +194,8 @@ pub struct Requirement {
     pub authenticators: Vec<AuthenticatorName>,
     /// The audiences of which the caller's token must name one; empty accepts all.
     pub audiences: Vec<Box<str>>,
+    /// The networks of which one must contain the client's address; empty accepts all clients. They require no caller.
+    pub clients: Vec<Network>,
     /// The entitlements of which all are required.
     pub all: Entitlements,
     /// The entitlements of which at least one is required; empty requires none.
@@ -227,19 +230,20 @@ impl Entitlements {
 }
 
 impl Requirement {
-    /// Returns true if every caller meets the requirement.
+    /// Returns true if every caller meets the requirement, whatever it requires of clients.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { authenticators, audiences, all, any } = self;
+        let Self { authenticators, audiences, clients: _, all, any } = self;
         authenticators.is_empty() && audiences.is_empty() && all.is_empty() && any.is_empty()
     }
 
-    /// Checks a caller.
+    /// Checks a caller. [`Self::check_client`] checks the client's address.
     ///
     /// # Errors
     /// The first unmet requirement: the authenticator, the audience, then roles, then permissions and scopes, then the alternatives.
     pub fn check(&self, principal: &Principal) -> Result<(), AuthzError> {
-        let Self { authenticators, audiences, all: Entitlements { permissions, roles, scopes }, any } = self;
+        let Self { authenticators, audiences, clients: _, all: Entitlements { permissions, roles, scopes }, any } =
+            self;
         if !authenticators.is_empty() && !authenticators.contains(principal.authenticator()) {
             return Err(AuthzError::AuthenticatorNotAllowed(principal.authenticator().clone()));
         }

@@ -39,7 +39,7 @@ pub struct RuleConflict {
 pub struct Rules {
     routers: HostMap<Router<Arc<Rule>>>,
     /// Each name with its rules: one per pattern and host, at least one.
-    named: HashMap<RuleName, Vec<Arc<Rule>>>,
+    pub(super) named: HashMap<RuleName, Vec<Arc<Rule>>>,
     patterns: usize,
     fallback: Fallback,
     /// The path readings of modules; `None` means as sent.

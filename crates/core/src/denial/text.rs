@@ -50,6 +50,7 @@ const fn public(reason: Reason) -> &'static str {
         | Reason::RuleUnknown
         | Reason::ContextInvalid
         | Reason::AuthenticatorNotAllowed
+        | Reason::ClientNotAllowed
         | Reason::ConditionFalse
         | Reason::ConditionError => "This is not allowed.",
         Reason::RequestMalformed => "The request is malformed.",

@@ -1,5 +1,6 @@
 //! The request under decision, as every layer sees it: canonical, borrowed, free of Envoy's types. `envoy::request` builds it.
 
+use crate::http::client::ClientSource;
 use crate::http::forwarded::ForwardedError;
 use crate::http::header::{folds_to_same_name, is_token_byte};
 use crate::http::host::{Host, HostError};
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
 use std::mem;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 /// One HTTP request, parsed once and checked. Borrows from the message of the check.
@@ -33,6 +35,8 @@ pub struct Request<'a> {
     pub headers: Headers<'a>,
     /// The peer of the connection, as Envoy knows it.
     pub peer: Peer<'a>,
+    /// The source of the client's address.
+    pub client_source: ClientSource,
     /// The context extensions of Envoy's route.
     pub context: Context<'a>,
     /// The body, as far as Envoy sent it.
@@ -67,14 +71,33 @@ pub enum Body<'a> {
     Text(&'a [u8]),
 }
 
-/// The peer of the connection, as Envoy knows it by its TLS certificate, and never by a header. It is as reliable as the certificate
-/// validation that Envoy is configured with.
+/// The peer of the connection, as Envoy knows it, and never by a header. Its certificate is as reliable as the validation that Envoy is
+/// configured with.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Peer<'a> {
+    /// The IP address, as text; `None` if Envoy reports none, or the path of a socket. Unchecked: [`Request::client`] parses it.
+    pub address: Option<&'a [u8]>,
     /// The principal of the certificate: its first URI, else its first DNS name, else its subject. Empty without a certificate.
     pub principal: &'a [u8],
     /// The certificate, as percent-encoded PEM. Empty unless Envoy is configured to send it (`include_peer_certificate`).
     pub certificate: &'a [u8],
+}
+
+/// The facts about a request that the configuration selects, and the limit of its target.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSettings {
+    /// The source of the scheme.
+    pub scheme: SchemeSource,
+    /// The source of the client's address.
+    pub client: ClientSource,
+    /// The longest path and query, in bytes.
+    pub max_target: usize,
+}
+
+impl Default for RequestSettings {
+    fn default() -> Self {
+        Self { scheme: SchemeSource::default(), client: ClientSource::default(), max_target: MAX_TARGET_BYTES }
+    }
 }
 
 /// The context extensions of a request: the `context_extensions` of its route or virtual host in Envoy. No client can write them.
@@ -138,6 +161,7 @@ impl<'a> Request<'a> {
             query,
             headers: mem::take(headers),
             peer: Peer::default(),
+            client_source: ClientSource::default(),
             context: Context::default(),
             body: Body::NotSent,
             decoded: DecodedParameter::default(),
@@ -157,6 +181,27 @@ impl Request<'_> {
             (position, percent::decode(value.as_bytes()))
         });
         if *decoded == position { Ok(value.as_deref()) } else { Err(AmbiguousParameter) }
+    }
+
+    /// Returns the client's address, as [`ClientSource`] selects it; `None` if it is unknown.
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client_source.address(self.peer.address, &self.headers)
+    }
+
+    /// Returns the size of the body, in bytes: of the whole body, if Envoy sent it, or else `content-length`, to which HTTP holds the client
+    /// (RFC 9112 §6.2, RFC 9113 §8.1.1). `None` if it is unknown, as of a body in chunks.
+    ///
+    /// Envoy's own `size` is the number of bytes that it had received when it asked.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        match (self.body, self.headers.sole("content-length")) {
+            (Body::Whole(body), _) => u64::try_from(body.len()).ok(),
+            (_, HeaderLookup::One(value)) if value.iter().all(u8::is_ascii_digit) => {
+                std::str::from_utf8(value).ok()?.parse().ok()
+            }
+            (_, HeaderLookup::One(_) | HeaderLookup::Absent | HeaderLookup::Repeated) => None,
+        }
     }
 
     /// Returns true if a browser could have sent this request as a CORS preflight (Fetch standard, "CORS-preflight request").

@@ -78,7 +78,7 @@ struct Run<'c> {
 impl Run<'_> {
     /// Decides a line by both configurations.
     fn line(&mut self, number: usize, text: &str) -> io::Result<()> {
-        let Self { args: Args { host, headers, context, at, .. }, configs, lookups, compared } = self;
+        let Self { args: Args { host, headers, context, client, at, .. }, configs, lookups, compared } = self;
         compared.lines = compared.lines.saturating_add(1);
         let mut line = match LogLine::parse(number, text) {
             Ok(line) if line.is_check() => line,
@@ -96,7 +96,7 @@ impl Run<'_> {
         // This reason is recorded only for a request without a credential.
         let had_none = line.reason() == Some(Reason::CredentialMissing);
         let headers: &[HeaderArg] = if had_none { &[] } else { headers };
-        let Some(check) = line.check(host.as_ref(), headers, context) else {
+        let Some(check) = line.check(host.as_ref(), headers, context, *client) else {
             compared.undecided(line.last_missing(), number);
             return Ok(());
         };
@@ -110,8 +110,11 @@ impl Run<'_> {
         }
         let [old, new] = configs;
         let [by_old, by_new] = lookups;
+        // The recorded address is the one that the configuration of the log believed.
+        let is_client_recorded = line.client().is_some() && old.snapshot.request.client == new.snapshot.request.client;
+        let has_client = client.is_some() || is_client_recorded;
         let evaluate = |lookups: &mut Lookups, config: &Config, has_no_credential: bool| {
-            let known = Known { headers, context, has_no_credential };
+            let known = Known { headers, context, has_client, has_no_credential };
             lookups.evaluate(&check, config, now, |lookup| {
                 let evaluation = Evaluation::of(&check, config, now, lookup, known);
                 let pending = evaluation.pending;
@@ -120,7 +123,7 @@ impl Run<'_> {
         };
         // The new configuration may look for credentials where the old one did not.
         let is_none_for_new = had_none && locations(old) == locations(new);
-        let is_target_smaller = new.snapshot.max_target < old.snapshot.max_target;
+        let is_target_smaller = new.snapshot.request.max_target < old.snapshot.request.max_target;
         let (old, new) = (evaluate(by_old, old, had_none)?, evaluate(by_new, new, is_none_for_new)?);
         if let Some(why) = old.doubt.or(new.doubt) {
             compared.undecided(why, number);

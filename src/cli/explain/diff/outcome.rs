@@ -42,6 +42,8 @@ enum Verb {
 pub(super) struct Known<'a> {
     pub(super) headers: &'a [HeaderArg],
     pub(super) context: &'a [ContextArg],
+    /// True if the client's address is known.
+    pub(super) has_client: bool,
     /// True if the request had no credential.
     pub(super) has_no_credential: bool,
 }
@@ -68,7 +70,7 @@ impl Evaluation {
     ) -> Self {
         let snapshot = &config.snapshot;
         let mut check = Check::of(check);
-        let request = match read(&mut check, snapshot.scheme, snapshot.max_target) {
+        let request = match read(&mut check, snapshot.request) {
             Ok(request) => request,
             Err(error) => {
                 let reason = DecisionError::Request(error).reason();
@@ -89,6 +91,8 @@ impl Evaluation {
             Some("no log says if `OPTIONS` was a preflight; use --path without --log")
         } else if reason == Some(Reason::SenderUnproven) {
             Some("a proof of the token's key decides: no log has it; use --path without --log")
+        } else if !known.has_client && rule.is_some_and(|rule| snapshot.rules.reads_client(rule)) {
+            Some("a rule reads the client's address: the log has masked it, or has none; use --client")
         } else if needs_credential || reason == Some(Reason::CredentialMissing) {
             // Conditions are evaluated after the credential.
             None
@@ -135,7 +139,7 @@ impl Known<'_> {
         let rules = &snapshot.rules;
         let is_header = |name: &str| self.headers.iter().any(|header| header.is_named(name));
         let is_context = |key: &str| self.context.iter().any(|entry| entry.is_named(key));
-        let is_scheme_known = snapshot.scheme != SchemeSource::Forwarded || is_header("x-forwarded-proto");
+        let is_scheme_known = snapshot.request.scheme != SchemeSource::Forwarded || is_header("x-forwarded-proto");
         if rules.reads_query(rule) {
             Some("a rule reads the query: no log has it; use --path without --log")
         } else if rules.has_condition(rule, |condition| condition.reads_headers_beyond(is_header)) {
@@ -145,9 +149,11 @@ impl Known<'_> {
         {
             Some("a rule reads context extensions: no log has them; use --context")
         } else if rules.has_condition(rule, |condition| {
-            condition.reads_field("port") || !is_scheme_known && condition.reads_field("scheme")
+            condition.reads_field("port")
+                || condition.reads_field("size")
+                || !is_scheme_known && condition.reads_field("scheme")
         }) {
-            Some("a rule reads the scheme or the port: no log has them; use --path without --log")
+            Some("a rule reads the scheme, the port or the size: no log has them; use --path without --log")
         } else {
             None
         }

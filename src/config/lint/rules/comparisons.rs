@@ -5,10 +5,11 @@ use crate::config::path::Path;
 use crate::config::raw::Document;
 use crate::diagnostic::Issue;
 use modgud_core::authz::condition::never_equal;
+use modgud_core::http::client::EXTERNAL_ADDRESS;
 
 /// Headers from which conditions take the client's address.
 const CLIENT_ADDRESS_HEADERS: [&str; 6] =
-    ["x-forwarded-for", "x-envoy-external-address", "x-real-ip", "forwarded", "true-client-ip", "cf-connecting-ip"];
+    ["x-forwarded-for", EXTERNAL_ADDRESS, "x-real-ip", "forwarded", "true-client-ip", "cf-connecting-ip"];
 
 pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
     let rules = document
@@ -30,9 +31,10 @@ pub(super) fn find(document: &Document, diagnostics: &mut Diagnostics) {
         if let Some(name) = CLIENT_ADDRESS_HEADERS.into_iter().find(is_read) {
             let message = format!("clients can write `{name}` themselves, so the condition can't rely on it");
             let help = match &document.server.http {
-                None => {
-                    "restrict client addresses in Envoy, with its RBAC filter; or see that Envoy overwrites the header in every request"
+                None if name == EXTERNAL_ADDRESS => {
+                    "write `source.address`, and `request: { client: external }`, with which `modgud envoy` removes the client's own header"
                 }
+                None => "write `source.address`, or `require: { clients: [10.0.0.0/8] }`, and see `request.client`",
                 Some(_) => {
                     "restrict client addresses in the proxy; or see that the proxy overwrites the header in every request, also in its check"
                 }

@@ -26,8 +26,9 @@ pub(in crate::config::validate) fn of_rules(
         let Deny { status: code, detail, page, retry_after, headers, set_cookies } = deny;
         let at = Path::root("rules").position(number).key("deny");
         match rule.access {
-            // With a condition, it can deny a request.
+            // With a condition or networks, it can deny a request.
             Access::Public if rule.when.is_some() => {}
+            Access::Public | Access::Preflight if rule.has_networks(templates) => {}
             Access::Public if rule.template_in(templates).is_some_and(|template| template.when.is_some()) => {}
             Access::Public | Access::Preflight => {
                 let message = "has no effect, because the rule denies no request";

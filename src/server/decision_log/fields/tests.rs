@@ -1,6 +1,7 @@
 //! Tests of the fields.
 
-use super::{MAX_LOGGED_BYTES, cut, masked, network, path_of, readable, request_id, trace_id};
+use super::{MAX_LOGGED_BYTES, client, cut, masked, network, path_of, readable, request_id, trace_id};
+use modgud_core::http::client::ClientSource;
 use modgud_core::http::request::{Field, Headers};
 
 #[test]
@@ -45,18 +46,33 @@ fn an_unread_target_is_shown_without_what_may_hold_a_credential() {
 
 #[test]
 fn a_masked_client_is_a_network_and_a_masked_subject_a_hash() {
-    for (address, expected) in [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("::ffff:203.0.113.77", "203.0.113.0/24"),
-        ("::1", "::/48"),
-        ("/run/envoy.sock", "***"),
-    ] {
-        assert_eq!(network(address), expected);
+    for (address, expected) in
+        [("203.0.113.77", "203.0.113.0/24"), ("2001:db8:1:2:3::4", "2001:db8:1::/48"), ("::1", "::/48")]
+    {
+        assert_eq!(network(address.parse().unwrap()), expected);
     }
     assert_eq!(masked("ada@example.com"), masked("ada@example.com"));
     assert_ne!(masked("ada@example.com"), masked("bob@example.com"));
     assert_eq!(masked("").len(), 16);
+}
+
+#[test]
+fn the_logged_address_is_the_believed_one() {
+    let external =
+        |value: &'static str| Headers::new(vec![Field { name: b"x-envoy-external-address", value: value.as_bytes() }]);
+    let (forged, good) = (external("10.0.0.7, 10.0.0.8"), external("203.0.113.77"));
+    for (source, connection, headers, plain, masked) in [
+        (ClientSource::Peer, Some("::ffff:192.0.2.1"), Some(&good), Some("192.0.2.1"), Some("192.0.2.0/24")),
+        (ClientSource::Peer, Some("/run/a\nb"), None, Some("/run/a\\nb"), Some("***")),
+        (ClientSource::Peer, None, Some(&good), None, None),
+        (ClientSource::External, Some("192.0.2.1"), Some(&good), Some("203.0.113.77"), Some("203.0.113.0/24")),
+        (ClientSource::External, Some("192.0.2.1"), Some(&forged), None, None),
+        (ClientSource::External, Some("192.0.2.1"), None, None, None),
+    ] {
+        let logged = |masks| client(source, connection.map(str::as_bytes), headers, masks);
+        assert_eq!(logged(false).as_deref(), plain, "{source:?} {connection:?}");
+        assert_eq!(logged(true).as_deref(), masked, "{source:?} {connection:?}");
+    }
 }
 
 #[test]

@@ -112,6 +112,8 @@ fn why(call: &CallExpr, error: Option<&ExecutionError>) -> String {
             "duration" => "a duration; write numbers with `h`, `m`, `s`, `ms`, `us` or `ns`, such as `24h` or `1h30m`",
             "int" | "uint" => "a whole number in range; write one such as `42`",
             "double" => "a number; write one such as `0.5`",
+            "ip" | "containsIP" => "an IP address; write one such as `10.0.0.7` or `2001:db8::1`",
+            "cidr" | "containsCIDR" => "a network; write one such as `10.0.0.0/8` or `2001:db8::/32`",
             "bool" => "a truth value; write `true` or `false`",
             name if name.starts_with("get") => "a time zone; write one such as `Europe/Berlin` or `+02:00`",
             _ => "",

@@ -1,5 +1,6 @@
 //! The declarations for expressions: variables, their fields, functions, and size limits.
 
+use super::networks;
 use crate::authz::pattern::PathPattern;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
@@ -51,17 +52,18 @@ pub(super) enum Variable {
     Claims,
     Principal,
     Context,
+    Source,
     Now,
     Rule,
 }
 
 impl Variable {
     /// The variables of a rule's condition.
-    pub(super) const OF_RULES: [Self; 7] =
-        [Self::Request, Self::Path, Self::Query, Self::Claims, Self::Principal, Self::Context, Self::Now];
+    pub(super) const OF_RULES: [Self; 8] =
+        [Self::Request, Self::Path, Self::Query, Self::Claims, Self::Principal, Self::Context, Self::Source, Self::Now];
     /// The variables of values for modules and Envoy.
-    pub(super) const OF_VALUES: [Self; 6] =
-        [Self::Request, Self::Claims, Self::Principal, Self::Context, Self::Now, Self::Rule];
+    pub(super) const OF_VALUES: [Self; 7] =
+        [Self::Request, Self::Claims, Self::Principal, Self::Context, Self::Source, Self::Now, Self::Rule];
 
     /// Returns the variable of a name, in any environment; `None` if there is none.
     pub(super) fn of(name: &str) -> Option<Self> {
@@ -72,7 +74,7 @@ impl Variable {
     pub(super) const fn is_of_callers(self) -> bool {
         match self {
             Self::Claims | Self::Principal => true,
-            Self::Request | Self::Path | Self::Query | Self::Context | Self::Now | Self::Rule => false,
+            Self::Request | Self::Path | Self::Query | Self::Context | Self::Source | Self::Now | Self::Rule => false,
         }
     }
 
@@ -84,6 +86,7 @@ impl Variable {
             Self::Claims => "claims",
             Self::Principal => "principal",
             Self::Context => "context",
+            Self::Source => "source",
             Self::Now => "now",
             Self::Rule => "rule",
         }
@@ -107,14 +110,18 @@ pub(super) enum FieldType {
 }
 
 /// The fields of `request`.
-pub(super) const REQUEST: [(&str, FieldType); 6] = [
+pub(super) const REQUEST: [(&str, FieldType); 7] = [
     ("method", FieldType::Scalar),
     ("scheme", FieldType::Scalar),
     ("host", FieldType::Scalar),
     ("port", FieldType::Scalar),
     ("path", FieldType::Scalar),
+    ("size", FieldType::Scalar),
     ("headers", FieldType::Headers),
 ];
+
+/// The fields of `source`.
+pub(super) const SOURCE: [(&str, FieldType); 1] = [("address", FieldType::Scalar)];
 
 /// The fields of `principal`.
 pub(super) const PRINCIPAL: [(&str, FieldType); 6] = [
@@ -194,9 +201,14 @@ pub(super) static FUNCTIONS: [Function; 30] = [
     of_list("filter", "`list.filter(x, condition on x)`"),
 ];
 
+/// Returns the function of a name; `None` if there is none.
+pub(super) fn function(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().chain(&networks::FUNCTIONS).find(|function| function.name == name)
+}
+
 /// Lists all functions for a sentence.
 pub(super) fn functions() -> String {
-    listed(FUNCTIONS.iter().map(|function| function.name))
+    listed(FUNCTIONS.iter().chain(&networks::FUNCTIONS).map(|function| function.name))
 }
 
 /// Lists names as `` `a`, `b`, `c` ``.

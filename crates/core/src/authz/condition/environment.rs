@@ -2,6 +2,7 @@
 
 use super::declarations::{MAX_BYTES, MAX_DEPTH, MAX_STEPS};
 use super::error::ExpressionError;
+use super::networks;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, SourceInfo};
 use cel::common::types::DYN_TYPE;
 use cel::common::value::CowVal;
@@ -18,11 +19,12 @@ const PARSER_STACK: usize = if cfg!(debug_assertions) { 512 << 20 } else { 32 <<
 /// The function that wraps a loop's list. No expression can contain this name.
 const BOUNDED: &str = "@bounded";
 
-/// The functions and macros of CEL, without optional values, and with [`BOUNDED`].
+/// The functions and macros of CEL, without optional values, those of networks, and [`BOUNDED`].
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib().with_optional_support(false);
     let added = env.add_overload(BOUNDED, "bounded_dyn", vec![DYN_TYPE], bounded);
-    debug_assert!(added.is_ok(), "the standard library has no function of this name");
+    let added = added.and_then(|()| networks::add_to(&mut env));
+    debug_assert!(added.is_ok(), "the standard library has no functions of these names");
     Arc::new(env)
 });
 

@@ -170,13 +170,13 @@ fn hint(name: &str) -> &'static str {
         "matches" => {
             "regular expressions are not supported: write `startsWith`, `endsWith` or `contains`, or a pattern in `match.paths`; or "
         }
-        "source" | "remote_ip" | "client_ip" | "ip" | "cidr" | "isIP" | "containsIP" | "address" | "remote_addr" => {
-            "client addresses are not available: restrict them in Envoy, with its RBAC filter; or "
+        "remote_ip" | "client_ip" | "ip" | "address" | "remote_addr" => {
+            "the client's address is `source.address`, as in `cidr('10.0.0.0/8').containsIP(source.address)`; or "
         }
         "body" => {
             "bodies are not available: give each operation a path or a method of its own, or let the service decide; or "
         }
-        "size" => "sizes are not available: limit them in Envoy, with `max_request_bytes` of its buffer filter; or ",
+        "content_length" => "the size of the body is `request.size`; or ",
         _ => "",
     }
 }

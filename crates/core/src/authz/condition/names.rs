@@ -3,10 +3,12 @@
 
 use super::constants::position;
 use super::declarations::{
-    CallerPresence, Env, FUNCTIONS, FieldType, MAX_GROWTH, MAX_LOOPS, PRINCIPAL, REQUEST, TYPES, Variable, listed,
+    CallerPresence, Env, FieldType, MAX_GROWTH, MAX_LOOPS, PRINCIPAL, REQUEST, SOURCE, TYPES, Variable, function,
+    listed,
 };
 use super::environment::parts;
 use super::error::ExpressionError;
+use super::networks;
 use super::references::{Names, References};
 use crate::authz::pattern::PathPattern;
 use crate::http::header::HeaderName;
@@ -109,6 +111,7 @@ impl<'e> Walk<'_, 'e> {
             Variable::Claims => &mut self.reads.claims,
             Variable::Principal => &mut self.reads.principal,
             Variable::Context => &mut self.reads.context,
+            Variable::Source => &mut self.reads.source,
             Variable::Now => &mut self.reads.now,
             Variable::Rule => &mut self.reads.rule,
         }
@@ -201,6 +204,13 @@ impl<'e> Walk<'_, 'e> {
                 }
                 Kind::Anything
             }
+            // The target is a namespace, and no value.
+            (networks::IS_CANONICAL, Some(IdedExpr { expr: Expr::Ident(of), .. }), [text])
+                if of == networks::NAMESPACE && !self.locals.contains(&networks::NAMESPACE) =>
+            {
+                self.value(text);
+                Kind::Anything
+            }
             (name, target, arguments) => {
                 // Operators are not names.
                 if name.starts_with(|first: char| first.is_ascii_alphabetic()) {
@@ -209,14 +219,14 @@ impl<'e> Walk<'_, 'e> {
                 for part in parts(expression) {
                     self.value(part);
                 }
-                Kind::Anything
+                if networks::NEVER_BOOL.contains(&name) { Kind::Scalar } else { Kind::Anything }
             }
         }
     }
 
     fn function(&mut self, name: &str, is_member: bool, arguments: usize, expression: &IdedExpr) {
         let at = self.at(expression);
-        let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
+        let Some(function) = function(name) else {
             self.errors.push(ExpressionError::UnknownFunction { name: name.into(), at });
             return;
         };
@@ -281,6 +291,7 @@ impl<'e> Walk<'_, 'e> {
                 Kind::Scalar
             }
             (Kind::Whole(Variable::Request), Key::Named(name)) => self.field(Variable::Request, &REQUEST, name, at),
+            (Kind::Whole(Variable::Source), Key::Named(name)) => self.field(Variable::Source, &SOURCE, name, at),
             (Kind::Whole(Variable::Principal), Key::Named(name)) => {
                 self.field(Variable::Principal, &PRINCIPAL, name, at)
             }

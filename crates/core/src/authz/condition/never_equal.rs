@@ -4,6 +4,7 @@
 use super::constants::{position, shown};
 use super::environment::{self, parts};
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, SourceInfo, operators};
+use std::net::IpAddr;
 
 /// A comparison whose sides are never equal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +44,7 @@ enum Field {
     Path,
     Port,
     Text,
+    Client,
     Now,
 }
 
@@ -128,7 +130,8 @@ fn field(expression: &IdedExpr) -> Option<(Field, String)> {
         ("request", "method") => Field::Method,
         ("request", "scheme") => Field::Scheme,
         ("request", "path") => Field::Path,
-        ("request", "port") => Field::Port,
+        ("request", "port" | "size") => Field::Port,
+        ("source", "address") => Field::Client,
         ("path" | "query" | "context", _) | ("principal", "subject" | "organization" | "authenticator") => Field::Text,
         _ => return None,
     };
@@ -172,7 +175,8 @@ fn why(field: Field, literal: &LiteralValue, mode: Test) -> Option<String> {
             Some("it is `http` or `https`; write one of them".to_owned())
         }
         Field::Path => path(text, mode),
-        Field::Method | Field::Scheme | Field::Text | Field::Port | Field::Now => None,
+        Field::Client if mode == Test::Equal => client(text),
+        Field::Method | Field::Scheme | Field::Text | Field::Client | Field::Port | Field::Now => None,
     }
 }
 
@@ -192,6 +196,19 @@ fn host(written: &str, mode: Test) -> Option<String> {
         Some(format!("a host has no dot at its end; write {}", shown(written.trim_end_matches('.'))))
     } else {
         None
+    }
+}
+
+fn client(written: &str) -> Option<String> {
+    if written.contains('/') {
+        let network = shown(written);
+        let network = network.trim_matches('`');
+        return Some(format!("it is one address; write `cidr('{network}').containsIP(source.address)`"));
+    }
+    match written.parse().map(|address: IpAddr| address.to_canonical().to_string()) {
+        Ok(address) if address == written => None,
+        Ok(address) => Some(format!("addresses are in their shortest form; write {}", shown(&address))),
+        Err(_) => Some("it is an IP address; write one such as `10.0.0.7`".to_owned()),
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct References {
     pub(super) claims: Names,
     pub(super) principal: Names,
     pub(super) context: Names,
+    pub(super) source: Names,
     /// The time; it has no members.
     pub(super) now: Names,
     /// The name of the deciding rule; it has no members.
@@ -100,7 +101,7 @@ const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dp
 impl References {
     /// Lists each name that is read, with its value, for people.
     pub(super) fn values(&self, value: impl Fn(Variable) -> Option<Value>) -> Vec<String> {
-        let Self { request, headers, path, query, claims, principal, context, now, rule, never_bool: _ } = self;
+        let Self { request, headers, path, query, claims, principal, context, source, now, rule, never_bool: _ } = self;
         let mut list = Vec::new();
         let mut add = |variable: Variable, names: &Names| {
             if names.is_something() {
@@ -113,6 +114,7 @@ impl References {
         add(Variable::Claims, claims);
         add(Variable::Principal, principal);
         add(Variable::Context, context);
+        add(Variable::Source, source);
         if headers.is_something() {
             let mut request = value(Variable::Request);
             let mut found = request.as_mut().and_then(|request| request.get_mut("headers")).map(Value::take);

@@ -1,9 +1,11 @@
 //! Tests of valid expressions and their results.
 
 mod bounds;
+mod networks;
 mod random;
 mod refused;
 mod table;
+mod time_windows;
 
 use super::{CallerPresence, Condition, Env, EvaluationError, Expression, ExpressionError, Inputs};
 use crate::authz::{AuthzError, PathPattern};

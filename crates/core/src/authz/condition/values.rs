@@ -56,8 +56,19 @@ pub(super) fn bind<'v>(
     inputs: &'v Inputs<'v>,
     mut context: Context<'v, 'v>,
 ) -> Result<Context<'v, 'v>, EvaluationError> {
-    let References { request, headers, path, query, claims, principal, context: envoy, now, rule, never_bool: _ } =
-        reads;
+    let References {
+        request,
+        headers,
+        path,
+        query,
+        claims,
+        principal,
+        context: envoy,
+        source,
+        now,
+        rule,
+        never_bool: _,
+    } = reads;
     let mut add = |variable: Variable, value: Boxed<'v>| context.add_variable_as_val(variable.name(), value);
     if request.is_something() || headers.is_something() {
         add(Variable::Request, self::request(request, headers, inputs)?);
@@ -80,6 +91,14 @@ pub(super) fn bind<'v>(
             members.add(name, text(value));
         }
         add(Variable::Context, members.boxed());
+    }
+    if source.is_something() {
+        // Without an address the member is missing, so that every use of it fails.
+        let mut members = Members::default();
+        if let Some(client) = inputs.request.client() {
+            members.add("address", owned(client.to_string()));
+        }
+        add(Variable::Source, members.boxed());
     }
     if now.is_something() {
         add(Variable::Now, time(inputs.now));
@@ -129,6 +148,11 @@ fn request<'v>(fields: &Names, headers: &Names, inputs: &'v Inputs<'v>) -> Resul
                 .map_err(|AmbiguousPath| EvaluationError::Ambiguous("request.path".into()))?,
         };
         add("path", Some(Box::new(CelString::from(path))));
+    }
+    if fields.has("size")
+        && let Some(size) = request.size().and_then(|size| i64::try_from(size).ok())
+    {
+        members.add("size", Box::new(CelInt::from(size)));
     }
     if headers.is_something() {
         members.add("headers", self::headers(headers, request)?);

@@ -12,8 +12,8 @@ fn told(text: &str) -> String {
 #[test]
 fn what_is_not_known_is_refused_with_its_place() {
     let functions = format!("use one of {}", super::super::declarations::functions());
-    assert!(functions.contains("`size`, `contains`, ") && functions.ends_with("`filter`"));
-    let variables = "use one of `request`, `path`, `query`, `claims`, `principal`, `context`, `now`";
+    assert!(functions.contains("`size`, `contains`, ") && functions.ends_with("`isGlobalUnicast`"));
+    let variables = "use one of `request`, `path`, `query`, `claims`, `principal`, `context`, `source`, `now`";
     for (text, expected) in [
         ("", "an expression is empty; write one such as `claims.organization == path.org`".to_owned()),
         (" \n", "an expression is empty; write one such as `claims.organization == path.org`".to_owned()),
@@ -32,14 +32,14 @@ fn what_is_not_known_is_refused_with_its_place() {
         ("claims.roles.all(r, true) && r", format!("`r`, at character 30, is not a variable; {variables}")),
         (
             "request.metod == 'GET'",
-            "`request` has no `metod` (character 8); use one of `method`, `scheme`, `host`, `port`, `path`, `headers`".to_owned(),
+            "`request` has no `metod` (character 8); use one of `method`, `scheme`, `host`, `port`, `path`, `size`, `headers`".to_owned(),
         ),
         (
             "principal['nme'] == ''",
             "`principal` has no `nme` (character 10); use one of `subject`, `organization`, `roles`, `permissions`, `scopes`, `authenticator`"
                 .to_owned(),
         ),
-        ("'nme' in request", "`request` has no `nme` (character 7); use one of `method`, `scheme`, `host`, `port`, `path`, `headers`".to_owned()),
+        ("'nme' in request", "`request` has no `nme` (character 7); use one of `method`, `scheme`, `host`, `port`, `path`, `size`, `headers`".to_owned()),
         ("path.id == ''", "`path.id`, at character 5, is not a parameter of every pattern in the rule's `paths`".to_owned()),
         ("has(path.id)", "`path.id`, at character 4, is not a parameter of every pattern in the rule's `paths`".to_owned()),
         ("request.method.x == 1", "the value before `.x`, at character 15, has no members".to_owned()),
@@ -58,16 +58,12 @@ fn what_is_not_known_is_refused_with_its_place() {
             format!("`matches`, at character 19, is not a function; regular expressions are not supported: write `startsWith`, `endsWith` or `contains`, or a pattern in `match.paths`; or {functions}"),
         ),
         (
-            "source.address in ['203.0.113.7']",
-            format!("`source`, at character 1, is not a variable; client addresses are not available: restrict them in Envoy, with its RBAC filter; or {variables}"),
-        ),
-        (
-            "request.size < 1000",
-            "`request` has no `size` (character 8); sizes are not available: limit them in Envoy, with `max_request_bytes` of its buffer filter; or use one of `method`, `scheme`, `host`, `port`, `path`, `headers`".to_owned(),
+            "request.remote_ip == ''",
+            "`request` has no `remote_ip` (character 8); the client's address is `source.address`, as in `cidr('10.0.0.0/8').containsIP(source.address)`; or use one of `method`, `scheme`, `host`, `port`, `path`, `size`, `headers`".to_owned(),
         ),
         (
             "request.body.operationName != 'DeleteUser'",
-            "`request` has no `body` (character 8); bodies are not available: give each operation a path or a method of its own, or let the service decide; or use one of `method`, `scheme`, `host`, `port`, `path`, `headers`".to_owned(),
+            "`request` has no `body` (character 8); bodies are not available: give each operation a path or a method of its own, or let the service decide; or use one of `method`, `scheme`, `host`, `port`, `path`, `size`, `headers`".to_owned(),
         ),
         ("optional.of(1)", format!("`of`, at character 12, is not a function; {functions}; `optional`, at character 1, is not a variable; {variables}")),
         ("lower(claims.org)", format!("`lower`, at character 6, is not a function; {functions}")),
@@ -137,7 +133,7 @@ fn a_condition_without_authentication_reads_no_caller() {
 
 #[test]
 fn a_computed_value_reads_no_client_data() {
-    let known = "use one of `request`, `claims`, `principal`, `context`, `now`, `rule`";
+    let known = "use one of `request`, `claims`, `principal`, `context`, `source`, `now`, `rule`";
     let clients_own = |name: &str, at: usize| {
         format!(
             "`{name}`, at character {at}, is client data, which readers would take for a fact of modgud; leave it out, because the module receives it anyway"
