@@ -275,7 +275,7 @@ fn algorithm(text: &str) -> Result<Algorithm, Issue> {
     Algorithm::parse(text).ok_or_else(|| {
         let message = format!("{} is not a supported algorithm", Quoted::new(text));
         let names: Vec<String> = Algorithm::ALL.iter().map(|algorithm| format!("`{}`", algorithm.name())).collect();
-        let help = format!("write one of {}; those with `HS` need a `secret`", names.join(", "));
+        let help = format!("write one of {}; those with `HS` need a shared secret", names.join(", "));
         Issue::error("algorithm-unsupported", message, help)
     })
 }
