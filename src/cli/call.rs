@@ -191,12 +191,13 @@ fn show(response: CheckResponse) -> Result<Outcome, CallError> {
     let facts = Struct::decode(response.dynamic_metadata.as_slice()).unwrap_or_default();
     match (code, response.http_response) {
         (0, Some(HttpResponse::OkResponse(ok))) => {
-            let OkHttpResponse { headers, headers_to_remove, .. } = ok;
+            let OkHttpResponse { headers, headers_to_remove, response_headers_to_add, .. } = ok;
             print_line(Outcome::Allowed);
             show_headers("set", &headers);
             for name in &headers_to_remove {
                 print_line(format_args!("  remove {}", plain(name)));
             }
+            show_headers("response", &response_headers_to_add);
             Ok(Outcome::Allowed)
         }
         (1.., Some(HttpResponse::DeniedResponse(denied))) => {

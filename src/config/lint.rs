@@ -140,7 +140,7 @@ fn denials(document: &Document, diagnostics: &mut Diagnostics) {
         }
     }
     for (number, rule) in document.rules.iter().enumerate() {
-        if let Some(Deny { status, detail: _ }) = &rule.deny {
+        if let Some(Deny { status, .. }) = &rule.deny {
             let at = Path::root("rules").position(number).key("deny").key("status");
             forbidden_status(at, *status, diagnostics);
         }

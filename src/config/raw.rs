@@ -32,7 +32,7 @@ pub(super) use otlp::{Otlp, OtlpProtocol};
 pub(super) use principal::{OwnPrincipal, Principal, Roles};
 pub(super) use protected_resource::ProtectedResource;
 pub(super) use require::{Required, RequiredValue, Value};
-pub(super) use rules::{Challenge, Denials, Deny, Match, Redirect, Require, RequireAny, Rule, Statuses};
+pub(super) use rules::{Challenge, Denials, Deny, Match, Redirect, Require, RequireAny, Respond, Rule, Statuses};
 pub(super) use service::{Cookies, Protocol, Retries, RetryOn, Service, ServiceTls, Upgrade};
 pub(super) use socket::{Group, Mode, Socket};
 pub use telemetry::LogFormat;

@@ -12,6 +12,7 @@ mod modules;
 mod otlp;
 mod principal;
 mod protected_resource;
+mod respond;
 pub(super) mod rules;
 mod server;
 mod service;
@@ -79,7 +80,8 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         authenticators::check(authenticators, (&identity, leeway), loader, &mut diagnostics);
     authenticators::unshared(&list, loader, &mut diagnostics);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
-    let rule_denials = denials::of_rules(rules, denials, &mut diagnostics);
+    let rule_denials = denials::of_rules(rules, denials, loader, &mut diagnostics);
+    let responses = respond::check(rules, &mut diagnostics);
     let readings = modules::readings(modules, rules);
     let written_rules = rules;
     let mut rules = rules::check(rules, *fallback, &names, readings, &mut diagnostics);
@@ -126,6 +128,7 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         protected_resource,
         correlation,
         denials: answers,
+        responses,
         deadline,
         logged,
         fields,

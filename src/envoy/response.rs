@@ -8,20 +8,16 @@ use super::proto::{
 };
 use bytes::Bytes;
 use modgud_core::authz::RuleName;
-use modgud_core::decide::{Decision, DecisionError, Verdict};
-use modgud_core::denial::{DenialContext, DenialResponse, DenialResponses, OnError, ParsedRequest, ResponseHeader};
-use modgud_core::upstream::{Metadata, Mutations};
+use modgud_core::decide::{Decision, DecisionError, Snapshot, Verdict};
+use modgud_core::denial::{DenialContext, DenialResponse, OnError, ParsedRequest, ResponseHeader};
+use modgud_core::upstream::Mutations;
 use tonic::Code;
 
 /// Builds the response to a check, with its dynamic metadata. `seen` is the parsed part of the request.
 #[must_use]
-pub fn response(
-    decision: Decision,
-    seen: ParsedRequest<'_, '_>,
-    answers: &DenialResponses,
-    metadata: &Metadata,
-) -> CheckResponse {
-    let dynamic_metadata = metadata::of(&decision, metadata);
+pub fn response(decision: Decision, seen: ParsedRequest<'_, '_>, snapshot: &Snapshot) -> CheckResponse {
+    let Snapshot { denials, responses, upstream, .. } = snapshot;
+    let dynamic_metadata = metadata::of(&decision, &upstream.metadata);
     let Decision {
         verdict,
         rule,
@@ -33,7 +29,7 @@ pub fn response(
         credential_for: _,
     } = decision;
     let response = match verdict {
-        Verdict::Allow(mutations) => allow(mutations),
+        Verdict::Allow(mutations) => allow(mutations, responses.of(rule.as_ref().map(RuleName::as_str))),
         Verdict::Deny(error) => {
             let rule = rule.as_ref().map(RuleName::as_str);
             let denied = DenialContext {
@@ -44,7 +40,7 @@ pub fn response(
                 text: error.client_text(),
                 request: seen,
             };
-            denial(&error, answers.to(&denied), answers.on_error())
+            denial(&error, denials.to(&denied), denials.on_error())
         }
     };
     CheckResponse { dynamic_metadata, ..response }
@@ -54,6 +50,7 @@ pub fn response(
 /// before 1.37 treats it as a denial.
 fn denial(error: &DecisionError, response: DenialResponse, undecided: OnError) -> CheckResponse {
     let DenialResponse { status, headers, body } = response;
+    // Of a denial, Envoy reads only headers that replace others, and keeps several of one name: cookies (tested with 1.40).
     let headers = headers.into_iter().map(|ResponseHeader { name, value }| overwrite(name, value)).collect();
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(status.code()) }), headers, body };
     // Only "OK" allows. Envoy treats all other codes alike: the HTTP status is in the body.
@@ -67,13 +64,17 @@ fn denial(error: &DecisionError, response: DenialResponse, undecided: OnError) -
     }
 }
 
-fn allow(mutations: Mutations) -> CheckResponse {
+fn allow(mutations: Mutations, on_response: &[ResponseHeader]) -> CheckResponse {
     let Mutations { set, remove, remove_query, dropped: _ } = mutations;
     let headers = set.into_iter().map(|(name, value)| overwrite(name.into_bytes(), value.into_bytes())).collect();
     let ok = OkHttpResponse {
         headers,
         headers_to_remove: remove,
         query_parameters_to_remove: remove_query,
+        response_headers_to_add: on_response
+            .iter()
+            .map(|ResponseHeader { name, value }| overwrite(name.clone(), value.clone()))
+            .collect(),
         ..OkHttpResponse::default()
     };
     check_response(Code::Ok, HttpResponse::OkResponse(ok))

@@ -164,7 +164,8 @@ fn denial(denied: DeniedHttpResponse, is_undecided: bool, proxy: Proxy) -> Respo
     for HeaderValueOption { header, .. } in headers {
         let Some(EnvoyHeader { key, value, raw_value: _ }) = header else { continue };
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&key), HeaderValue::from_maybe_shared(value)) {
-            response.headers_mut().insert(name, value);
+            // Only cookies come more than once.
+            response.headers_mut().append(name, value);
         }
     }
     if let Some(value) = body_header {

@@ -133,7 +133,7 @@ impl CheckHandler {
         }
         let done = shadow.map(|queue| (queue, EnforcedOutcome::of(&decision)));
         let seen = ParsedRequest::of(request, unread);
-        let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
+        let response = response(decision, seen, snapshot);
         if let Some(span) = span {
             span.answered(&response);
         }
@@ -153,6 +153,6 @@ impl CheckHandler {
             live.offer(&decision, &snapshot, (self.authorizer.now(), took), RequestFields::default, Bytes::new);
         }
         self.decisions.record_undecoded(&decision, &snapshot);
-        response(decision, ParsedRequest::None, &snapshot.denials, &snapshot.upstream.metadata)
+        response(decision, ParsedRequest::None, &snapshot)
     }
 }

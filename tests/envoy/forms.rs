@@ -4,7 +4,8 @@ use super::{ask, body, testbed};
 use modgud_testbed::Setup;
 use modgud_testbed::http::Exchange;
 
-const CONFIG: &str = "
+const CONFIG: &str = concat!(
+    "
 profile: bifrost
 denials:
   headers: { x-frame-options: DENY }
@@ -14,7 +15,22 @@ rules:
     match: { paths: ['/admin/{*rest}'] }
     access: denied
     deny: { status: 404, detail: 'Nothing <here>' }
-";
+  - name: own
+    match: { paths: ['/crm/own/{*rest}'] }
+    access: denied
+    deny:
+      page: '",
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/envoy/404.html'
+      retry_after: 1m
+      headers: { X-Frame-Options: SAMEORIGIN }
+      set_cookies: ['session=; Max-Age=0; Path=/', 'csrf=; Max-Age=0']
+  - name: open
+    match: { paths: ['/crm/open/{*rest}'] }
+    access: public
+    respond: { headers: { cache-control: private, x-cache: 'no' } }
+"
+);
 
 fn values<'a>(answer: &'a Exchange, name: &str) -> Vec<&'a str> {
     answer.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
@@ -58,7 +74,32 @@ async fn a_browser_gets_a_page_or_is_sent_to_log_in_and_others_get_what_they_rea
         assert!(value.starts_with("https://login.example.com/?return_to=%2F") && !value.contains("%2F%2F"), "{value}");
     }
 
+    // A rule's own page, headers and cookies; only a browser gets the page.
+    let own = get("/crm/own/", &["Accept: text/html"]).await;
+    assert_eq!((own.status, values(&own, "retry-after")), (403, vec!["60"]));
+    assert!(body(&own).contains("<p>There is no such page.</p>"), "{}", body(&own));
+    assert!(values(&own, "content-security-policy")[0].contains("img-src 'self' data:"));
+    let json = get("/crm/own/", &["Accept: */*"]).await;
+    assert_eq!(body(&json), r#"{"detail":"Forbidden"}"#);
+    for answer in [&own, &json] {
+        assert_eq!(values(answer, "x-frame-options"), ["SAMEORIGIN"]);
+        assert_eq!(values(answer, "set-cookie"), ["session=; Max-Age=0; Path=/", "csrf=; Max-Age=0"]);
+    }
+    let head = {
+        let lines = ["Accept: text/html".to_owned()];
+        ask(testbed.gateway, "HEAD", "/crm/own/", &lines).await
+    };
+    assert_eq!((head.status, body(&head).as_str()), (403, ""));
+
+    // The headers of a rule on the module's response; on other rules' responses there are none.
+    let open = get("/crm/open/", &[]).await;
+    assert_eq!(
+        (open.status, values(&open, "x-cache"), values(&open, "cache-control")),
+        (200, vec!["no"], vec!["private"])
+    );
+
     let api = get("/crm/", &["Accept: application/json"]).await;
+    assert_eq!(values(&api, "x-cache"), [""; 0]);
     assert_eq!(api.status, 401);
     assert_eq!(values(&api, "www-authenticate"), [r#"Bearer realm="modgud""#]);
     testbed.stop().await;

@@ -60,7 +60,7 @@ fn a_known_token_costs_few_allocations() {
             assert!(matches!(decision.verdict, Verdict::Allow(_)));
             let responding = allocation_counter::measure(|| {
                 let seen = ParsedRequest::of(Some(&request), None);
-                let response = response(decision, seen, &snapshot.denials, &snapshot.upstream.metadata);
+                let response = response(decision, seen, &snapshot);
                 encoded.clear();
                 response.encode(&mut encoded).unwrap();
                 sent = Some(response);

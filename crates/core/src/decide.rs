@@ -18,6 +18,7 @@ use crate::explain::{NoopObserver, Observer, Step};
 use crate::http::request::{Request, SchemeSource};
 use crate::principal::Principal;
 use crate::protected_resource::ProtectedResource;
+use crate::respond::RuleResponses;
 use crate::time::Timestamp;
 use crate::upstream::{Correlation, CorrelationOutcome, Mutations, RequestMutator};
 use bytes::Bytes;
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub correlation: Option<Correlation>,
     /// The responses to denied clients.
     pub denials: DenialResponses,
+    /// The headers on responses to allowed requests.
+    pub responses: RuleResponses,
     /// The time limit of one check, including network requests.
     pub deadline: Duration,
     /// The decisions that are logged.

@@ -7,6 +7,7 @@ mod accept;
 mod body;
 mod custom_headers;
 mod redirect;
+mod rule;
 mod style;
 mod text;
 
@@ -14,8 +15,10 @@ mod text;
 mod tests;
 
 pub use crate::detail::{DetailError, DetailText};
+pub(crate) use custom_headers::HOP_BY_HOP;
 pub use custom_headers::{ExtraHeader, ExtraHeaderError};
 pub use redirect::{OwnHost, OwnHostError, Redirect, ReturnParameter, ReturnParameterError};
+pub use rule::{DenialPage, DenialPageError, RuleDenial, SetCookie, SetCookieError};
 pub use style::{BodyStyle, ChallengeSchemes, OnError, Realm, RealmError, Status, StatusError, Style};
 use text::Challenge;
 pub use text::Insufficient;
@@ -29,12 +32,15 @@ use std::collections::{BTreeSet, HashMap};
 /// The header of challenges.
 const CHALLENGE: &str = "www-authenticate";
 
+/// The header of a page's content security policy.
+const CONTENT_SECURITY_POLICY: &str = "content-security-policy";
+
 /// A complete response to a denied client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenialResponse {
     /// The HTTP status: 400, 401, 403 or 503, the operator's replacement for 401 and 403, or 302 to log in.
     pub status: Status,
-    /// The headers, each once, with names in lower case.
+    /// The headers, each once but `set-cookie`, with names in lower case.
     pub headers: Vec<ResponseHeader>,
     /// The body.
     pub body: Bytes,
@@ -118,17 +124,6 @@ pub struct DenialResponses {
     redirect: Option<Redirect>,
 }
 
-/// The denial of a rule that replaces the general one.
-#[derive(Debug, Clone)]
-pub struct RuleDenial {
-    /// The rule's name.
-    pub rule: Box<str>,
-    /// The status.
-    pub status: Status,
-    /// The text; `None` for the canonical reason phrase of the status.
-    pub detail: Option<DetailText>,
-}
-
 /// One denial in each representation.
 #[derive(Debug)]
 struct Variants([DenialResponse; Representation::ALL.len()]);
@@ -137,6 +132,15 @@ impl Variants {
     /// Builds the representations: `reason` determines the headers; `status` and `text` are sent.
     fn new(reason: Reason, status: Status, text: &str, style: &Style) -> Self {
         Self(Representation::ALL.map(|representation| response(reason, status, (text, None), representation, style)))
+    }
+
+    /// Builds the representations of a rule's own denial.
+    fn of_rule(own: &RuleDenial, style: &Style) -> Self {
+        let text = own.detail.as_ref().map_or_else(|| own.status.canonical_reason(), DetailText::as_str);
+        Self(Representation::ALL.map(|representation| {
+            let general = response(Reason::RuleDenied, own.status, (text, None), representation, style);
+            own.complete(general, representation == Representation::Html)
+        }))
     }
 
     const fn get(&self, representation: Representation) -> &DenialResponse {
@@ -157,10 +161,7 @@ impl DenialResponses {
         let general =
             |reason: &Reason| Variants::new(*reason, style.status(*reason), text::of(*reason, style.body), &style);
         let by_reason = Reason::ALL.iter().map(general).collect();
-        let of_rule = |RuleDenial { rule, status, detail }: &RuleDenial| {
-            let text = detail.as_ref().map_or_else(|| status.canonical_reason(), DetailText::as_str);
-            (rule.clone(), Variants::new(Reason::RuleDenied, *status, text, &style))
-        };
+        let of_rule = |own: &RuleDenial| (own.rule.clone(), Variants::of_rule(own, &style));
         let by_rule = rules.iter().map(of_rule).collect();
         Self { style, by_reason, by_rule, scopes: HashMap::new(), redirect }
     }
@@ -319,7 +320,7 @@ fn response(
     headers.push(ResponseHeader::fixed("cache-control", "no-store"));
     headers.push(ResponseHeader::fixed("x-content-type-options", "nosniff"));
     if representation == Representation::Html {
-        headers.push(ResponseHeader::fixed("content-security-policy", body::HTML_POLICY));
+        headers.push(ResponseHeader::fixed(CONTENT_SECURITY_POLICY, body::HTML_POLICY));
     }
     let challenge = Challenge { reason, description, scope: None };
     headers.extend(text::challenge(&challenge, style).map(|value| ResponseHeader::made(CHALLENGE, value)));

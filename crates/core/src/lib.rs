@@ -57,5 +57,6 @@ pub mod jose;
 pub mod principal;
 pub mod protected_resource;
 pub mod reason;
+pub mod respond;
 pub mod time;
 pub mod upstream;

@@ -11,7 +11,7 @@ use modgud_core::authn::{LookupResult, PendingLookup};
 use modgud_core::authz::RuleName;
 use modgud_core::decide::{Decision, DecisionError, ShadowOutcome, Verdict};
 use modgud_core::decide::{Snapshot, decide_traced};
-use modgud_core::denial::{DenialContext, DenialResponse, ParsedRequest};
+use modgud_core::denial::{DenialContext, DenialResponse, ParsedRequest, ResponseHeader};
 use modgud_core::explain::{Outcome, Step, Steps};
 use modgud_core::http::request::Request;
 use modgud_core::reason::{Class, Reason};
@@ -105,6 +105,9 @@ pub(in crate::cli) struct Upstream {
     remove: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     remove_query: Vec<String>,
+    /// The headers that are added to the module's response.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    respond: Vec<(String, String)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,7 +117,34 @@ pub(in crate::cli) struct ToClient {
     body: String,
 }
 
+/// The most characters of a body that the text shows: more than any denial has but a page from a file. `--json` has all of it.
+const MAX_SHOWN_BODY: usize = 1_024;
+
+/// Returns headers as text.
+fn texts_of(headers: &[ResponseHeader]) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    headers.iter().map(|header| (text(&header.name), text(&header.value))).collect()
+}
+
+impl ToClient {
+    /// Returns the value of a header, several joined by `, `. Names compare case-insensitively.
+    pub(in crate::cli) fn value(&self, name: &str) -> Option<String> {
+        values(&self.headers, name)
+    }
+}
+
+fn values(headers: &[(String, String)], name: &str) -> Option<String> {
+    let of_name = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    let values: Vec<&str> = of_name.map(|(_, value)| value.as_str()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
 impl Upstream {
+    /// Returns the value of a header that is added to the module's response.
+    pub(in crate::cli) fn on_response(&self, name: &str) -> Option<String> {
+        values(&self.respond, name)
+    }
+
     /// Returns the value that a header is set to. Names compare case-insensitively.
     pub(in crate::cli) fn value(&self, name: &str) -> Option<&str> {
         self.set.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -150,6 +180,7 @@ impl Report {
                     set: set.collect(),
                     remove: texts(&mutations.remove),
                     remove_query: texts(&mutations.remove_query),
+                    respond: texts_of(snapshot.responses.of(rule.as_ref().map(RuleName::as_str))),
                 };
                 (Word::Allowed, None, Some(upstream), None)
             }
@@ -166,9 +197,8 @@ impl Report {
                     request: seen,
                 };
                 let DenialResponse { status, headers, body } = snapshot.denials.to(&denied);
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                let headers = headers.iter().map(|header| (text(&header.name), text(&header.value))).collect();
-                let answer = ToClient { status: status.code(), headers, body: text(&body) };
+                let body = String::from_utf8_lossy(&body).into_owned();
+                let answer = ToClient { status: status.code(), headers: texts_of(&headers), body };
                 (Word::Denied, Some(error.to_string()), None, Some(answer))
             }
         };
@@ -236,7 +266,7 @@ impl fmt::Display for Report {
             writeln!(f, "{mark} {what:<15}{}", plain(found))?;
         }
         match (&self.upstream, &self.answer) {
-            (Some(Upstream { set, remove, remove_query }), _) => {
+            (Some(Upstream { set, remove, remove_query, respond }), _) => {
                 write!(f, "allowed")?;
                 if let Some(Receiver { name, upstream, path }) = &self.module {
                     let (name, path) = (plain(name), plain(path));
@@ -247,6 +277,9 @@ impl fmt::Display for Report {
                 })?;
                 remove.iter().try_for_each(|name| write!(f, "\n  remove    {}", plain(name)))?;
                 remove_query.iter().try_for_each(|name| write!(f, "\n  remove    {} from the query", plain(name)))?;
+                respond
+                    .iter()
+                    .try_for_each(|(name, value)| write!(f, "\n  response  {}: {}", plain(name), plain(value)))?;
             }
             (None, Some(ToClient { status, headers, body })) => {
                 let (reason, detail) = (self.reason.unwrap_or_default(), self.detail.as_deref().unwrap_or_default());
@@ -259,7 +292,14 @@ impl fmt::Display for Report {
                         name => write!(f, "\n  header    {}: {value}", plain(name))?,
                     }
                 }
-                write!(f, "\n  body      {}", plain(body.trim_end()))?;
+                let body = body.trim_end();
+                match body.char_indices().nth(MAX_SHOWN_BODY) {
+                    None => write!(f, "\n  body      {}", plain(body))?,
+                    Some((end, _)) => {
+                        let shown = body.get(..end).unwrap_or_default();
+                        write!(f, "\n  body      {}… ({} bytes)", plain(shown), body.len())?;
+                    }
+                }
             }
             (None, None) => {}
         }

@@ -97,6 +97,9 @@ pub(super) struct Expect {
     set: BTreeMap<String, String>,
     #[serde(default)]
     removed: Vec<String>,
+    /// Headers of the response to the client: of the denial, or those that are added to the module's response.
+    #[serde(default)]
+    response: BTreeMap<String, String>,
     shadow: Option<ExpectedShadow>,
 }
 
@@ -191,7 +194,7 @@ impl Case {
 impl Expect {
     /// Returns all differences from the expected result, a line each.
     pub(super) fn differences(&self, report: &Report) -> Vec<String> {
-        let Self { decision, status, reason, rule, authenticator, set, removed, shadow } = self;
+        let Self { decision, status, reason, rule, authenticator, set, removed, response, shadow } = self;
         let mut lines = Vec::new();
         let mut compare = |what: &str, expected: &str, got: &str| {
             if expected != got {
@@ -220,6 +223,11 @@ impl Expect {
         for name in removed {
             let is = report.upstream.as_ref().is_some_and(|upstream| upstream.removes(name));
             compare(&format!("header {name}"), "removed", if is { "removed" } else { "not removed" });
+        }
+        for (name, expected) in response {
+            let denied = report.answer.as_ref().and_then(|answer| answer.value(name));
+            let got = denied.or_else(|| report.upstream.as_ref()?.on_response(name));
+            compare(&format!("response header {name}"), expected, got.as_deref().unwrap_or("not set"));
         }
         if let Some(ExpectedShadow { decision, reason, rule }) = shadow {
             let got = report.shadow.as_ref();

@@ -5,6 +5,7 @@ use modgud_core::denial::{BodyStyle, OnError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A rule: which requests match, and what they require.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,6 +37,8 @@ pub(in crate::config) struct Rule {
     /// The response to authenticated callers without access, instead of the general one. Unauthenticated callers still get the usual
     /// challenge.
     pub(in crate::config) deny: Option<Deny>,
+    /// The response to allowed requests: what modgud adds to that of the service.
+    pub(in crate::config) respond: Option<Respond>,
     /// The location of the request's organization: `path.NAME`, `query.NAME` or `context.NAME`. Only callers of that organization, as
     /// `principal.organization` finds it, have access. Only with `access: authenticated`.
     #[schemars(example = &"path.org")]
@@ -188,4 +191,25 @@ pub(in crate::config) struct Deny {
     /// The text: one line. Default: the status in words.
     #[schemars(example = &"Ask your administrator for the role editor.")]
     pub(in crate::config) detail: Option<String>,
+    /// A file with the page for browsers, in HTML: UTF-8, at most 64 KiB. Other clients get the `detail`. Default: a small page with it.
+    #[schemars(example = &"pages/404.html")]
+    pub(in crate::config) page: Option<PathBuf>,
+    /// The time after which a retry is useful (`Retry-After`): `1s` to `24h`, in whole seconds. Default: no such header.
+    #[schemars(example = &"30s")]
+    pub(in crate::config) retry_after: Option<String>,
+    /// Headers of this denial, in addition to `denials.headers`. They replace those of the same name.
+    #[serde(default)]
+    pub(in crate::config) headers: BTreeMap<String, String>,
+    /// Cookies that this denial sets, at most 8: values of `Set-Cookie`. `session=; Max-Age=0; Path=/` deletes one.
+    #[serde(default)]
+    #[schemars(example = ["session=; Max-Age=0; Path=/"])]
+    pub(in crate::config) set_cookies: Vec<String>,
+}
+
+/// What is added to the service's response.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Respond {
+    /// The headers, at most 16, such as `{ x-cache: private }`. They replace those that the service writes, and are on Envoy's own errors, too.
+    pub(in crate::config) headers: BTreeMap<String, String>,
 }

@@ -1,16 +1,18 @@
-//! Validates `denials`, and `deny` of rules: every response denies, and redirects only to where the operator specifies.
+//! Validates `denials`: every response denies, and redirects only to where the operator specifies.
+
+mod of_rules;
+
+pub(super) use of_rules::of_rules;
 
 use super::header_name;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
-use crate::config::raw::{self, Denials, Deny, Statuses};
+use crate::config::raw::{self, Denials, Statuses};
 use crate::diagnostic::{Issue, Quoted};
 use crate::http_client::{AllowInsecure, FetchUrl};
-use modgud_core::authz::Access;
 use modgud_core::credential::{CredentialExtractor, CredentialLocation};
-use modgud_core::denial::{
-    ChallengeSchemes, DetailText, ExtraHeader, OwnHost, Realm, Redirect, ReturnParameter, RuleDenial, Status, Style,
-};
+use modgud_core::denial::{ChallengeSchemes, ExtraHeader, OwnHost, Realm, Redirect, ReturnParameter, Status, Style};
+use std::collections::BTreeMap;
 
 /// The default name of the parameter that holds the URL to return to.
 const RETURN_TO: &str = "return_to";
@@ -28,22 +30,7 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, diagnostics: &
         }
         None => Realm::default(),
     };
-    let mut extra: Vec<ExtraHeader> = Vec::new();
-    for (written, value) in headers {
-        let at = at.key("headers").key(written);
-        let Some(name) = diagnostics.ok_or_report(&at, header_name(written)) else { continue };
-        let header = ExtraHeader::new(name, value).map_err(|error| {
-            Issue::parse("denial-header-invalid", format!("denials can't have {}: {error}", Quoted::new(written)))
-        });
-        let Some(header) = diagnostics.ok_or_report(&at, header) else { continue };
-        match extra.iter().find(|other| other.name() == header.name()) {
-            Some(_) => {
-                let message = format!("{} is a duplicate, because names of headers ignore case", Quoted::new(written));
-                diagnostics.add(at, Issue::error("denial-header-duplicate", message, "leave it out"));
-            }
-            None => extra.push(header),
-        }
-    }
+    let extra = extra_headers(&at.key("headers"), headers, diagnostics);
     Style {
         body: body.unwrap_or_default(),
         realm,
@@ -54,6 +41,31 @@ pub(super) fn style(denials: &Denials, schemes: ChallengeSchemes, diagnostics: &
         on_error: *unavailable,
         resource_metadata: None,
     }
+}
+
+/// Returns the custom headers of denials.
+pub(super) fn extra_headers(
+    at: &Path,
+    headers: &BTreeMap<String, String>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<ExtraHeader> {
+    let mut extra: Vec<ExtraHeader> = Vec::new();
+    for (written, value) in headers {
+        let at = at.key(written);
+        let Some(name) = diagnostics.ok_or_report(&at, header_name(written)) else { continue };
+        let header = ExtraHeader::new(name, value).map_err(|error| {
+            Issue::parse("denial-header-invalid", format!("denials can't have {}: {error}", Quoted::new(written)))
+        });
+        let Some(header) = diagnostics.ok_or_report(&at, header) else { continue };
+        match extra.iter().find(|other| other.name() == header.name()) {
+            Some(_) => {
+                let message = format!("{} is a duplicate, because names of headers ignore case", Quoted::new(written));
+                diagnostics.add(at, Issue::error("header-duplicate", message, "leave it out"));
+            }
+            None => extra.push(header),
+        }
+    }
+    extra
 }
 
 /// Returns the statuses for unauthenticated callers, and for those without access.
@@ -71,39 +83,6 @@ fn status(code: u16) -> Result<Status, Issue> {
     Status::client_error(code).map_err(|error| {
         Issue::parse("denial-status-invalid", format!("`{code}` is not the status of a denial: {error}"))
     })
-}
-
-/// Returns the responses of rules to callers without access.
-pub(super) fn of_rules(rules: &[raw::Rule], denials: &Denials, diagnostics: &mut Diagnostics) -> Vec<RuleDenial> {
-    let (_, unset) = statuses(&denials.status, &mut Diagnostics::default());
-    let mut answers = Vec::new();
-    for (number, rule) in rules.iter().enumerate() {
-        let Some(Deny { status: code, detail }) = &rule.deny else { continue };
-        let at = Path::root("rules").position(number).key("deny");
-        match rule.access {
-            // With a condition, it can deny a request.
-            Access::Public if rule.when.is_some() => {}
-            Access::Public | Access::Preflight => {
-                let message = "has no effect, because the rule denies no request";
-                diagnostics.add(at.clone(), Issue::error("deny-unused", message, "leave it out"));
-            }
-            Access::Authenticated | Access::Optional | Access::Denied => {}
-        }
-        if code.is_none() && detail.is_none() {
-            let help = "write a `status` or a `detail`, or leave it out";
-            diagnostics.add(at.clone(), Issue::error("empty", "is empty", help));
-        }
-        let status = code.and_then(|code| diagnostics.ok_or_report(&at.key("status"), status(code))).unwrap_or(unset);
-        let detail = detail.as_ref().and_then(|text| {
-            let parsed = DetailText::parse(text).map_err(|error| {
-                let message = format!("{} is not a text for clients: {error}", Quoted::new(text));
-                Issue::parse("denial-detail-invalid", message)
-            });
-            diagnostics.ok_or_report(&at.key("detail"), parsed)
-        });
-        answers.push(RuleDenial { rule: rule.name.as_str().into(), status, detail });
-    }
-    answers
 }
 
 /// Validates the login page. A credential in a query is never passed to it.

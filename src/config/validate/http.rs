@@ -56,6 +56,20 @@ pub(super) fn check(document: &Document, diagnostics: &mut Diagnostics) {
         let at = Path::root("denials").key("headers").key(header);
         diagnostics.add(at, Issue::error("header-of-proxy", message, "leave it out"));
     }
+    for (number, rule) in document.rules.iter().enumerate() {
+        let at = Path::root("rules").position(number);
+        let headers = rule.deny.iter().flat_map(|deny| deny.headers.keys());
+        for header in headers.filter(|header| proxy.obeys(header)) {
+            let message = format!("{} is an order to {}, which no client receives", Quoted::new(header), proxy.name());
+            let at = at.key("deny").key("headers").key(header);
+            diagnostics.add(at, Issue::error("header-of-proxy", message, "leave it out"));
+        }
+        if rule.respond.is_some() {
+            let message = not_over_http(proxy, "can't add headers to the module's response");
+            let help = "let the proxy add them, or let Envoy ask over gRPC, without `server.http`";
+            diagnostics.add(at.key("respond"), Issue::error("respond-over-http", message, help));
+        }
+    }
     for (number, one) in document.authenticators.iter().enumerate() {
         let at = Path::root("authenticators").position(number);
         for (number, from) in one.from.iter().enumerate() {

@@ -35,6 +35,7 @@ pub(in crate::config) fn check(
             shadow,
             require,
             deny: _,
+            respond: _,
             same_organization,
             when,
         } = rule;

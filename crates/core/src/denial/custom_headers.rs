@@ -25,7 +25,7 @@ pub enum ExtraHeaderError {
 }
 
 /// Headers of one connection or one message (RFC 9110 §7.6.1, §8.6), or of gRPC responses.
-const HOP_BY_HOP: [&str; 15] = [
+pub(crate) const HOP_BY_HOP: [&str; 15] = [
     "connection",
     "content-encoding",
     "content-length",

@@ -1,8 +1,9 @@
 //! Tests of the denials of complete styles.
 
 use super::{
-    BodyStyle, ChallengeSchemes, DenialContext, DenialResponse, DenialResponses, DetailText, ExtraHeader, Insufficient,
-    OnError, OwnHost, ParsedRequest, Realm, Redirect, ReturnParameter, RuleDenial, Status, Style,
+    BodyStyle, ChallengeSchemes, DenialContext, DenialPage, DenialResponse, DenialResponses, DetailText, ExtraHeader,
+    Insufficient, OnError, OwnHost, ParsedRequest, Realm, Redirect, ReturnParameter, RuleDenial, SetCookie, Status,
+    Style,
 };
 use crate::http::header::HeaderName;
 use crate::http::request::{Field, Headers, Request};
@@ -217,10 +218,9 @@ fn a_deployment_can_keep_the_old_status() {
 
 #[test]
 fn a_rule_speaks_for_itself_to_callers_who_may_not() {
-    let rule = |status, detail: Option<&str>| RuleDenial {
-        rule: "report".into(),
-        status: Status::client_error(status).unwrap(),
-        detail: detail.map(|text| DetailText::parse(text).unwrap()),
+    let rule = |status, detail: Option<&str>| {
+        let detail = detail.map(|text| DetailText::parse(text).unwrap());
+        RuleDenial::new("report".into(), Status::client_error(status).unwrap(), detail)
     };
     let insufficient = Insufficient { required: vec!["a".into()], have: Vec::new() };
     let answers = |rule| DenialResponses::new(style(BodyStyle::Error), &[rule], None);
@@ -304,7 +304,7 @@ fn only_unauthenticated_browsers_are_redirected() {
 fn challenges_name_scopes_and_metadata_only_if_they_are_to() {
     let scopes =
         || HashMap::from([("report".into(), "reports.read reports.list".into()), ("hidden".into(), "secret".into())]);
-    let hidden = RuleDenial { rule: "hidden".into(), status: Status::client_error(404).unwrap(), detail: None };
+    let hidden = RuleDenial::new("hidden".into(), Status::client_error(404).unwrap(), None);
     let answers = |schemes, metadata: Option<&str>, scopes| {
         let resource_metadata = metadata.map(Box::from);
         let style = Style { schemes, resource_metadata, ..style(BodyStyle::Problem) };
@@ -357,4 +357,39 @@ fn challenges_name_scopes_and_metadata_only_if_they_are_to() {
         assert_eq!(challenge(&answers, lacking, "report", true), None);
         assert!(!challenge(&answers, missing, "report", false).unwrap().contains("scope"));
     }
+}
+
+#[test]
+fn a_rule_has_its_own_headers_cookies_and_page() {
+    let header = |name, value| ExtraHeader::new(HeaderName::parse(name).unwrap(), value).unwrap();
+    let own = RuleDenial {
+        page: Some(DenialPage::parse(b"<p>own").unwrap()),
+        retry_after: Some(30),
+        headers: vec![header("x-frame-options", "SAMEORIGIN"), header("x-a", "b")],
+        cookies: ["a=", "b="].map(|text| SetCookie::parse(text).unwrap()).into(),
+        ..RuleDenial::new("report".into(), Status::FORBIDDEN, None)
+    };
+    let extra = vec![header("x-frame-options", "DENY"), header("x-c", "d")];
+    let answers = DenialResponses::new(Style { extra, ..style(BodyStyle::Problem) }, &[own], None);
+    let all = |answer: &DenialResponse, name: &str| -> Vec<String> {
+        let of_name = answer.headers.iter().filter(|header| header.name == name.as_bytes());
+        of_name.map(|header| String::from_utf8_lossy(&header.value).into_owned()).collect()
+    };
+    for form in
+        [&[][..], &[("accept", "text/plain")], &[("accept", "text/html")], &[("content-type", "application/grpc")]]
+    {
+        let answer = told(&answers, Reason::RuleDenied, form);
+        assert_eq!(all(&answer, "x-frame-options"), ["SAMEORIGIN"], "{form:?}");
+        assert_eq!((all(&answer, "x-a"), all(&answer, "x-c")), (vec!["b".into()], vec!["d".into()]), "{form:?}");
+        assert_eq!(all(&answer, "retry-after"), ["30"], "{form:?}");
+        assert_eq!(all(&answer, "set-cookie"), ["a=", "b="], "{form:?}");
+        let is_page = form == [("accept", "text/html")];
+        assert_eq!(text(&answer) == "<p>own", is_page, "{form:?}");
+        let policy = all(&answer, "content-security-policy");
+        assert_eq!(policy.iter().any(|policy| policy.contains("img-src 'self'")), is_page, "{form:?}");
+    }
+    // Callers who could log in get the challenge, and nothing of the rule.
+    let missing = told(&answers, Reason::CredentialMissing, &[("accept", "text/html")]);
+    assert_eq!((missing.status.code(), all(&missing, "set-cookie").len()), (401, 0));
+    assert_eq!(all(&missing, "x-frame-options"), ["DENY"]);
 }
