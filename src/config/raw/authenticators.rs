@@ -105,7 +105,7 @@ pub(in crate::config) struct Jwt {
     #[serde(default)]
     pub(in crate::config) without_issuer: bool,
     /// The algorithms with which the issuer signs tokens, and no others. Known are `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`,
-    /// `ES256`, `ES384`, `ES512`, `EdDSA`, which is also called `Ed25519`, and, with a `secret` or a `jwk`, `HS256`, `HS384` and `HS512`.
+    /// `ES256`, `ES384`, `ES512`, `EdDSA`, and, with a `secret` or a `jwk`, `HS256`, `HS384` and `HS512`. `Ed25519` means `EdDSA`.
     #[schemars(example = ["RS256"])]
     pub(in crate::config) algorithms: Vec<String>,
     /// The keys that verify the tokens: at least one entry. A token with a key id (`kid`) is verified with that key and with those without
