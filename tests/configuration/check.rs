@@ -41,6 +41,28 @@ async fn a_good_configuration_is_summed_up() {
   identity headers: none
 "
     );
+    let forms = format!(
+        "keys-in-every-form.yaml on profile none: valid
+  checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
+  at most {connections} connections for checks
+  room for about 160000 verified tokens of the usual size
+  authenticator shared: issuer `shared`, HS256, no audience
+    key secret of 280 bits: HMAC 280 bits
+    key secret of 336 bits: HMAC 336 bits
+    key secret of 264 bits: HMAC 264 bits
+    key secret of 264 bits: HMAC 264 bits
+    key secret of 264 bits: HMAC 264 bits
+    key secret of 312 bits: HMAC 312 bits, id `shared-1`
+  authenticator jwks: issuer `jwk`, EdDSA, ES512, no audience
+    key 06e3fd8fda29bb60: Ed25519 256 bits, id `ed`
+    key 03e39e8fff4113bf: P-521 521 bits, id `c521`
+  authenticator mesh: issuer not checked, ES256, audience spiffe://example.org/api
+    key 471f7accd8b898e2: P-256 256 bits, id `Yb3vHD`
+  0 path patterns have a rule; all other requests: authenticated
+  open without a credential: none
+  identity headers: none
+"
+    );
     let two = format!(
         "two-issuers.yaml on profile none: valid
   checks on 127.0.0.1:7001, probes and metrics on [::1]:7002
@@ -104,6 +126,7 @@ async fn a_good_configuration_is_summed_up() {
     for (arguments, expected) in [
         ([].as_slice(), bifrost.as_str()),
         (&["--profile", "none"], &none),
+        (&["--config", "keys-in-every-form.yaml"], &forms),
         (&["--config", "two-issuers.yaml"], &two),
         (&["--config", "modules.yaml"], &modules),
         (&["--config", "modules-kept.yaml"], &kept),
