@@ -1,6 +1,6 @@
 //! Keys in every form that a configuration can hold, and tokens that other libraries have signed: `tests/data/key-forms.yaml`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 use crate::support::NOW;
 use modgud::config::{Environment, Overrides, load};

@@ -15,14 +15,12 @@ pub(super) fn read(loader: &SecretLoader, secret: &SharedSecret) -> Result<(Vec<
     let source = secret.source().ok_or_else(|| Issue::error("source-missing", "has no source", "write one"))?;
     let (text, origin) = loader.read_secret(&source)?;
     let encoding = secret.encoding.unwrap_or(SecretEncoding::Text);
-    match decode(&text, encoding) {
-        Some(bytes) => Ok((bytes, origin)),
-        None => {
-            let message = format!("{origin} does not hold {}", described(encoding));
-            let other = OF_BYTES.into_iter().find(|other| decode(&text, *other).is_some());
-            Err(Issue::error("secret-encoding", message, help(other.unwrap_or(SecretEncoding::Text))))
-        }
+    if let Some(bytes) = decode(&text, encoding) {
+        return Ok((bytes, origin));
     }
+    let message = format!("{origin} does not hold {}", described(encoding));
+    let other = OF_BYTES.into_iter().find(|other| decode(&text, *other).is_some());
+    Err(Issue::error("secret-encoding", message, help(other.unwrap_or(SecretEncoding::Text))))
 }
 
 /// Decodes a secret. `None` if the text does not have the encoding.
