@@ -42,6 +42,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The sizes that `request.max_target` may have.
+const MAX_TARGET: SizeRange = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) };
+
 /// Validates a document. `leeway` is the default of that key.
 pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoader) -> Result<Config, Diagnostics> {
     let Document {
@@ -69,11 +72,8 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
     let named_series = telemetry::named_series(telemetry.metrics.as_ref(), &mut diagnostics);
     let server::ValidatedServer { server, tls, deadline, max_token, token_cache } =
         server::check(server, (telemetry.log.unwrap_or_default(), to), loader, &mut diagnostics);
-    let max_target = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) }.read(
-        &Path::root("request").key("max_target"),
-        request.max_target.as_ref(),
-        &mut diagnostics,
-    );
+    let max_target =
+        MAX_TARGET.read(&Path::root("request").key("max_target"), request.max_target.as_ref(), &mut diagnostics);
     let identity = Arc::new(principal::check(principal, &mut diagnostics));
     let revocations = revocations.as_ref().and_then(|list| self::revocations(list, loader, &mut diagnostics));
     let (list, locations, sources) =
