@@ -2,11 +2,13 @@
 //! for an unknown `kid`. Checks that need no refresh never wait.
 
 mod cache_file;
+mod format;
 mod provider;
 mod refresh_limit;
 mod refresher;
 
 pub use cache_file::{CacheDistrust, distrust};
+pub use format::{KeyFormat, ParseError};
 pub use provider::{DiscoveryError, KeySource, KeysError, Location, Provider, WELL_KNOWN};
 pub use refresher::{FetchCounts, JwksSummary, describe};
 
@@ -166,7 +168,7 @@ impl KeySource {
     ) -> Result<JwksSummary, KeysError> {
         let client = HttpClient::new(self.provider.trust_anchors.clone());
         let text = provider::fetch_timed(&client, &self.provider, clock).await?;
-        let (keys, skipped) = provider::parse(text).await?;
+        let (keys, skipped) = provider::parse(text, self.provider.location.format()).await?;
         let summary = JwksSummary::new(&keys, &skipped);
         let expires_at = fetched_at.plus(self.provider.stale_if_error);
         self.keys.publish(JwksSnapshot { keys: Arc::new(keys), fetched_at, expires_at });

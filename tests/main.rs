@@ -16,6 +16,7 @@ mod explain;
 mod forward_auth;
 mod guarantee;
 mod introspection;
+mod key_forms;
 mod keys;
 mod matrix;
 mod minting;

@@ -306,11 +306,9 @@ fn jwt(authenticator: &JwtAuthenticator, number: usize, loaded: &Loaded, now: Ti
     let JwtAuthenticator { name, issuer, algorithms, keys, checks } = authenticator;
     let algorithms: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let audience = audience(&checks.audience);
-    print_line(format_args!(
-        "  authenticator {}: issuer `{issuer}`, {}, {audience}",
-        name.as_str(),
-        algorithms.join(", ")
-    ));
+    let issuer =
+        issuer.as_deref().map_or_else(|| "issuer not checked".to_owned(), |issuer| format!("issuer `{issuer}`"));
+    print_line(format_args!("  authenticator {}: {issuer}, {}, {audience}", name.as_str(), algorithms.join(", ")));
     for key in keys.static_keys.keys() {
         let facts = loaded.key_facts(number, key.fingerprint());
         let age = facts.map(|facts| age(facts, now)).unwrap_or_default();

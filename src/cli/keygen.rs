@@ -42,7 +42,9 @@ pub(super) fn run(args: Args) -> Exit {
     let Args { algorithm, private, public } = args;
     let made = match algorithm.key_type() {
         KeyType::Hmac => secret(algorithm, private, public.as_deref()),
-        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => pair(algorithm, private, public),
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => {
+            pair(algorithm, private, public)
+        }
     };
     match made {
         Ok(()) => Exit::Done,

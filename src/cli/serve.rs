@@ -185,7 +185,7 @@ fn introduce(config: &Config) {
         let keys: Vec<String> = authenticator.keys.static_keys.keys().iter().map(describe).collect();
         tracing::info!(
             authenticator = authenticator.name.as_str(),
-            issuer = &*authenticator.issuer,
+            issuer = authenticator.issuer(),
             keys = keys.join("; "),
             "authenticator"
         );

@@ -2,6 +2,7 @@
 
 mod deserializer;
 pub(super) mod error;
+mod secret;
 
 use super::diagnostic::{Diagnostics, MAX_REPORTED};
 use super::path::Path;

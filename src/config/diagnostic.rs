@@ -10,7 +10,7 @@ use std::fmt;
 pub(super) const MAX_REPORTED: usize = 100;
 
 /// Codes of errors that are only the consequence of a form error if that error removed the value.
-const CONSEQUENCES: [&str; 4] = ["empty", "kind-missing", "match-missing", "source-missing"];
+const CONSEQUENCES: [&str; 5] = ["empty", "issuer-missing", "kind-missing", "match-missing", "source-missing"];
 
 /// An error of loading a configuration: all its diagnostics, in the order of the file.
 #[derive(Debug)]

@@ -15,6 +15,8 @@ pub(super) enum SecretKind {
     PrivateKey,
     /// A secret.
     Secret,
+    /// A JWK, which may be a secret.
+    Jwk,
 }
 
 impl SecretKind {
@@ -24,6 +26,7 @@ impl SecretKind {
             Self::Pem => "write the key as PEM (`openssl pkey -pubin -inform DER` reads DER and writes PEM)",
             Self::PrivateKey => "write the private key as PEM (`openssl pkey -inform DER` reads DER and writes PEM)",
             Self::Secret => "write the secret in letters and digits (`openssl rand -hex 32` makes one)",
+            Self::Jwk => "write the JWK as JSON",
         }
     }
 
@@ -33,6 +36,7 @@ impl SecretKind {
             Self::Pem => "set it to the PEM text of the public key",
             Self::PrivateKey => "set it to the PEM text of the private key",
             Self::Secret => "set it to the secret",
+            Self::Jwk => "set it to the JSON text of the JWK",
         }
     }
 }
@@ -157,7 +161,7 @@ impl EphemeralKeys {
         let text = self.text(family)?;
         let key = match family {
             KeyType::Hmac => SigningKey::from_secret(text.expose_secret()),
-            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => {
                 SigningKey::from_pem(text.expose_secret())
             }
         };

@@ -21,12 +21,12 @@ use super::path::Path;
 use super::raw::{Denials, Deny, Document, Jwks, Key, Mint, Oidc, Statuses, Upstream};
 use super::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use crate::diagnostic::{Diagnostic, Issue, Quoted};
-use crate::jwks::distrust;
+use crate::jwks::{KeyFormat, distrust};
 use crate::yaml::Node;
 use modgud_core::authn::Authenticator;
 use modgud_core::authz::Fallback;
 use modgud_core::denial::OnError;
-use modgud_core::jose::{self, SkippedKey};
+use modgud_core::jose::SkippedKey;
 use modgud_core::upstream::{OverrideHeader, StripPattern};
 use std::time::Duration;
 
@@ -183,7 +183,7 @@ fn authenticators(
             .authenticators
             .iter()
             .filter_map(|known| Some((&known.name, known.jwt.as_ref()?)))
-            .find(|(name, known)| **name == entry.name || known.issuer == jwt.issuer)
+            .find(|(name, known)| **name == entry.name || known.issuer.is_some() && known.issuer == jwt.issuer)
             .filter(|(_, known)| !known.require.is_empty());
         if let Some((name, known)) = of_the_profile
             && !at.key("require").exists(root)
@@ -218,12 +218,16 @@ fn keys(document: &Document, loader: &SecretLoader, diagnostics: &mut Diagnostic
             if let Some((kind, issue)) = cache_file(key, loader) {
                 diagnostics.add(at.key(kind).key("cache_file"), issue);
             }
-            let Key::Jwks(jwks) = key else { continue };
-            for key in skipped(jwks, loader) {
-                let message = format!("the JWKS has an unusable key: {key}");
+            let (kind, set, format) = match key {
+                Key::Jwks(set) => ("jwks", set, KeyFormat::Jwks),
+                Key::Certificates(set) => ("certificates", set, KeyFormat::Certificates),
+                Key::Pem(_) | Key::Secret(_) | Key::Jwk(_) | Key::Oidc(_) => continue,
+            };
+            for key in skipped(set, format, loader) {
+                let message = format!("the {} has an unusable key: {key}", format.name());
                 let issue =
                     Issue::warning("jwks-key-unusable", message, "remove it; the other keys are used without it");
-                diagnostics.add(at.key("jwks").key("file"), issue);
+                diagnostics.add(at.key(kind).key("file"), issue);
             }
         }
     }
@@ -233,8 +237,9 @@ fn keys(document: &Document, loader: &SecretLoader, diagnostics: &mut Diagnostic
 fn cache_file(key: &Key, loader: &SecretLoader) -> Option<(&'static str, Issue)> {
     let (kind, file) = match key {
         Key::Jwks(jwks) => ("jwks", jwks.cache_file.as_ref()?),
+        Key::Certificates(map) => ("certificates", map.cache_file.as_ref()?),
         Key::Oidc(Oidc::Provider(provider)) => ("oidc", provider.cache_file.as_ref()?),
-        Key::Oidc(Oidc::Issuer(_)) | Key::Pem(_) | Key::Secret(_) => return None,
+        Key::Oidc(Oidc::Issuer(_)) | Key::Pem(_) | Key::Secret(_) | Key::Jwk(_) => return None,
     };
     let error = distrust(&loader.path(file))?.to_string();
     let (cause, help) = error.split_once("; ").unwrap_or((&error, ""));
@@ -243,8 +248,8 @@ fn cache_file(key: &Key, loader: &SecretLoader) -> Option<(&'static str, Issue)>
     Some((kind, Issue::warning("cache-file-untrusted", message, help)))
 }
 
-fn skipped(jwks: &Jwks, loader: &SecretLoader) -> Vec<SkippedKey> {
+fn skipped(jwks: &Jwks, format: KeyFormat, loader: &SecretLoader) -> Vec<SkippedKey> {
     let read = jwks.file.as_ref().and_then(|file| loader.read_file(file, MAX_JWKS_BYTES).ok());
-    let set = read.and_then(|(text, _)| jose::Jwks::parse(&text).ok());
+    let set = read.and_then(|(text, _)| format.parse(&text).ok());
     set.map(|set| set.into_parts().1).unwrap_or_default()
 }

@@ -23,7 +23,10 @@ pub(super) use authenticators::{
     AnyWord, ApiKey, Audiences, Authenticator, Claim, From, Introspection, Jwt, Mtls, Sender,
 };
 pub(super) use http::Http;
-pub(super) use keys::{ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SOURCE, SecretSource, Text};
+pub(super) use keys::{
+    ApiKeyEntry, Jwks, KEY, Key, Oidc, OidcProvider, SHARED_SECRET, SOURCE, SecretEncoding, SecretSource, SharedSecret,
+    Text,
+};
 pub(super) use modules::{Allow, AnyRight, Core, Module, ModuleAccess};
 pub(super) use otlp::{Otlp, OtlpProtocol};
 pub(super) use principal::{OwnPrincipal, Principal, Roles};

@@ -166,6 +166,11 @@ impl SecretLoader {
         self.read(source, SecretKind::PrivateKey)
     }
 
+    /// Returns the text of a JWK, and its origin in words.
+    pub(super) fn read_jwk(&self, source: &SecretSource) -> Result<(String, String), Issue> {
+        self.read(source, SecretKind::Jwk)
+    }
+
     /// Returns a secret, and its origin in words. Removes surrounding spaces and line ends, which editors and `echo` add.
     pub(super) fn read_secret(&self, source: &SecretSource) -> Result<(String, String), Issue> {
         let (text, origin) = self.read(source, SecretKind::Secret)?;

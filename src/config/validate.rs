@@ -34,17 +34,22 @@ use crate::config::raw::{self, Document, ProfileName};
 use crate::config::secret_source::SecretLoader;
 use crate::diagnostic::{Issue, Quoted};
 use modgud_core::authn::{Authenticators, Revocations};
+use modgud_core::authz::Rules;
 use modgud_core::credential::Scheme;
 use modgud_core::decide::{CounterSlots, Snapshot};
-use modgud_core::denial::DenialResponses;
+use modgud_core::denial::{DenialResponses, RuleDenial};
 use modgud_core::http::header::HeaderName;
 use modgud_core::http::method::Method;
 use modgud_core::http::request::RequestSettings;
 use modgud_core::jose::{Algorithm, PublicJwk};
+use modgud_core::respond::RuleResponses;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The sizes that `request.max_target` may have.
+const MAX_TARGET: SizeRange = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) };
 
 /// Validates a document. `leeway` is the default of that key.
 pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoader) -> Result<Config, Diagnostics> {
@@ -55,9 +60,9 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         authenticators,
         principal,
         revocations,
-        templates,
-        rules,
-        fallback,
+        templates: _,
+        rules: _,
+        fallback: _,
         modules,
         core,
         upstream,
@@ -81,16 +86,12 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         authenticators::check(authenticators, (&identity, leeway), loader, &mut diagnostics);
     authenticators::unshared(&list, loader, &mut diagnostics);
     let names: Vec<&str> = authenticators.iter().map(|one| one.name.as_str()).collect();
-    let checked_templates = templates::check(templates, &names, &mut diagnostics);
-    let rule_denials = denials::of_rules(rules, (denials, templates), loader, &mut diagnostics);
-    let responses = respond::check(rules, &mut diagnostics);
-    let readings = modules::readings(modules, rules);
-    let written_rules = rules;
-    let mut rules = rules::check(rules, (&checked_templates, *fallback), &names, readings, &mut diagnostics);
+    let ValidatedRules { mut rules, denials: rule_denials, responses } =
+        validated_rules(document, &names, loader, &mut diagnostics);
     let (modules, mut gateway) = modules::check(modules, core, &mut rules, loader, &mut diagnostics);
     let resource = protected_resource
         .as_ref()
-        .and_then(|written| protected_resource::check(written, written_rules, &mut rules, &mut diagnostics));
+        .and_then(|written| protected_resource::check(written, &document.rules, &mut rules, &mut diagnostics));
     gateway.transport = filter::transport(document);
     gateway.server_name = match profile {
         Some(ProfileName::Bifrost) => "bifrost",
@@ -149,6 +150,30 @@ pub(super) fn config(document: &Document, leeway: Duration, loader: &SecretLoade
         otlp,
         shown: ShownConfig::default(),
     })
+}
+
+/// The rules, and what is sent to their clients.
+struct ValidatedRules {
+    rules: Rules,
+    denials: Vec<RuleDenial>,
+    responses: RuleResponses,
+}
+
+/// Validates the rules with their templates. `authenticators` are the names that a rule may require.
+fn validated_rules(
+    document: &Document,
+    authenticators: &[&str],
+    loader: &SecretLoader,
+    diagnostics: &mut Diagnostics,
+) -> ValidatedRules {
+    let Document { rules: written, templates, denials, fallback, modules, .. } = document;
+    let checked = templates::check(templates, authenticators, diagnostics);
+    let readings = modules::readings(modules, written);
+    ValidatedRules {
+        rules: rules::check(written, (&checked, *fallback), authenticators, readings, diagnostics),
+        denials: denials::of_rules(written, (denials, templates), loader, diagnostics),
+        responses: respond::check(written, diagnostics),
+    }
 }
 
 /// Returns the current revocation list. Its watcher reads it again in the same way.
@@ -265,11 +290,10 @@ fn name<'a>(path: &Path, name: &'a str, taken: &mut HashSet<&'a str>, diagnostic
 /// Returns the facts about requests that the configuration selects.
 fn request_settings(request: &raw::RequestSection, diagnostics: &mut Diagnostics) -> RequestSettings {
     let raw::RequestSection { scheme, client, max_target } = request;
-    let range = SizeRange { least: ("1KiB", 1 << 10), most: ("64KiB", 64 << 10) };
     RequestSettings {
         scheme: scheme.unwrap_or_default(),
         client: client.unwrap_or_default(),
-        max_target: range.read(&Path::root("request").key("max_target"), max_target.as_ref(), diagnostics),
+        max_target: MAX_TARGET.read(&Path::root("request").key("max_target"), max_target.as_ref(), diagnostics),
     }
 }
 
@@ -291,7 +315,7 @@ fn algorithm(text: &str) -> Result<Algorithm, Issue> {
     Algorithm::parse(text).ok_or_else(|| {
         let message = format!("{} is not a supported algorithm", Quoted::new(text));
         let names: Vec<String> = Algorithm::ALL.iter().map(|algorithm| format!("`{}`", algorithm.name())).collect();
-        let help = format!("write one of {}; those with `HS` need a `secret`", names.join(", "));
+        let help = format!("write one of {}; those with `HS` need a shared secret", names.join(", "));
         Issue::error("algorithm-unsupported", message, help)
     })
 }

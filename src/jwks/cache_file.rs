@@ -188,6 +188,7 @@ fn name(location: &Location) -> String {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let whole = match location {
         Location::Jwks(url) => format!("jwks {}", url.to_string_with_query()),
+        Location::Certificates(url) => format!("certificates {}", url.to_string_with_query()),
         Location::Oidc { issuer, discovery: _ } => format!("oidc {issuer}"),
     };
     format!("{location} {}", URL_SAFE_NO_PAD.encode(digest(&SHA256, whole.as_bytes())))

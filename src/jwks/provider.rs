@@ -1,11 +1,12 @@
 //! Providers of a JWKS: their settings, their OpenID discovery documents, and a single fetch.
 
+use super::format::{KeyFormat, ParseError};
 use crate::http_client::{
     AllowInsecure, ClockOffset, FetchError, FetchRequest, FetchUrl, HttpClient, Limits, TrustAnchors, UrlError,
 };
 use bytes::Bytes;
 use modgud_core::authn::RemoteJwks;
-use modgud_core::jose::{Jwks, JwksError, KeySet, KeySetError, SkippedKey};
+use modgud_core::jose::{KeySet, KeySetError, SkippedKey};
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -49,6 +50,8 @@ pub struct Provider {
 pub enum Location {
     /// The URL of a JWKS (RFC 7517 §5).
     Jwks(FetchUrl),
+    /// The URL of a map of key ids to certificates.
+    Certificates(FetchUrl),
     /// An issuer, whose discovery document names its JWKS URL (OpenID Connect Discovery 1.0 §4).
     Oidc {
         /// The issuer, exactly as it names itself.
@@ -58,11 +61,11 @@ pub enum Location {
     },
 }
 
-/// Shows the URL of the JWKS, or the issuer, never a query.
+/// Shows the URL of the keys, or the issuer, never a query.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Jwks(url) => url.fmt(f),
+            Self::Jwks(url) | Self::Certificates(url) => url.fmt(f),
             Self::Oidc { issuer, discovery: _ } => f.write_str(issuer),
         }
     }
@@ -74,6 +77,9 @@ pub enum KeysError {
     /// The JWKS could not be fetched.
     #[error("the JWKS can't be fetched: {0}")]
     Fetch(#[from] FetchError),
+    /// The map of certificates could not be fetched.
+    #[error("the map of certificates can't be fetched: {0}")]
+    Certificates(FetchError),
     /// The JWKS that the discovery document names could not be fetched.
     #[error("the JWKS at {url}, which the discovery document names, can't be fetched: {error}")]
     JwksUri {
@@ -89,14 +95,22 @@ pub enum KeysError {
     #[error(transparent)]
     Document(#[from] DiscoveryError),
     /// The response is no JWKS, or has no usable key.
-    #[error("the JWKS is unusable: {0}")]
-    Jwks(#[from] JwksError),
+    #[error("{}: {_0}", unusable(_0))]
+    Parse(#[from] ParseError),
     /// Keys of the JWKS are ambiguous.
     #[error("the JWKS is unusable: {0}")]
     Set(#[from] KeySetError),
     /// An internal error.
     #[error("internal error while parsing the JWKS")]
     Internal,
+}
+
+/// Returns the start of the sentence about an unusable document.
+const fn unusable(error: &ParseError) -> &'static str {
+    match error {
+        ParseError::Jwks(_) => "the JWKS is unusable",
+        ParseError::Certificates(_) => "the certificates are unusable",
+    }
 }
 
 /// Fetches the provider's JWKS, of at most 512 KiB, by one or two requests of at most five seconds each.
@@ -112,6 +126,9 @@ pub(super) async fn fetch_timed(
 ) -> Result<Bytes, KeysError> {
     match &provider.location {
         Location::Jwks(url) => Ok(client.send_timed(url, FetchRequest::Get, LIMITS, clock).await?),
+        Location::Certificates(url) => {
+            client.send_timed(url, FetchRequest::Get, LIMITS, clock).await.map_err(KeysError::Certificates)
+        }
         Location::Oidc { issuer, discovery } => {
             let document = client.send_timed(discovery, FetchRequest::Get, LIMITS, clock).await;
             let url = jwks_url(issuer, &document.map_err(KeysError::Discovery)?, provider.plain)?;
@@ -121,10 +138,10 @@ pub(super) async fn fetch_timed(
     }
 }
 
-/// Parses a JWKS. With many keys it takes milliseconds, so it runs off the threads that answer checks.
-pub(super) async fn parse(text: Bytes) -> Result<(KeySet, Vec<SkippedKey>), KeysError> {
+/// Parses published keys. With many keys it takes milliseconds, so it runs off the threads that answer checks.
+pub(super) async fn parse(text: Bytes, format: KeyFormat) -> Result<(KeySet, Vec<SkippedKey>), KeysError> {
     let parsed = spawn_blocking(move || {
-        let (keys, skipped) = Jwks::parse(&text)?.into_parts();
+        let (keys, skipped) = format.parse(&text)?.into_parts();
         Ok((KeySet::new(keys)?, skipped))
     });
     parsed.await.unwrap_or(Err(KeysError::Internal))

@@ -209,7 +209,7 @@ impl Shared {
         let keys = match last {
             Some((before, keys)) if *before == text => Arc::clone(keys),
             Some(_) | None => {
-                let (keys, skipped) = provider::parse(text.clone()).await?;
+                let (keys, skipped) = provider::parse(text.clone(), self.provider.location.format()).await?;
                 log.changed(&self.provider, JwksSummary::new(&keys, &skipped));
                 let keys = Arc::new(keys);
                 *last = Some((text, Arc::clone(&keys)));

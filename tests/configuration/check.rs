@@ -11,13 +11,17 @@ async fn check(arguments: &[&str]) -> Output {
     run_in(&folder("good"), &variables(), &[["check"].as_slice(), arguments].concat()).await
 }
 
+/// The default of `server.max_connections`.
+fn default_connections() -> u64 {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    (files.saturating_sub(256) / 2).clamp(16, 4_096)
+}
+
 #[tokio::test]
 async fn a_good_configuration_is_summed_up() {
     let [fingerprint, other] =
         [PUBLIC_PEM.as_str(), OTHER_PEM].map(|pem| VerificationKey::from_pem(pem).unwrap().fingerprint());
-    // The default of `server.max_connections`.
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let connections = (files.saturating_sub(256) / 2).clamp(16, 4_096);
+    let connections = default_connections();
     let bifrost = format!(
         "profile bifrost: valid
   checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
@@ -112,6 +116,35 @@ async fn a_good_configuration_is_summed_up() {
         let output = check(arguments).await;
         assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected, ""), "{arguments:?}");
     }
+}
+
+#[tokio::test]
+async fn keys_in_every_form_are_summed_up() {
+    let connections = default_connections();
+    let expected = format!(
+        "keys-in-every-form.yaml on profile none: valid
+  checks on 127.0.0.1:9191, probes and metrics on 127.0.0.1:9192
+  at most {connections} connections for checks
+  room for about 160000 verified tokens of the usual size
+  authenticator shared: issuer `shared`, HS256, no audience
+    key secret of 280 bits: HMAC 280 bits
+    key secret of 336 bits: HMAC 336 bits
+    key secret of 264 bits: HMAC 264 bits
+    key secret of 264 bits: HMAC 264 bits
+    key secret of 264 bits: HMAC 264 bits
+    key secret of 312 bits: HMAC 312 bits, id `shared-1`
+  authenticator jwks: issuer `jwk`, EdDSA, ES512, no audience
+    key 06e3fd8fda29bb60: Ed25519 256 bits, id `ed`
+    key 03e39e8fff4113bf: P-521 521 bits, id `c521`
+  authenticator mesh: issuer not checked, ES256, audience spiffe://example.org/api
+    key 471f7accd8b898e2: P-256 256 bits, id `Yb3vHD`
+  0 path patterns have a rule; all other requests: authenticated
+  open without a credential: none
+  identity headers: none
+"
+    );
+    let output = check(&["--config", "keys-in-every-form.yaml"]).await;
+    assert_eq!((output.code, output.out.as_str(), output.err.as_str()), (Some(0), expected.as_str(), ""));
 }
 
 #[tokio::test]

@@ -101,3 +101,34 @@ async fn the_same_keys_in_other_words_are_the_same_keys() {
     idp.wait_for_requests("/jwks", before + 2).await;
     assert_eq!(asked.ask(&known).await, "allowed");
 }
+
+/// Google publishes certificates by key id; they are fetched, kept and replaced as a JWKS is.
+#[tokio::test]
+async fn certificates_are_fetched_like_a_jwks() {
+    let certificate = |key: &IdpKey| {
+        let pair = rcgen::KeyPair::from_pem(key.private_pem().expose_secret()).unwrap();
+        rcgen::CertificateParams::default().self_signed(&pair).unwrap().pem()
+    };
+    let map = |keys: &[&IdpKey]| {
+        let map = keys.iter().map(|key| (key.id.clone(), json!(certificate(key))));
+        Reply::Body(json!(map.collect::<serde_json::Map<_, _>>()).to_string().into_bytes())
+    };
+    let (key, stranger) = (IdpKey::new("key"), IdpKey::new("stranger"));
+    let idp = Idp::start().await;
+    idp.reply("/x509", map(&[&key]));
+    let mut asked = Asked::ready(&yaml(&format!("certificates: {{ url: {:?}, refresh: 1h }}", idp.url("/x509")))).await;
+    assert_eq!(asked.ask(&token(&key, NOW, 0)).await, "allowed");
+    let mut seconds = 0;
+    let jwks = jwk_set(&[&stranger]).to_string();
+    for bad in ["", "<html>", "{}", r#"{"stranger": "no certificate"}"#, &jwks] {
+        seconds += 30;
+        asked.at(seconds);
+        idp.reply("/x509", Reply::Body(bad.as_bytes().to_vec()));
+        assert_eq!(asked.ask(&token(&stranger, NOW + seconds, seconds)).await, "keys_unavailable", "{bad}");
+        assert_eq!(asked.ask(&token(&key, NOW, seconds)).await, "allowed", "{bad}");
+    }
+    idp.reply("/x509", map(&[&stranger]));
+    asked.at(seconds + 30);
+    assert_eq!(asked.ask(&token(&stranger, NOW, 0)).await, "allowed");
+    assert_eq!(asked.ask(&token(&key, NOW, 0)).await, "key_unknown", "a key that is no longer in the map");
+}

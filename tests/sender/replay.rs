@@ -21,7 +21,7 @@ async fn ask(client: &mut AuthorizationClient<Channel>, check: CheckRequest) -> 
 }
 
 fn refused() -> Answer {
-    let algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA";
+    let algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA";
     let described = "error_description=\"The token is not valid here.\"";
     let challenge = format!(r#"DPoP realm="modgud", error="invalid_dpop_proof", {described}, algs="{algorithms}""#);
     let body = r#"{"detail":"The token is not valid here.","status":401,"title":"Unauthorized","type":"about:blank"}"#;

@@ -13,8 +13,8 @@
 //!   [`VerifiedToken`] has one constructor, which is the signature check. Code that requires a `VerifiedToken` is unreachable without it.
 //! - `dpop_proof`: tokens that contain their own verification key, which the calling function compares with the expected one.
 //!
-//! Every error of a token is a [`TokenError`], of a key a [`KeyError`] or a [`JwkError`], of a set of keys a [`JwksError`]. None contains a
-//! byte of the token or of the key.
+//! Every error of a token is a [`TokenError`], of a key a [`KeyError`] or a [`JwkError`], of a set of keys a [`JwksError`] or a
+//! [`CertificatesError`]. None contains a byte of the token or of the key.
 
 mod algorithm;
 mod claims;
@@ -44,7 +44,7 @@ pub use header::JoseHeader;
 pub use identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
 pub use json::{JsonError, holds_beyond_64_bits, is_beyond_64_bits, read_json};
 pub use jwk::{JwkError, SafeToken};
-pub use jwks::{Jwks, JwksError, KeySet, KeySetError, SkippedKey};
+pub use jwks::{CertificatesError, Jwks, JwksError, KeySet, KeySetError, SkippedKey};
 pub(crate) use key::holds_pem;
 pub use key::{VerificationKey, Verifier};
 pub use packed::{JsonItems, JsonMembers, JsonRef};

@@ -9,7 +9,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use modgud_core::jose::{Algorithm, KeyId, SigningKey};
+use modgud_core::jose::{Algorithm, KeyId, SecretString, SigningKey};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -229,6 +229,12 @@ impl IdpKey {
     #[must_use]
     pub fn sign(&self, claims: &[(String, Value)]) -> String {
         self.key.sign(claims).unwrap()
+    }
+
+    /// Returns its private half as PEM, for a certificate of the key.
+    #[must_use]
+    pub fn private_pem(&self) -> SecretString {
+        self.key.private_text().unwrap()
     }
 
     /// Returns its public JWK (RFC 8037 §2).

@@ -93,8 +93,11 @@ impl Denial {
 /// Names the issuers of the configuration, so that a wrong slash is seen.
 fn expected_issuers(snapshot: &Snapshot) -> String {
     let authenticators = snapshot.authenticators.list().iter();
-    let issuers: Vec<&str> =
-        authenticators.filter_map(Authenticator::as_jwt).map(JwtAuthenticator::issuer).take(MAX_ISSUERS).collect();
+    let issuers: Vec<&str> = authenticators
+        .filter_map(Authenticator::as_jwt)
+        .filter_map(JwtAuthenticator::issuer)
+        .take(MAX_ISSUERS)
+        .collect();
     if issuers.is_empty() { String::new() } else { format!("; the configuration has `{}`", issuers.join("`, `")) }
 }
 

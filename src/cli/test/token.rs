@@ -34,7 +34,7 @@ impl DefaultToken {
         let (mut typ, mut lifetime, mut algorithm) = ("JWT", LIFETIME, Algorithm::Rs256);
         if let Some(jwt) = authenticator {
             let ClaimsPolicy { audience, require, max_lifetime, types, .. } = &jwt.checks;
-            claims.insert("iss".to_owned(), jwt.issuer().into());
+            claims.extend(jwt.issuer().map(|issuer| ("iss".to_owned(), issuer.into())));
             if let AudiencePolicy::AnyOf(audiences) = audience
                 && let Some(first) = audiences.first()
             {
@@ -43,7 +43,7 @@ impl DefaultToken {
             for RequiredClaim { path, values } in require {
                 put(&mut claims, path, values.first(), now);
             }
-            if jwt.issuer() == BIFROST {
+            if jwt.issuer() == Some(BIFROST) {
                 claims.extend(OF_BIFROST.map(|name| (name.to_owned(), plausible(name, now))));
             }
             typ = types.first().map_or(typ, |first| first);

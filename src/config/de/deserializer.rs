@@ -1,8 +1,9 @@
 //! A serde deserializer of the tree: each error has a location, and none shows a secret.
 
 use super::error::{Error, FormError, Seen, nearest};
+use super::secret;
 use crate::config::path::Step;
-use crate::config::raw::{KEY, SOURCE};
+use crate::config::raw::{KEY, SHARED_SECRET, SOURCE};
 use crate::diagnostic::{Quoted, Words};
 use crate::yaml::{Element, Member, Node, Value};
 use serde::de::value::StrDeserializer;
@@ -11,7 +12,7 @@ use serde::de::{
 };
 
 /// The forms of a source of keys or secrets, for messages.
-const SOURCES: &str = "`{ env: NAME }`, `{ file: PATH }` or `{ value: TEXT }`";
+pub(super) const SOURCES: &str = "`{ env: NAME }`, `{ file: PATH }` or `{ value: TEXT }`";
 
 impl<'de> Deserializer<'de> for &'de Node {
     type Error = Error;
@@ -52,11 +53,12 @@ impl<'de> Deserializer<'de> for &'de Node {
     /// Deserializes a map and nothing else: serde would take a list for the values of the keys in their order.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
-        _: &'static [&'static str],
+        name: &'static str,
+        known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         match &self.value {
+            _ if name == SHARED_SECRET => secret::deserialize(self, known, visitor),
             Value::Map(_) => self.deserialize_any(visitor),
             other => Err(Error::of_type(other.into(), "a map").at(&self.place)),
         }

@@ -96,11 +96,16 @@ pub(in crate::config) struct From {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Jwt {
-    /// The exact `iss` of the tokens. It selects the authenticator when several read the same location.
+    /// The exact `iss` of the tokens. It selects the authenticator when several read the same location. Default: none; required unless
+    /// `without_issuer` is `true`.
     #[schemars(example = &"https://login.example.com")]
-    pub(in crate::config) issuer: String,
+    pub(in crate::config) issuer: Option<String>,
+    /// `true`: `iss` is ignored, and every token at the authenticator's locations belongs to it, such as the JWT-SVIDs of SPIFFE. No other
+    /// authenticator may read these locations, and `audiences` must name at least one. Default: `false`.
+    #[serde(default)]
+    pub(in crate::config) without_issuer: bool,
     /// The algorithms with which the issuer signs tokens, and no others. Known are `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`,
-    /// `ES256`, `ES384`, `EdDSA`, and, with a `secret`, `HS256`, `HS384` and `HS512`.
+    /// `ES256`, `ES384`, `ES512`, `EdDSA`, and, with a `secret` or a `jwk`, `HS256`, `HS384` and `HS512`. `Ed25519` means `EdDSA`.
     #[schemars(example = ["RS256"])]
     pub(in crate::config) algorithms: Vec<String>,
     /// The keys that verify the tokens: at least one entry. A token with a key id (`kid`) is verified with that key and with those without

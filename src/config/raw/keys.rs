@@ -36,21 +36,74 @@ pub(super) fn variable(name: &str) -> Value {
     json!({ "env": name })
 }
 
+/// The name by which serde requests a [`SharedSecret`], whose content is never repeated.
+pub(in crate::config) const SHARED_SECRET: &str = "SharedSecret";
+
+/// A secret that issuer and modgud share: exactly one of `env`, `file` and `value`, and the encoding of the text there. White space around
+/// the text is ignored.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct SharedSecret {
+    /// The name of the environment variable that holds it.
+    #[schemars(example = &"LOGIN_SECRET")]
+    pub(in crate::config) env: Option<String>,
+    /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
+    #[schemars(example = &"/run/secrets/modgud/shared")]
+    pub(in crate::config) file: Option<PathBuf>,
+    /// The text itself. `modgud config` does not show it.
+    #[schemars(example = &"the text of the secret")]
+    pub(in crate::config) value: Option<Text>,
+    /// The encoding of the secret's bytes in the text. Default: `text`.
+    pub(in crate::config) encoding: Option<SecretEncoding>,
+}
+
+impl SharedSecret {
+    /// Returns the source of the text. `None` unless it is exactly one, which the deserializer checks.
+    pub(in crate::config) fn source(&self) -> Option<SecretSource> {
+        let Self { env, file, value, encoding: _ } = self;
+        match (env, file, value) {
+            (Some(name), None, None) => Some(SecretSource::Env(name.clone())),
+            (None, Some(path), None) => Some(SecretSource::File(path.clone())),
+            (None, None, Some(Text(text))) => Some(SecretSource::Value(Text(text.clone()))),
+            _ => None,
+        }
+    }
+}
+
+/// The encoding of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum SecretEncoding {
+    /// The bytes are those of the text.
+    Text,
+    /// Base64 (RFC 4648 §4), with or without padding. White space is ignored.
+    Base64,
+    /// Base64url (RFC 4648 §5), with or without padding. White space is ignored.
+    Base64url,
+    /// Two hexadecimal digits for each byte. White space is ignored.
+    Hex,
+}
+
 /// The name by which serde requests a [`Key`]. A text there may be a secret, and is not repeated.
 pub(in crate::config) const KEY: &str = "Key";
 
-/// Keys that verify tokens: exactly one of the four.
+/// Keys that verify tokens: exactly one of the six.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum Key {
-    /// A public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`): RSA of 2048 to 8192 bits, EC on P-256 or P-384, or
-    /// Ed25519. It must support one of `algorithms`.
+    /// A public key as PEM text (`PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`): RSA of 2048 to 8192 bits, EC on P-256, P-384 or
+    /// P-521, or Ed25519. It must support one of `algorithms`.
     Pem(#[schemars(example = variable("JWT_PUBLIC_KEY_RSA_BIFROST"))] SecretSource),
-    /// A secret that the issuer and modgud share, for `HS256` (32 bytes or more), `HS384` (48) and `HS512` (64). Its bytes are those of the
-    /// text, without spaces and line ends around it.
-    Secret(#[schemars(example = variable("LOGIN_SECRET"))] SecretSource),
+    /// A secret that the issuer and modgud share, for `HS256` (32 bytes or more), `HS384` (48) and `HS512` (64), in bytes after
+    /// decoding.
+    Secret(#[schemars(example = json!({ "env": "LOGIN_SECRET", "encoding": "base64" }))] SharedSecret),
+    /// One JWK (RFC 7517) as JSON text: a public key, or a shared secret (`kty` is `oct`) as for `secret`. modgud never fetches it.
+    Jwk(#[schemars(example = json!({ "file": "shared.jwk" }))] SecretSource),
     /// A JWKS (RFC 7517): a file, or a URL at which the issuer publishes it.
     Jwks(Jwks),
+    /// Certificates as Google publishes them: a JSON object of key ids and PEM certificates, from a file or a URL. Of a certificate only the
+    /// key is used, and its dates are ignored. The keys here are those of `jwks`, and apply to this document instead of a JWKS.
+    Certificates(Jwks),
     /// An OpenID provider: its issuer, such as `https://login.example.com`, whose discovery document names the URL of its JWKS. It must be
     /// the `issuer` of the tokens.
     Oidc(Oidc),

@@ -138,8 +138,8 @@ pub(in crate::config) struct Mint {
     /// The name, which `upstream.credential` refers to: 1 to 128 visible ASCII characters, unique among the entries.
     #[schemars(example = &"internal")]
     pub(in crate::config) name: String,
-    /// The algorithm that signs the tokens, such as `EdDSA`, `ES256` or `RS256`. `HS256` uses a secret that modules share, with which each
-    /// of them could sign as modgud.
+    /// The algorithm that signs the tokens, such as `EdDSA`, `ES256` or `RS256`. `Ed25519` means `EdDSA`, which the tokens
+    /// name. `HS256` uses a secret that modules share, with which each of them could sign as modgud.
     pub(in crate::config) algorithm: String,
     /// The private key (PEM), as `modgud keygen` writes one, or the secret. modgud reads its file again when it changes.
     #[schemars(example = variable("MINT_KEY"))]

@@ -6,6 +6,8 @@ mod jwt;
 mod keys;
 mod locations;
 mod require;
+mod secret;
+mod without_issuer;
 
 use super::name;
 use super::principal::laid_over;
@@ -62,6 +64,7 @@ pub(super) fn check(
             }
         }
         locations::check_dpop(&at, entry, diagnostics);
+        without_issuer::check_alone(&at, list, number, diagnostics);
         let own = principal.as_ref().map(|own| laid_over(common, &at.key("principal"), own, diagnostics));
         let identity = &own.map_or_else(|| Arc::clone(common), Arc::new);
         let found = [jwt.is_some(), introspection.is_some(), api_key.is_some(), mtls.is_some(), custom.is_some()];
@@ -136,7 +139,7 @@ fn sole_opaque(list: &[raw::Authenticator], locations: &CredentialExtractor, dia
 
 /// Checks that tokens of one issuer in one location belong to one authenticator.
 fn sole_issuer(at: &Path, list: &[raw::Authenticator], number: usize, diagnostics: &mut Diagnostics) {
-    let issuer_of = |entry: &raw::Authenticator| entry.jwt.as_ref().map(|jwt| jwt.issuer.clone());
+    let issuer_of = |entry: &raw::Authenticator| entry.jwt.as_ref().and_then(|jwt| jwt.issuer.clone());
     let Some((entry, issuer)) = list.get(number).and_then(|entry| Some((entry, issuer_of(entry)?))) else { return };
     let same = |other: &&raw::Authenticator| {
         issuer_of(other).as_ref() == Some(&issuer) && locations::share(&other.from, &entry.from)

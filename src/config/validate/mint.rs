@@ -79,7 +79,7 @@ fn mint(
     let public = self::published(at, also_published, algorithm, loader, diagnostics);
     let key = match algorithm.key_type() {
         KeyType::Hmac => key,
-        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => {
             let pem =
                 key.public_pem().map_err(|error| not_signing("the key", &error)).and_then(|pem| own(&pem, algorithm));
             let own = diagnostics.ok_or_report(&at.key("key"), pem)?;
@@ -143,7 +143,7 @@ fn signing_key(
             let key = key.map_err(|error| not_signing(&origin, &error))?;
             Ok((key, verification))
         }
-        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => {
             let (text, origin) = loader.read_private_key(source)?;
             let key = SigningKey::from_pem(&text).and_then(|key| key.with_algorithm(algorithm));
             let key = key.map_err(|error| not_signing(&origin, &error))?;
@@ -208,7 +208,8 @@ fn claims(
 
 /// Checks that no issuer of clients' tokens signs with the key: under another `iss`, each could sign for the other.
 fn not_an_issuers(at: &Path, mint: &Mint, authenticators: &[Authenticator], diagnostics: &mut Diagnostics) {
-    for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer != mint.issuer) {
+    for jwt in authenticators.iter().filter_map(Authenticator::as_jwt).filter(|jwt| jwt.issuer() != Some(&*mint.issuer))
+    {
         if jwt.keys.static_keys.keys().iter().any(|key| key.same_key_material(&mint.verification)) {
             diagnostics.add(at.clone(), key_shared(mint.verification.fingerprint(), jwt));
         }
@@ -221,7 +222,7 @@ fn accepted_by(mint: &Mint, others: &[VerificationKey], authenticators: &[Authen
     let is_own =
         |key: &VerificationKey| std::iter::once(&mint.verification).chain(others).any(|own| own.same_key_material(key));
     let accepts_own_only = |jwt: &&JwtAuthenticator| {
-        jwt.issuer == mint.issuer
+        jwt.issuer() == Some(&*mint.issuer)
             && jwt.algorithms == [mint.key.algorithm()]
             && jwt.keys.remote.is_empty()
             && jwt.keys.static_keys.keys().iter().all(is_own)

@@ -89,7 +89,10 @@ pub(super) fn needed(schemes: &[Scheme]) -> Minor {
 /// Describes an authenticator.
 fn about(authenticator: &Authenticator) -> String {
     match authenticator {
-        Authenticator::Jwt(jwt) => format!("A signed token (JWT) of the issuer `{}`.", jwt.issuer),
+        Authenticator::Jwt(jwt) => jwt.issuer().map_or_else(
+            || "A signed token (JWT).".to_owned(),
+            |issuer| format!("A signed token (JWT) of the issuer `{issuer}`."),
+        ),
         Authenticator::Introspection(_) => "An access token.".to_owned(),
         Authenticator::ApiKey(_) => "An API key.".to_owned(),
         Authenticator::Mtls(_) => "A client certificate.".to_owned(),

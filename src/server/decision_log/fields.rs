@@ -136,7 +136,7 @@ impl<'a> CallerFields<'a> {
         let (authenticator, found) = if is_checked { (authenticator, found) } else { (None, None) };
         Self {
             authenticator: authenticator.map(|one| one.name().as_str()),
-            issuer: authenticator.and_then(Authenticator::as_jwt).map(JwtAuthenticator::issuer),
+            issuer: authenticator.and_then(Authenticator::as_jwt).and_then(JwtAuthenticator::issuer),
             key_id: found.and_then(|found| found.key_id).map(|id| Cow::Owned(cut(&id).into_owned())),
             principal: PrincipalFields::of(decision, snapshot.fields),
         }

@@ -86,7 +86,7 @@ pub(super) fn shown(checks: &CheckHandler) -> Shown {
         ShownAuthenticator {
             name: one.name().as_str().to_owned(),
             kind,
-            issuer: jwt.map(|jwt| jwt.issuer().to_owned()),
+            issuer: jwt.and_then(|jwt| jwt.issuer()).map(str::to_owned),
             keys: jwt.map(|jwt| described(jwt.keys.static_keys.keys())).unwrap_or_default(),
             providers: remote.iter().filter_map(|keys| provider(checks, keys, now)).collect(),
             server: one

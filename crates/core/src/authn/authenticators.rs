@@ -368,10 +368,11 @@ impl Authenticators {
         let authenticator = self.of_issuer(&token, credential);
         observer.step(|| {
             if let Ok((_, one)) = &authenticator {
-                return Step::passed("issuer", format!("`{}`: authenticator `{}`", one.issuer(), one.name.as_str()));
+                let issuer = one.issuer().map_or_else(|| "not checked".to_owned(), |issuer| format!("`{issuer}`"));
+                return Step::passed("issuer", format!("{issuer}: authenticator `{}`", one.name.as_str()));
             }
             let there = credential.authenticators.iter().filter_map(|id| self.list.get(id.0)?.as_jwt());
-            let there = there.map(|one| (&*one.issuer, one.name.as_str()));
+            let there = there.filter_map(|one| Some((one.issuer()?, one.name.as_str())));
             Step::failed("issuer", mismatch::issuer(&token, there))
         });
         let (index, authenticator) = authenticator?;
@@ -385,13 +386,14 @@ impl Authenticators {
         token: &UnverifiedToken<'_>,
         credential: &Credential<'_, '_>,
     ) -> Result<(AuthenticatorId, &JwtAuthenticator), AuthnError> {
-        let issuer = token.claimed_issuer().ok_or(AuthnError::IssuerMissing)?;
+        let issuer = token.claimed_issuer();
+        let unknown = if issuer.is_some() { AuthnError::IssuerUnknown } else { AuthnError::IssuerMissing };
         credential
             .authenticators
             .iter()
             .filter_map(|index| Some((*index, self.list.get(index.0)?.as_jwt()?)))
-            .find(|(_, authenticator)| authenticator.issuer() == issuer)
-            .ok_or(AuthnError::IssuerUnknown)
+            .find(|(_, authenticator)| authenticator.takes(issuer))
+            .ok_or(unknown)
     }
 }
 

@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub struct JwtAuthenticator {
     /// Its name in the configuration.
     pub name: AuthenticatorName,
-    /// The exact `iss` of its tokens.
-    pub issuer: Box<str>,
+    /// The exact `iss` of its tokens. `None` if it takes every token of its credential locations and ignores `iss`, as for JWT-SVIDs.
+    pub issuer: Option<Box<str>>,
     /// The algorithms that its tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
     /// The keys that verify them.
@@ -62,10 +62,15 @@ impl VerifiedJwt {
 }
 
 impl JwtAuthenticator {
-    /// Returns the exact `iss` of its tokens.
+    /// Returns the exact `iss` of its tokens; `None` if it ignores `iss`.
     #[must_use]
-    pub const fn issuer(&self) -> &str {
-        &self.issuer
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// Returns true if a token with this `iss` belongs to it.
+    pub(super) fn takes(&self, claimed_issuer: Option<&str>) -> bool {
+        self.issuer.is_none() || self.issuer() == claimed_issuer
     }
 
     /// Verifies a token and checks all its claims except for the validity period, which the calling function checks on each use.

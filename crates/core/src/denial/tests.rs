@@ -163,7 +163,7 @@ fn the_challenge_names_the_schemes() {
         let answers = DenialResponses::new(Style { schemes, ..style(BodyStyle::Problem) }, &[], None);
         header(&told(&answers, reason, &[]), "www-authenticate").unwrap().to_owned()
     };
-    let algs = r#"algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA""#;
+    let algs = r#"algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA""#;
     let described = r#"error_description="The token is not valid here.""#;
     for (schemes, reason, expected) in [
         (ChallengeSchemes::Bearer, Reason::CredentialMissing, r#"Bearer realm="modgud""#.to_owned()),

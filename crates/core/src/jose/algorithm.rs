@@ -2,9 +2,9 @@
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
-    VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
 };
 
 /// The shortest RSA modulus, in bits (RFC 7518 §3.3); shorter ones can be factored and are rejected.
@@ -15,8 +15,10 @@ pub(super) const MAX_RSA_BITS: usize = 8192;
 pub(super) const MAX_EXPONENT_BITS: usize = 33;
 /// The shortest secret, in bytes: that of HS256 (RFC 7518 §3.2).
 pub(super) const MIN_SECRET_BYTES: usize = 32;
+/// The newer name of `EdDSA` with Ed25519 (RFC 9864 §2.2).
+const ED25519_NAME: &str = "Ed25519";
 
-/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). There is no variant for `none`, so no code path can choose
+/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2). There is no variant for `none`, so no code path can choose
 /// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
@@ -36,7 +38,9 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384 (RFC 7518 §3.4).
     Es384,
-    /// Ed25519 (RFC 8037 §3.1). Ed448, which has the same name, is unsupported.
+    /// ECDSA on P-521 with SHA-512 (RFC 7518 §3.4).
+    Es512,
+    /// Ed25519, under the names `EdDSA` (RFC 8037 §3.1) and `Ed25519` (RFC 9864 §2.2). Ed448, which shares the first one, is unsupported.
     EdDsa,
     /// HMAC with SHA-256 (RFC 7518 §3.2).
     Hs256,
@@ -56,6 +60,8 @@ pub enum KeyType {
     P256,
     /// Elliptic curve P-384 (FIPS 186-4).
     P384,
+    /// Elliptic curve P-521 (FIPS 186-4).
+    P521,
     /// Ed25519 (RFC 8032).
     Ed25519,
     /// A secret that signer and verifier share (RFC 2104).
@@ -81,19 +87,24 @@ impl Algorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
+        Self::Es512,
         Self::EdDsa,
         Self::Hs256,
         Self::Hs384,
         Self::Hs512,
     ];
 
-    /// Parses an exact name; names are case-sensitive (RFC 7515 §4.1.1). `None` if it is unknown.
+    /// Parses an exact name; names are case-sensitive (RFC 7515 §4.1.1). `EdDSA` and `Ed25519` are one algorithm, because Ed25519 is the
+    /// only supported curve of `EdDSA`. `None` if it is unknown.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        if name == ED25519_NAME {
+            return Some(Self::EdDsa);
+        }
         Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)
     }
 
-    /// Returns its name in `alg`.
+    /// Returns its name in `alg`; of two names the one that all libraries know.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -105,6 +116,7 @@ impl Algorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",
@@ -119,8 +131,17 @@ impl Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyType::Rsa,
             Self::Es256 => KeyType::P256,
             Self::Es384 => KeyType::P384,
+            Self::Es512 => KeyType::P521,
             Self::EdDsa => KeyType::Ed25519,
             Self::Hs256 | Self::Hs384 | Self::Hs512 => KeyType::Hmac,
+        }
+    }
+
+    /// Returns the least length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2). Zero for an algorithm with public keys.
+    pub(super) fn min_secret_bytes(self) -> usize {
+        match self.verification_algorithm() {
+            SignatureCheck::Secret(hash) => hash.tag_len(),
+            SignatureCheck::Public(_) => 0,
         }
     }
 
@@ -136,6 +157,7 @@ impl Algorithm {
             Self::Ps512 => SignatureCheck::Public(&RSA_PSS_2048_8192_SHA512),
             Self::Es256 => SignatureCheck::Public(&ECDSA_P256_SHA256_FIXED),
             Self::Es384 => SignatureCheck::Public(&ECDSA_P384_SHA384_FIXED),
+            Self::Es512 => SignatureCheck::Public(&ECDSA_P521_SHA512_FIXED),
             Self::EdDsa => SignatureCheck::Public(&ED25519),
             Self::Hs256 => SignatureCheck::Secret(HMAC_SHA256),
             Self::Hs384 => SignatureCheck::Secret(HMAC_SHA384),
@@ -144,23 +166,12 @@ impl Algorithm {
     }
 }
 
-/// Total: `jsonwebtoken` has every algorithm of this type.
-impl From<Algorithm> for jsonwebtoken::Algorithm {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Rs256 => Self::RS256,
-            Algorithm::Rs384 => Self::RS384,
-            Algorithm::Rs512 => Self::RS512,
-            Algorithm::Ps256 => Self::PS256,
-            Algorithm::Ps384 => Self::PS384,
-            Algorithm::Ps512 => Self::PS512,
-            Algorithm::Es256 => Self::ES256,
-            Algorithm::Es384 => Self::ES384,
-            Algorithm::EdDsa => Self::EdDSA,
-            Algorithm::Hs256 => Self::HS256,
-            Algorithm::Hs384 => Self::HS384,
-            Algorithm::Hs512 => Self::HS512,
-        }
+/// Returns the algorithm of `jsonwebtoken`. Fails for ES512, which that library lacks.
+impl TryFrom<Algorithm> for jsonwebtoken::Algorithm {
+    type Error = jsonwebtoken::errors::Error;
+
+    fn try_from(algorithm: Algorithm) -> Result<Self, Self::Error> {
+        algorithm.name().parse()
     }
 }
 
@@ -172,6 +183,7 @@ impl KeyType {
             Self::Rsa => "RSA",
             Self::P256 => "P-256",
             Self::P384 => "P-384",
+            Self::P521 => "P-521",
             Self::Ed25519 => "Ed25519",
             Self::Hmac => "HMAC",
         }
@@ -188,11 +200,15 @@ mod tests {
     use super::Algorithm;
 
     #[test]
-    fn jsonwebtoken_has_each_algorithm_under_the_same_name() {
-        for algorithm in Algorithm::ALL {
-            let theirs: jsonwebtoken::Algorithm = algorithm.name().parse().unwrap();
-            assert_eq!(jsonwebtoken::Algorithm::from(*algorithm), theirs);
-        }
+    fn jsonwebtoken_lacks_one_algorithm() {
+        let lacking = |algorithm: &&Algorithm| jsonwebtoken::Algorithm::try_from(**algorithm).is_err();
+        assert_eq!(Algorithm::ALL.iter().filter(lacking).collect::<Vec<_>>(), [&Algorithm::Es512]);
+    }
+
+    #[test]
+    fn ed25519_has_two_names() {
+        assert_eq!(Algorithm::parse("Ed25519"), Some(Algorithm::EdDsa));
+        assert_eq!(Algorithm::parse("EdDSA"), Some(Algorithm::EdDsa));
     }
 
     #[test]
@@ -212,10 +228,13 @@ mod tests {
             " RS256",
             "RS256\0",
             "R\u{ff33}256",
-            "ES512",
+            "es512",
+            "ES521",
             "ES256K",
             "EDDSA",
-            "Ed25519",
+            "ed25519",
+            "ED25519",
+            "Ed25519ph",
             "Ed448",
             "HS1",
             "A256GCM",

@@ -180,7 +180,7 @@ pub enum KeyError {
     #[error("the PEM block's content is not the DER structure that its label names")]
     NotDer,
     /// The type of the key is unsupported.
-    #[error("the key is of type {found}; use RSA, EC (P-256 or P-384) or Ed25519")]
+    #[error("the key is of type {found}; use RSA, EC (P-256, P-384 or P-521) or Ed25519")]
     OtherType {
         /// The type found.
         found: KeyKind,
@@ -213,13 +213,13 @@ pub enum KeyError {
         bits: usize,
     },
     /// The curve of the EC key is unsupported.
-    #[error("the EC key is on the curve {found}; use P-256 or P-384")]
+    #[error("the EC key is on the curve {found}; use P-256, P-384 or P-521")]
     OtherCurve {
         /// The curve found.
         found: CurveName,
     },
     /// The EC key describes its own curve, or has none (RFC 5480 §2.1.1).
-    #[error("the EC key does not name its curve; use P-256 or P-384")]
+    #[error("the EC key does not name its curve; use P-256, P-384 or P-521")]
     CurveNotNamed,
     /// The point is compressed, or its length differs from the curve's.
     #[error("the EC key's point is not uncompressed (first byte 04), or not of its curve's length")]
@@ -245,6 +245,22 @@ pub enum KeyError {
         /// The number of bytes.
         bytes: usize,
     },
+    /// The secret is long enough for another algorithm only (RFC 7518 §3.2).
+    #[error("the secret has {bytes} bytes, and {} needs at least {}", algorithm.name(), algorithm.min_secret_bytes())]
+    SecretTooShortFor {
+        /// The number of bytes.
+        bytes: usize,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// The secret is a public key or a certificate (RFC 8725 §2.1).
+    #[error(
+        "the secret is a public key or a certificate; use `pem`, or random bytes that only signer and verifier know"
+    )]
+    SecretIsPublic,
+    /// The secret is the JSON text of a JWK or a JWKS.
+    #[error("the secret is a JWK; use `jwk` instead of `secret`")]
+    SecretIsJwk,
     /// The secret is a PEM block, and possibly public (RFC 8725 §2.1).
     #[error(
         "the secret is a PEM block, which is a key of another kind; use random bytes that only signer and verifier know"
@@ -286,8 +302,7 @@ pub struct KeyKind(pub(super) ObjectIdentifier);
 pub struct CurveName(pub(super) ObjectIdentifier);
 
 /// The curves of other systems (RFC 5480 §2.1.1.1, SEC 2, RFC 5639).
-const CURVES: [(&str, &str); 5] = [
-    ("1.3.132.0.35", "P-521"),
+const CURVES: [(&str, &str); 4] = [
     ("1.3.132.0.33", "P-224"),
     ("1.2.840.10045.3.1.1", "P-192"),
     ("1.3.132.0.10", "secp256k1"),

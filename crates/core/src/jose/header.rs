@@ -70,19 +70,12 @@ impl TryFrom<&Header> for JoseHeader {
     }
 }
 
-impl From<&JoseHeader> for Header {
-    fn from(header: &JoseHeader) -> Self {
-        let kid = header.key_id().map(|id| id.as_str().to_owned());
-        Self { typ: header.token_type.clone(), kid, ..Self::new(header.algorithm.into()) }
-    }
-}
-
 /// Fails with [`TokenError::AlgorithmUnknown`] for an algorithm that a later version of `jsonwebtoken` adds.
 impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
     type Error = TokenError;
 
     fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, TokenError> {
-        let same = |candidate: &Self| jsonwebtoken::Algorithm::from(*candidate) == algorithm;
+        let same = |candidate: &Self| jsonwebtoken::Algorithm::try_from(*candidate).is_ok_and(|one| one == algorithm);
         Self::ALL.iter().copied().find(same).ok_or(TokenError::AlgorithmUnknown)
     }
 }
@@ -164,7 +157,7 @@ mod tests {
         for value in [json!({"name": "RS256"}), json!(["RS256"]), json!(null), json!(256), json!(true)] {
             assert_eq!(read(json!({"alg": value})), Err(TokenError::AlgorithmNotText));
         }
-        for name in ["none", "None", "NONE", "nOnE", "", "ES512", "ES256K", "EDDSA", "rs256", "RS256 ", "RS256\u{0}"] {
+        for name in ["none", "None", "NONE", "nOnE", "", "ES521", "ES256K", "EDDSA", "rs256", "RS256 ", "RS256\u{0}"] {
             assert_eq!(read(json!({"alg": name})), Err(TokenError::AlgorithmUnknown), "{name}");
         }
     }
@@ -172,12 +165,10 @@ mod tests {
     #[test]
     fn a_header_of_jsonwebtoken_is_read_as_strictly() {
         type Change = fn(&mut Header);
-        let header = read(json!({"typ": "at+jwt", "alg": "ES384", "kid": "a\"b"})).unwrap();
-        let theirs = Header::from(&header);
-        assert_eq!(json!(theirs), json!({"typ": "at+jwt", "alg": "ES384", "kid": "a\"b"}));
-        assert_eq!(JoseHeader::try_from(&theirs), Ok(header));
-        let bare = read(json!({"alg": "HS256"})).unwrap();
-        assert_eq!(JoseHeader::try_from(&Header::from(&bare)), Ok(bare));
+        for header in [json!({"typ": "at+jwt", "alg": "ES384", "kid": "a\"b"}), json!({"alg": "HS256"})] {
+            let theirs: Header = serde_json::from_value(header.clone()).unwrap();
+            assert_eq!(JoseHeader::try_from(&theirs), read(header));
+        }
 
         let with = |change: Change| {
             let mut header = Header::default();
@@ -199,8 +190,9 @@ mod tests {
 
     #[test]
     fn jsonwebtoken_has_no_other_algorithm() {
-        for algorithm in Algorithm::ALL {
-            assert_eq!(Algorithm::try_from(jsonwebtoken::Algorithm::from(*algorithm)), Ok(*algorithm));
+        let theirs = |algorithm: &Algorithm| jsonwebtoken::Algorithm::try_from(*algorithm).ok();
+        for (ours, theirs) in Algorithm::ALL.iter().filter_map(|ours| Some((*ours, theirs(ours)?))) {
+            assert_eq!(Algorithm::try_from(theirs), Ok(ours));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Public keys as JSON (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2): one object to one key. `key` checks the strength of keys.
+//! Keys as JSON (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2): one object to one key. `key` checks the strength of keys.
 //!
 //! `x5u`, `x5c` and `x5t` are never read: modgud fetches nothing for a key, and no certificate makes it trusted. Other members are ignored,
 //! as RFC 7517 §4 requires.
@@ -13,11 +13,21 @@ use serde_json::{Map, Value};
 use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::error::KeyError;
 use crate::jose::identity::{KeyId, MAX_KEY_ID_BYTES};
+use crate::jose::json::{JsonError, read_object};
 use crate::jose::key::{Curve, PublicKey, VerificationKey};
 
 /// The reason why a JWK is unusable for verification. No text contains more of it than a short word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwkError {
+    /// The text of a single JWK is not strict JSON.
+    #[error("the text {0}")]
+    Json(JsonError),
+    /// The text of a single JWK is a set of them.
+    #[error("the text is a JWKS; use `jwks` instead of `jwk`")]
+    IsSet,
+    /// The value in a map of certificates is not one certificate.
+    #[error("the value is not the PEM of one certificate")]
+    NotACertificate,
     /// The JWK is not an object.
     #[error("the key is not a JSON object")]
     NotAnObject,
@@ -57,9 +67,9 @@ pub enum JwkError {
     #[error("the key's `kty` is {0}; use `RSA`, `EC` or `OKP`")]
     UnknownType(SafeToken),
     /// An unsupported `crv`.
-    #[error("the key's `crv` is {0}; use `P-256` or `P-384` (`EC`) or `Ed25519` (`OKP`)")]
+    #[error("the key's `crv` is {0}; use `P-256`, `P-384` or `P-521` (`EC`) or `Ed25519` (`OKP`)")]
     UnknownCurve(SafeToken),
-    /// `use` is not `sig` (RFC 7517 §4.2).
+    /// `use` is neither `sig` (RFC 7517 §4.2) nor `jwt-svid`.
     #[error("the key's `use` is {0}; use `sig`")]
     OtherUse(SafeToken),
     /// `key_ops` has another JSON type (RFC 7517 §4.3).
@@ -69,7 +79,7 @@ pub enum JwkError {
     #[error("the key's `key_ops` does not list `verify`")]
     OtherOperations,
     /// `alg` is not a supported signature algorithm (RFC 7517 §4.4).
-    #[error("the key's `alg` is {0}, which is not a supported signature algorithm{hint}", hint = other_name(.0))]
+    #[error("the key's `alg` is {0}, which is not a supported signature algorithm")]
     UnknownAlgorithm(SafeToken),
     /// `alg` needs a key of another kind.
     #[error("the key's `alg` is {}, which a key of type {} does not support", algorithm.name(), key_type.name())]
@@ -92,18 +102,15 @@ pub enum JwkError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SafeToken(Option<Box<str>>);
 
-/// Returns what to write instead of the newer name of an algorithm (RFC 9864); empty for any other.
-fn other_name(name: &SafeToken) -> &'static str {
-    match name.0.as_deref() {
-        Some("Ed25519") => "; publish the key with `EdDSA`, or without `alg`",
-        Some(_) | None => "",
-    }
-}
-
 impl SafeToken {
     fn new(text: &str) -> Self {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+.".contains(&byte);
         Self(((1..=16).contains(&text.len()) && text.bytes().all(plain)).then(|| text.into()))
+    }
+
+    /// Returns true if it is this word.
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.0.as_deref() == Some(word)
     }
 }
 
@@ -133,14 +140,7 @@ impl VerificationKey {
         if let Some(member) = PRIVATE.into_iter().find(|name| member(jwk, name).is_some()) {
             return Err(JwkError::Private(member));
         }
-        check_use(jwk)?;
-        let algorithm = text(jwk, "alg")?
-            .map(|name| Algorithm::parse(name).ok_or_else(|| JwkError::UnknownAlgorithm(SafeToken::new(name))))
-            .transpose()?;
-        // An empty `kid` is a name: a token can have it, too.
-        let id = jwk.get("kid").filter(|id| !id.is_null());
-        let id = id.map(|id| id.as_str().ok_or(JwkError::NotText("kid"))).transpose()?;
-        let id = id.map(|id| KeyId::new(id).ok_or(JwkError::KeyIdTooLong)).transpose()?;
+        let common = Common::read(jwk)?;
         let key = match kind?.ok_or(JwkError::Missing("kty"))? {
             "RSA" => PublicKey::rsa_of(&number(jwk, "n")?, &number(jwk, "e")?)?,
             "EC" => {
@@ -154,11 +154,57 @@ impl VerificationKey {
             },
             other => return Err(JwkError::UnknownType(SafeToken::new(other))),
         };
-        let mut key = Self::from_public(&key)?;
-        if let Some(algorithm) = algorithm {
-            let key_type = key.key_type();
-            key = key.restricted_to(&[algorithm]).map_err(|_| JwkError::AlgorithmMisfit { algorithm, key_type })?;
+        common.put_on(Self::from_public(&key)?)
+    }
+
+    /// Parses the text of one JWK that the operator keeps: a public key, or a secret that issuer and modgud share (`kty` is `oct`, RFC 7518
+    /// §6.4). A published one must go to [`from_jwk`](Self::from_jwk), because a published secret is none.
+    ///
+    /// # Errors
+    /// The first [`JwkError`] found.
+    pub fn from_own_jwk(text: &str) -> Result<Self, JwkError> {
+        let jwk = read_object(text.trim().as_bytes()).map_err(JwkError::Json)?;
+        if jwk.contains_key("keys") {
+            return Err(JwkError::IsSet);
         }
+        if self::text(&jwk, "kty") != Ok(Some("oct")) {
+            return Self::from_jwk(&jwk);
+        }
+        let common = Common::read(&jwk)?;
+        common.put_on(Self::from_secret(&bytes(&jwk, "k")?)?)
+    }
+}
+
+/// The members that keys of every type have.
+struct Common {
+    algorithm: Option<Algorithm>,
+    id: Option<KeyId>,
+}
+
+impl Common {
+    fn read(jwk: &Map<String, Value>) -> Result<Self, JwkError> {
+        check_use(jwk)?;
+        let algorithm = text(jwk, "alg")?
+            .map(|name| Algorithm::parse(name).ok_or_else(|| JwkError::UnknownAlgorithm(SafeToken::new(name))))
+            .transpose()?;
+        // An empty `kid` is a name: a token can have it, too.
+        let id = jwk.get("kid").filter(|id| !id.is_null());
+        let id = id.map(|id| id.as_str().ok_or(JwkError::NotText("kid"))).transpose()?;
+        let id = id.map(|id| KeyId::new(id).ok_or(JwkError::KeyIdTooLong)).transpose()?;
+        Ok(Self { algorithm, id })
+    }
+
+    /// Returns the key with this name, for this algorithm only.
+    fn put_on(self, key: VerificationKey) -> Result<VerificationKey, JwkError> {
+        let Self { algorithm, id } = self;
+        let key_type = key.key_type();
+        let key = match algorithm {
+            Some(algorithm) => key.restricted_to(&[algorithm]).map_err(|error| match error {
+                KeyError::SecretTooShortFor { .. } => JwkError::Key(error),
+                _ => JwkError::AlgorithmMisfit { algorithm, key_type },
+            })?,
+            None => key,
+        };
         Ok(match id {
             Some(id) => key.with_id(id),
             None => key,
@@ -177,9 +223,12 @@ impl TryFrom<&Jwk> for VerificationKey {
     }
 }
 
+/// The `use` of keys for signatures: that of RFC 7517 §4.2, and that of tokens in a bundle of SPIFFE (SPIFFE Trust Domain and Bundle §4.2.2).
+const SIGNATURE_USES: [&str; 2] = ["sig", "jwt-svid"];
+
 /// Checks that the key is published for signatures; a key without `use` and `key_ops` is for everything (RFC 7517 §4.2, §4.3).
 fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkError> {
-    if let Some(other) = text(jwk, "use")?.filter(|purpose| *purpose != "sig") {
+    if let Some(other) = text(jwk, "use")?.filter(|purpose| !SIGNATURE_USES.contains(purpose)) {
         return Err(JwkError::OtherUse(SafeToken::new(other)));
     }
     let Some(operations) = member(jwk, "key_ops") else { return Ok(()) };

@@ -1,6 +1,8 @@
 //! Sets of keys: JSON Web Key Sets (RFC 7517 §5) with their usable keys, and the keys of one issuer with the candidates for a token.
 //! `jwk` checks the single keys.
 
+mod certificates;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -11,6 +13,8 @@ use crate::jose::identity::{KeyId, KeyIdentity};
 use crate::jose::json::{JsonError, read_object};
 use crate::jose::jwk::JwkError;
 use crate::jose::key::VerificationKey;
+
+pub use certificates::CertificatesError;
 
 /// The usable keys of a JWKS: at least one, in the set's order. Keys with the same `kid` are all kept.
 #[derive(Debug)]
@@ -23,7 +27,8 @@ pub struct Jwks {
 /// set (RFC 7517 §5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedKey {
-    position: usize,
+    /// The position in `keys`; `None` in a map of certificates.
+    position: Option<usize>,
     id: Option<KeyId>,
     error: JwkError,
 }
@@ -41,10 +46,7 @@ pub enum JwksError {
     #[error("the JWKS has no `keys`")]
     NoKeys,
     /// The document is Google's map of key ids to certificates, which is no JWKS.
-    #[error(
-        "the document maps key ids to certificates and is no JWKS; use \
-         `https://www.googleapis.com/oauth2/v3/certs`, or for a service account `https://www.googleapis.com/service_accounts/v1/jwk/NAME`"
-    )]
+    #[error("the document maps key ids to certificates and is no JWKS; use `certificates` instead of `jwks`")]
     CertificateMap,
     /// `keys` has another JSON type.
     #[error("the JWKS's `keys` is not an array")]
@@ -85,11 +87,15 @@ impl Jwks {
                 Ok(key) => keys.push(key),
                 Err(error) => {
                     let id = value.get("kid").and_then(Value::as_str).and_then(KeyId::new);
-                    skipped.push(SkippedKey { position, id, error });
+                    skipped.push(SkippedKey { position: Some(position), id, error });
                 }
             }
         }
-        if keys.is_empty() { Err(JwksError::NoneUsable(skipped)) } else { Ok(Self { keys, skipped }) }
+        if keys.is_empty() {
+            return Err(JwksError::NoneUsable(skipped));
+        }
+        skipped.retain(|key| !key.is_for_certificates());
+        Ok(Self { keys, skipped })
     }
 
     /// Returns the usable keys, and the skipped ones with their errors.
@@ -107,6 +113,12 @@ fn without_keys(set: &Map<String, Value>) -> JwksError {
 }
 
 impl SkippedKey {
+    /// Returns true if the key is an authority for certificates. Every bundle of SPIFFE has such keys beside those for tokens, so they are no
+    /// reason for a warning.
+    fn is_for_certificates(&self) -> bool {
+        matches!(&self.error, JwkError::OtherUse(found) if found.is("x509-svid"))
+    }
+
     /// Returns the reason why it was skipped.
     #[must_use]
     pub const fn error(&self) -> &JwkError {
@@ -117,9 +129,11 @@ impl SkippedKey {
 impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { position, id, error } = self;
-        match id {
-            Some(id) => write!(f, "keys[{position}], `kid` {id}: {error}"),
-            None => write!(f, "keys[{position}]: {error}"),
+        match (position, id) {
+            (Some(position), Some(id)) => write!(f, "keys[{position}], `kid` {id}: {error}"),
+            (Some(position), None) => write!(f, "keys[{position}]: {error}"),
+            (None, Some(id)) => write!(f, "`kid` {id}: {error}"),
+            (None, None) => error.fmt(f),
         }
     }
 }

@@ -1,29 +1,21 @@
-//! A key that verifies token signatures: its name, its algorithms, and a parsed form for each of them, behind the traits of `signature`
-//! and `jsonwebtoken`.
+//! A key that verifies token signatures: its name, its algorithms, and a parsed form for each of them, behind the trait of `signature`.
 
 mod public;
+mod secret;
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::ParsedPublicKey;
-use jsonwebtoken::crypto::JwtVerifier;
 use jsonwebtoken::signature;
 
 pub(super) use public::{Curve, PublicKey};
+pub(crate) use secret::holds_pem;
 
 use crate::cache::{Digest, sha256_of_list};
 use crate::jose::algorithm::{Algorithm, KeyType, MIN_SECRET_BYTES, SignatureCheck};
 use crate::jose::error::KeyError;
 use crate::jose::identity::{Fingerprint, KeyId, KeyIdentity, Thumbprint};
-
-/// The start of every PEM block, and of no secret.
-const PEM_BEGIN: &[u8] = b"-----BEGIN";
-
-/// Returns true if the text holds a PEM block: a key of another kind, which may be public, and no secret (RFC 8725 §2.1).
-pub(crate) fn holds_pem(text: &[u8]) -> bool {
-    text.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN)
-}
 
 /// A public key or a shared secret, parsed once and ready for use.
 pub struct VerificationKey {
@@ -40,7 +32,7 @@ pub struct VerificationKey {
 }
 
 impl VerificationKey {
-    /// Parses a public key of RSA, P-256, P-384 or Ed25519 from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It accepts any
+    /// Parses a public key of RSA, P-256, P-384, P-521 or Ed25519 from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It accepts any
     /// spelling that environment variables give it. Of a certificate only the public key is used. Its dates, names, issuer and signature
     /// are ignored, because the operator who configured it trusts it.
     ///
@@ -54,11 +46,10 @@ impl VerificationKey {
     /// §3.2). 32 bytes fit HS256 only, 64 bytes fit HS256, HS384 and HS512.
     ///
     /// # Errors
-    /// [`KeyError::SecretTooShort`], or [`KeyError::SecretIsPem`]: a public text is no secret (RFC 8725 §2.1).
+    /// [`KeyError::SecretTooShort`], or [`KeyError::SecretIsPem`], [`KeyError::SecretIsPublic`] or [`KeyError::SecretIsJwk`]: a key of
+    /// another kind may be public, and is no secret (RFC 8725 §2.1).
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeyError> {
-        if holds_pem(secret) {
-            return Err(KeyError::SecretIsPem);
-        }
+        secret::check_kind(secret)?;
         if secret.len() < MIN_SECRET_BYTES {
             return Err(KeyError::SecretTooShort { bytes: secret.len() });
         }
@@ -117,11 +108,17 @@ impl VerificationKey {
     /// Restricts the key to these algorithms.
     ///
     /// # Errors
-    /// [`KeyError::NotServing`] if it fits none of them.
+    /// [`KeyError::NotServing`] if it fits none of them, [`KeyError::SecretTooShortFor`] if it only is too short.
     pub fn restricted_to(mut self, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         self.verifiers.retain(|verifier| algorithms.contains(&verifier.algorithm()));
         if self.verifiers.is_empty() {
-            return Err(KeyError::NotServing { key_type: self.key_type });
+            let of_its_type = algorithms.iter().find(|algorithm| algorithm.key_type() == self.key_type);
+            return Err(match (self.key_type, of_its_type) {
+                (KeyType::Hmac, Some(algorithm)) => {
+                    KeyError::SecretTooShortFor { bytes: self.bits.div_euclid(8), algorithm: *algorithm }
+                }
+                (key_type, _) => KeyError::NotServing { key_type },
+            });
         }
         Ok(self.with_identity())
     }
@@ -219,6 +216,7 @@ impl Verifier {
             // RFC 7518 §3.4, RFC 8032 §5.1.6.
             Algorithm::Es256 | Algorithm::EdDsa | Algorithm::Hs512 => 64,
             Algorithm::Es384 => 96,
+            Algorithm::Es512 => 132,
             Algorithm::Hs256 => 32,
             Algorithm::Hs384 => 48,
         };
@@ -246,12 +244,6 @@ impl signature::Verifier<Vec<u8>> for Verifier {
         }
         // Without a source: one would be an allocation, and a signature that does not verify has no details.
         .map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtVerifier for Verifier {
-    fn algorithm(&self) -> jsonwebtoken::Algorithm {
-        self.algorithm.into()
     }
 }
 

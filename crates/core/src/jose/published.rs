@@ -1,8 +1,8 @@
 //! Public keys as modgud publishes them: a JWKS (RFC 7517 §5) that verifies minted tokens. It is built from public keys only: no function
 //! here accepts a secret or a private member.
 
-use jsonwebtoken::jwk::{CommonParameters, Jwk, JwkSet, PublicKeyUse};
-use serde_json::json;
+use jsonwebtoken::jwk::{CommonParameters, Jwk, PublicKeyUse};
+use serde_json::{Value, json};
 
 use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::error::KeyError;
@@ -14,6 +14,8 @@ use crate::jose::key::{PublicKey, VerificationKey};
 pub struct PublicJwk {
     id: KeyId,
     jwk: Jwk,
+    /// The value of `alg`, of which `Jwk` lacks ES512.
+    algorithm: Option<Algorithm>,
 }
 
 impl PublicJwk {
@@ -27,14 +29,13 @@ impl PublicJwk {
         // Parsing checks that the point is on its curve.
         VerificationKey::from_public(&key)?;
         let id = KeyId::from(key.thumbprint());
-        let algorithm = served(key.key_type(), algorithm).map(jsonwebtoken::Algorithm::from);
+        let algorithm = served(key.key_type(), algorithm);
         let common = CommonParameters {
             public_key_use: Some(PublicKeyUse::Signature),
-            key_algorithm: algorithm.map(Into::into),
             key_id: Some(id.as_str().to_owned()),
             ..CommonParameters::default()
         };
-        Ok(Self { id, jwk: Jwk { common, algorithm: key.parameters().clone() } })
+        Ok(Self { id, jwk: Jwk { common, algorithm: key.parameters().clone() }, algorithm })
     }
 
     /// Returns its name, as in the header of tokens.
@@ -43,18 +44,27 @@ impl PublicJwk {
         &self.id
     }
 
-    /// Returns the key as a JWK.
+    /// Returns the key as a JWK, without `alg`.
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
+    }
+
+    /// Returns the whole JWK as JSON.
+    fn json(&self) -> Value {
+        let mut jwk = json!(self.jwk);
+        if let (Some(members), Some(algorithm)) = (jwk.as_object_mut(), self.algorithm) {
+            members.insert("alg".to_owned(), algorithm.name().into());
+        }
+        jwk
     }
 
     /// Returns the JWKS of these keys, each once, as JSON text.
     #[must_use]
     pub fn set(keys: &[Self]) -> String {
         let first = |(at, key): &(usize, &Self)| keys.iter().position(|other| other.id == key.id) == Some(*at);
-        let keys = keys.iter().enumerate().filter(first).map(|(_, key)| key.jwk.clone()).collect();
-        json!(JwkSet { keys }).to_string()
+        let keys: Vec<Value> = keys.iter().enumerate().filter(first).map(|(_, key)| key.json()).collect();
+        json!({ "keys": keys }).to_string()
     }
 }
 
@@ -81,6 +91,7 @@ mod tests {
             (Algorithm::Ps512, &["alg", "e", "kid", "kty", "n", "use"]),
             (Algorithm::Es256, &["alg", "crv", "kid", "kty", "use", "x", "y"]),
             (Algorithm::Es384, &["alg", "crv", "kid", "kty", "use", "x", "y"]),
+            (Algorithm::Es512, &["alg", "crv", "kid", "kty", "use", "x", "y"]),
             (Algorithm::EdDsa, &["alg", "crv", "kid", "kty", "use", "x"]),
         ] {
             let signer = Signer::new(algorithm);
@@ -93,6 +104,7 @@ mod tests {
             let keys = KeySet::new(keys).unwrap();
             assert!(UnverifiedToken::parse(&token).unwrap().verify(&keys, &[algorithm]).is_ok(), "{set}");
             let json: Value = serde_json::from_str(&set).unwrap();
+            assert_eq!(json["keys"][0]["alg"], algorithm.name(), "{set}");
             let mut found: Vec<&str> = json["keys"][0].as_object().unwrap().keys().map(String::as_str).collect();
             found.sort_unstable();
             assert_eq!(found, members, "{set}");
@@ -103,7 +115,7 @@ mod tests {
     fn a_key_of_another_family_is_for_its_own() {
         let alg = |family, algorithm| {
             let key = PublicJwk::from_pem(&Signer::new(family).public_pem(), algorithm).unwrap();
-            key.jwk().common.key_algorithm.map(|algorithm| algorithm.to_string())
+            key.json().get("alg").and_then(Value::as_str).map(str::to_owned)
         };
         assert_eq!(alg(Algorithm::Es256, Algorithm::EdDsa).as_deref(), Some("ES256"));
         assert_eq!(alg(Algorithm::Rs256, Algorithm::EdDsa), None);

@@ -6,8 +6,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Header;
-use jsonwebtoken::crypto::JwtSigner;
 use jsonwebtoken::signature::{self, Signer};
 use serde_json::Value;
 
@@ -28,7 +26,7 @@ pub struct SigningKey {
 pub enum SigningError {
     /// The text is not a PEM of a private key.
     #[error(
-        "the text is not the PEM of a private key; use RSA, EC (P-256 or P-384) or Ed25519 in PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)"
+        "the text is not the PEM of a private key; use RSA, EC (P-256, P-384 or P-521) or Ed25519 in PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`)"
     )]
     NotAPrivateKey,
     /// The text is a public key, which can't sign.
@@ -185,9 +183,9 @@ impl SigningKey {
     /// # Errors
     /// [`SigningError::Library`] if the library returns no signature.
     pub fn sign_claims(&self, claims: &str) -> Result<String, SigningError> {
-        let kid = self.id.as_ref().map(|id| id.as_str().to_owned());
-        let header = Header { kid, ..Header::new(self.algorithm.into()) };
-        self.sign_raw(&serde_json::to_string(&header).map_err(|_| SigningError::Library)?, claims)
+        let kid = self.id.as_ref().map(|id| format!(r#","kid":{}"#, Value::from(id.as_str())));
+        let header = format!(r#"{{"typ":"JWT","alg":"{}"{}}}"#, self.algorithm.name(), kid.unwrap_or_default());
+        self.sign_raw(&header, claims)
     }
 
     /// Signs a token of this header and these claims, even invalid ones: for tests of rejection.
@@ -204,12 +202,6 @@ impl SigningKey {
 impl Signer<Vec<u8>> for SigningKey {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
         self.key.sign(self.algorithm, message).map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtSigner for SigningKey {
-    fn algorithm(&self) -> jsonwebtoken::Algorithm {
-        self.algorithm.into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Validates `jwt`: the keys and the checks of one issuer's tokens. Required claims are written alike for introspection.
 
 use super::super::{DurationRange, algorithm};
-use super::{keys, locations, require};
+use super::{keys, locations, require, without_issuer};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw::{self, AnyWord, Audiences, Required, Sender};
@@ -23,7 +23,8 @@ pub(super) fn check(
     diagnostics: &mut Diagnostics,
 ) -> JwtAuthenticator {
     let raw::Jwt {
-        issuer,
+        issuer: _,
+        without_issuer: _,
         algorithms,
         keys,
         audiences,
@@ -34,10 +35,7 @@ pub(super) fn check(
         sender_constraint,
         proof_lifetime,
     } = jwt;
-    if issuer.is_empty() {
-        let issue = Issue::error("empty", "is empty", "write the exact `iss` of the tokens");
-        diagnostics.add(at.key("issuer"), issue);
-    }
+    let issuer = without_issuer::issuer(at, jwt, diagnostics);
     if algorithms.is_empty() {
         let help = "name the algorithms with which the issuer signs tokens, such as `RS256`";
         diagnostics.add(at.key("algorithms"), Issue::error("empty", "is empty", help));
@@ -62,14 +60,13 @@ pub(super) fn check(
         ..claims(at, &written_checks, identity, diagnostics)
     };
     let before = diagnostics.count();
-    let mut context = keys::Context { issuer, algorithms: &allowed, loader, sources, diagnostics };
+    let mut context = keys::Context { issuer: issuer.as_deref(), algorithms: &allowed, loader, sources, diagnostics };
     let checked_keys = context.keys(&at.key("keys"), keys);
     // The algorithms of a key that could not be loaded are unknown.
     if diagnostics.count() == before && loader.replaced().is_none() {
         each_has_a_key(&at.key("algorithms"), &written, &checked_keys, diagnostics);
     }
-    let (name, issuer) = (AuthenticatorName::new(name), issuer.as_str().into());
-    JwtAuthenticator { name, issuer, algorithms: allowed, keys: checked_keys, checks }
+    JwtAuthenticator { name: AuthenticatorName::new(name), issuer, algorithms: allowed, keys: checked_keys, checks }
 }
 
 /// Checks that every algorithm has a key: one without can't work, or its key was forgotten.

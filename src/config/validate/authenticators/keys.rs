@@ -1,6 +1,7 @@
 //! Validates `keys` of an authenticator: reads the local ones, and collects the providers of the others.
 
 use super::super::DurationRange;
+use super::secret;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::environment::EphemeralKeys;
 use crate::config::path::Path;
@@ -8,9 +9,10 @@ use crate::config::raw::{Jwks, Key, Oidc, OidcProvider};
 use crate::config::secret_source::{MAX_JWKS_BYTES, SecretLoader};
 use crate::diagnostic::{Issue, Quoted};
 use crate::http_client::{AllowInsecure, FetchUrl, TrustAnchors, UrlError};
-use crate::jwks::{KeySource, Location, Provider, WELL_KNOWN};
+use crate::jwks::{KeyFormat, KeySource, Location, Provider, WELL_KNOWN};
 use modgud_core::authn::{Authenticator, IssuerKeys, JwtAuthenticator, RemoteJwks};
-use modgud_core::jose::{Algorithm, Fingerprint, Jwks as Jwkset, KeyError, KeySet, VerificationKey};
+use modgud_core::jose::{Algorithm, Fingerprint, KeyError, KeySet, VerificationKey};
+use std::fmt::Display;
 use std::path::{Path as StdPath, PathBuf};
 
 /// The maximum size of a file with authorities: 1 MiB. All authorities that browsers trust take 250 KiB. A larger file is an error.
@@ -23,7 +25,8 @@ const STALE_IF_ERROR: &str = "24h";
 
 /// The issuer and algorithms of the keys, and the lists for results.
 pub(super) struct Context<'a> {
-    pub(super) issuer: &'a str,
+    /// The issuer of the tokens; `None` if it is ignored.
+    pub(super) issuer: Option<&'a str>,
     pub(super) algorithms: &'a [Algorithm],
     pub(super) loader: &'a SecretLoader,
     pub(super) sources: &'a mut Vec<KeySource>,
@@ -73,35 +76,58 @@ impl Context<'_> {
                 let key = read.and_then(|(text, origin)| self.serving(VerificationKey::from_pem(&text), &origin));
                 keys.extend(self.diagnostics.ok_or_report(&at.key("pem"), key));
             }
-            Key::Secret(source) => {
-                let read = self.loader.read_secret(source);
-                let key = read
-                    .and_then(|(text, origin)| self.serving(VerificationKey::from_secret(text.as_bytes()), &origin));
+            Key::Secret(secret) => {
+                let read = secret::read(self.loader, secret);
+                let key =
+                    read.and_then(|(secret, origin)| self.serving(VerificationKey::from_secret(&secret), &origin));
                 keys.extend(self.diagnostics.ok_or_report(&at.key("secret"), key));
             }
-            Key::Jwks(jwks) => {
-                let at = at.key("jwks");
-                match (&jwks.file, &jwks.url) {
-                    (Some(file), None) => keys.extend(self.jwks_file(&at, file, jwks)),
-                    (None, Some(url)) => remote.extend(self.jwks_url(&at, url, jwks)),
-                    (Some(_), Some(_)) | (None, None) => {
-                        let message = "the source of the JWKS must be one key";
-                        let issue = Issue::error("jwks-source", message, "write either `file` or `url`");
-                        self.diagnostics.add(at, issue);
-                    }
-                }
+            Key::Jwk(source) => {
+                let key = self.loader.read_jwk(source).and_then(|(text, origin)| {
+                    let unusable = |error: &dyn Display| {
+                        Issue::parse("jwk-unusable", format!("{origin} does not hold a usable JWK: {error}"))
+                    };
+                    let key = VerificationKey::from_own_jwk(&text).map_err(|error| unusable(&error))?;
+                    key.restricted_to(self.allowed()).map_err(|error| unusable(&error))
+                });
+                keys.extend(self.diagnostics.ok_or_report(&at.key("jwk"), key));
             }
+            Key::Jwks(jwks) => self.set(&at.key("jwks"), jwks, KeyFormat::Jwks, keys, remote),
+            Key::Certificates(map) => self.set(&at.key("certificates"), map, KeyFormat::Certificates, keys, remote),
             Key::Oidc(oidc) => remote.extend(self.oidc(&at.key("oidc"), oidc)),
         }
     }
 
     /// Restricts the key to the allowed algorithms. Any is allowed if none of the written ones is valid, which has an error of its own.
     fn serving(&self, key: Result<VerificationKey, KeyError>, origin: &str) -> Result<VerificationKey, Issue> {
-        let allowed = if self.algorithms.is_empty() { Algorithm::ALL } else { self.algorithms };
-        key.and_then(|key| key.restricted_to(allowed)).map_err(|error| unusable_key(origin, &error))
+        key.and_then(|key| key.restricted_to(self.allowed())).map_err(|error| unusable_key(origin, &error))
     }
 
-    fn jwks_file(&mut self, at: &Path, file: &StdPath, jwks: &Jwks) -> Vec<VerificationKey> {
+    const fn allowed(&self) -> &[Algorithm] {
+        if self.algorithms.is_empty() { Algorithm::ALL } else { self.algorithms }
+    }
+
+    /// Adds the keys of a JWKS or of a map of certificates.
+    fn set(
+        &mut self,
+        at: &Path,
+        set: &Jwks,
+        format: KeyFormat,
+        keys: &mut Vec<VerificationKey>,
+        remote: &mut Vec<RemoteJwks>,
+    ) {
+        match (&set.file, &set.url) {
+            (Some(file), None) => keys.extend(self.file(at, file, set, format)),
+            (None, Some(url)) => remote.extend(self.url(at, url, set, format)),
+            (Some(_), Some(_)) | (None, None) => {
+                let message = format!("the source of the {} must be one key", format.name());
+                let issue = Issue::error("jwks-source", message, "write either `file` or `url`");
+                self.diagnostics.add(at.clone(), issue);
+            }
+        }
+    }
+
+    fn file(&mut self, at: &Path, file: &StdPath, jwks: &Jwks, format: KeyFormat) -> Vec<VerificationKey> {
         let Jwks { file: _, url: _, refresh, stale_if_error, cache_file, ca, insecure_http } = jwks;
         let of_url = [
             ("refresh", refresh.is_some()),
@@ -111,19 +137,21 @@ impl Context<'_> {
             ("insecure_http", *insecure_http),
         ];
         for (key, _) in of_url.into_iter().filter(|(_, written)| *written) {
-            let message = "has no effect on a JWKS from a `file`, only on one from a `url`";
+            let message = format!("has no effect on a {} from a `file`, only on one from a `url`", format.name());
             self.diagnostics.add(at.key(key), Issue::error("url-setting-unused", message, "leave it out"));
         }
         let read = self.loader.read_file(file, MAX_JWKS_BYTES);
         // An unusable key does not prevent the use of the others (RFC 7517 §5), and is a warning.
-        let keys = read.and_then(|(text, origin)| match Jwkset::parse(&text) {
+        let keys = read.and_then(|(text, origin)| match format.parse(&text) {
             Ok(set) => Ok(set.into_parts().0),
-            Err(error) => Err(Issue::parse("jwks-unusable", format!("{origin} is not a usable JWKS: {error}"))),
+            Err(error) => {
+                Err(Issue::parse("jwks-unusable", format!("{origin} is not a usable {}: {error}", format.name())))
+            }
         });
         self.diagnostics.ok_or_report(&at.key("file"), keys).unwrap_or_default()
     }
 
-    fn jwks_url(&mut self, at: &Path, url: &str, jwks: &Jwks) -> Option<RemoteJwks> {
+    fn url(&mut self, at: &Path, url: &str, jwks: &Jwks, format: KeyFormat) -> Option<RemoteJwks> {
         let Jwks { file: _, url: _, refresh, stale_if_error, cache_file, ca, insecure_http } = jwks;
         let manner = Manner {
             refresh: refresh.as_ref(),
@@ -133,7 +161,7 @@ impl Context<'_> {
             plain: plain(*insecure_http),
         };
         let url = FetchUrl::parse(url, manner.plain).map_err(invalid_url);
-        let location = self.diagnostics.ok_or_report(&at.key("url"), url).map(Location::Jwks);
+        let location = self.diagnostics.ok_or_report(&at.key("url"), url).map(|url| format.at(url));
         self.provider(at, location, &manner)
     }
 
@@ -165,8 +193,12 @@ impl Context<'_> {
             let message = "the value (not shown) has a query, which no OpenID issuer has";
             return Err(Issue::error("issuer-with-query", message, "leave out what follows `?`"));
         }
-        if issuer != self.issuer {
-            let message = format!("is not the `issuer` of the tokens, which is {}", Quoted::new(self.issuer));
+        let Some(of_tokens) = self.issuer else {
+            let message = "is an OpenID provider, whose tokens have an issuer, and this authenticator ignores it";
+            return Err(Issue::error("oidc-without-issuer", message, "write `issuer`, or `jwks` instead of `oidc`"));
+        };
+        if issuer != of_tokens {
+            let message = format!("is not the `issuer` of the tokens, which is {}", Quoted::new(of_tokens));
             return Err(Issue::error("issuer-mismatch", message, "write both with the same characters"));
         }
         let discovery = url.join(WELL_KNOWN, plain).map_err(invalid_url)?;
@@ -261,9 +293,11 @@ pub(in crate::config::validate) fn unshared(
 
 /// Returns the error about a key of another issuer's authenticator.
 pub(in crate::config::validate) fn key_shared(key: Fingerprint, of: &JwtAuthenticator) -> Issue {
-    let (name, issuer) = (Quoted::new(of.name.as_str()), Quoted::new(&of.issuer));
+    let issuer =
+        of.issuer().map_or_else(|| "any issuer".to_owned(), |issuer| format!("issuer {}", Quoted::new(issuer)));
+    let name = Quoted::new(of.name.as_str());
     let message = format!(
-        "authenticator {name} of issuer {issuer} has the key {key}, too, so that the holder of one could sign for both issuers"
+        "authenticator {name} of {issuer} has the key {key}, too, so that the holder of one could sign for both issuers"
     );
     Issue::error("key-shared", message, "remove the key where it is not the issuer's own")
 }

@@ -3,7 +3,7 @@
 use spki::ObjectIdentifier;
 
 use super::{CurveName, KeyError, KeyKind, Label, Part, TokenError};
-use crate::jose::algorithm::KeyType;
+use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::json::JsonError;
 use crate::jose::testing::assert_good_messages;
 use crate::reason::Reason;
@@ -73,14 +73,17 @@ fn messages_of_keys_are_unique_lowercase_sentences() {
         KeyError::NotDer,
         KeyError::OtherType { found: KeyKind(ObjectIdentifier::new_unwrap("1.3.101.113")) },
         KeyError::NotServing { key_type: KeyType::P256 },
-        KeyError::OtherCurve { found: CurveName(ObjectIdentifier::new_unwrap("1.3.132.0.35")) },
+        KeyError::OtherCurve { found: CurveName(ObjectIdentifier::new_unwrap("1.3.132.0.33")) },
         KeyError::CurveNotNamed,
         KeyError::PointForm,
         KeyError::NotOnCurve { curve: KeyType::P384 },
         KeyError::Ed25519Length { bytes: 31 },
         KeyError::SmallOrder,
         KeyError::SecretTooShort { bytes: 31 },
+        KeyError::SecretTooShortFor { bytes: 33, algorithm: Algorithm::Hs512 },
         KeyError::SecretIsPem,
+        KeyError::SecretIsPublic,
+        KeyError::SecretIsJwk,
         KeyError::TooShort { bits: 512 },
         KeyError::TooLong { bits: 16384 },
         KeyError::ExponentUnsafe,

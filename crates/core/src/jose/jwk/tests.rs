@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{JwkError, SafeToken, VerificationKey};
 use crate::jose::algorithm::{Algorithm, KeyType};
 use crate::jose::identity::KeyId;
+use crate::jose::json::JsonError;
 use crate::jose::testing::{assert_good_messages, table};
 
 #[derive(Deserialize)]
@@ -30,6 +31,7 @@ struct Row {
 enum Base {
     Rsa,
     Ec,
+    P521,
     Okp,
 }
 
@@ -41,7 +43,7 @@ struct Named {
     thumbprint: String,
 }
 
-/// Returns valid keys: those of RFC 7638 §3.1, RFC 7515 appendix A.3 and RFC 8037 appendix A.2.
+/// Returns valid keys: those of RFC 7638 §3.1, RFC 7515 appendix A.3, RFC 7520 §3.1 and RFC 8037 appendix A.2.
 fn good(base: &Base) -> Map<String, Value> {
     let vectors = table::<Named>("thumbprints.yaml");
     let of = |source: &str| vectors.iter().find(|row| row.source.contains(source)).unwrap().key.clone();
@@ -53,6 +55,14 @@ fn good(base: &Base) -> Map<String, Value> {
             "crv": "P-256",
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
             "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        })),
+        Base::P521 => object(json!({
+            "kty": "EC",
+            "kid": "bilbo.baggins@hobbiton.example",
+            "use": "sig",
+            "crv": "P-521",
+            "x": "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
+            "y": "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1",
         })),
     }
 }
@@ -105,6 +115,82 @@ fn a_key_is_read_with_its_name_and_its_algorithm() {
     assert_eq!((key.key_type(), key.bits(), key.id()), (KeyType::Ed25519, 256, None));
     let key = VerificationKey::from_jwk(&good(&Base::Ec)).unwrap();
     assert_eq!((key.key_type(), key.bits(), key.id()), (KeyType::P256, 256, None));
+    let key = with(&Base::P521, "alg", json!("ES512")).unwrap();
+    let id = KeyId::new("bilbo.baggins@hobbiton.example");
+    assert_eq!((key.key_type(), key.bits(), key.id()), (KeyType::P521, 521, id.as_ref()));
+}
+
+#[test]
+fn an_ed25519_key_is_the_same_under_both_names_of_its_algorithm() {
+    let keys = ["EdDSA", "Ed25519"].map(|name| with(&Base::Okp, "alg", json!(name)).unwrap());
+    assert!(keys.iter().all(|key| key.supports(Algorithm::EdDsa)));
+    assert_eq!(keys[0].identity(), keys[1].identity());
+}
+
+/// The secret of RFC 7515 appendix A.1, 64 bytes.
+const SECRET: &str = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+
+#[test]
+fn one_jwk_of_the_operator_may_be_a_secret() {
+    let own = |jwk: Value| VerificationKey::from_own_jwk(&jwk.to_string());
+    let served = |jwk: Value| {
+        let key = own(jwk).unwrap();
+        Algorithm::ALL.iter().filter(|one| key.supports(**one)).map(|one| one.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(served(json!({"kty": "oct", "k": SECRET})), ["HS256", "HS384", "HS512"]);
+    assert_eq!(served(json!({"kty": "oct", "k": SECRET, "alg": "HS384", "use": "sig"})), ["HS384"]);
+    assert_eq!(served(json!({"kty": "oct", "k": SECRET, "key_ops": ["sign", "verify"]})).len(), 3);
+    assert_eq!(served(json!(good(&Base::Rsa))), ["RS256"]);
+    let key = own(json!({"kty": "oct", "k": SECRET, "kid": "shared"})).unwrap();
+    assert_eq!((key.key_type(), key.bits(), key.id()), (KeyType::Hmac, 512, KeyId::new("shared").as_ref()));
+    assert_eq!(VerificationKey::from_own_jwk(&format!(" {}\n", json!(good(&Base::Ec)))).unwrap().bits(), 256);
+
+    let der = {
+        let pem = pem::parse(crate::jose::testing::SPKI_PEM).unwrap();
+        URL_SAFE_NO_PAD.encode(pem.contents())
+    };
+    let private = "the key has the PRIVATE member `d`, so every reader can sign tokens; replace the key, and publish its public half only";
+    for (jwk, message) in [
+        (json!({"kty": "oct"}), "the key has no `k`"),
+        (json!({"kty": "oct", "k": 1}), "the key's `k` is not a string"),
+        (json!({"kty": "oct", "k": format!("{SECRET}==")}), "the key's `k` is not canonical base64url without padding"),
+        (json!({"kty": "oct", "k": "c2hvcnQ"}), "the secret has 5 bytes; use at least 32 random ones"),
+        (
+            json!({"kty": "oct", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T", "alg": "HS512"}),
+            "the secret has 33 bytes, and HS512 needs at least 64",
+        ),
+        (
+            json!({"kty": "oct", "k": SECRET, "alg": "RS256"}),
+            "the key's `alg` is RS256, which a key of type HMAC does not support",
+        ),
+        (
+            json!({"kty": "oct", "k": SECRET, "alg": "A256KW"}),
+            "the key's `alg` is `A256KW`, which is not a supported signature algorithm",
+        ),
+        (json!({"kty": "oct", "k": SECRET, "use": "enc"}), "the key's `use` is `enc`; use `sig`"),
+        (json!({"kty": "oct", "k": SECRET, "key_ops": ["sign"]}), "the key's `key_ops` does not list `verify`"),
+        (
+            json!({"kty": "oct", "k": der}),
+            "the secret is a public key or a certificate; use `pem`, or random bytes that only signer and verifier know",
+        ),
+        (json!({"keys": [{"kty": "oct", "k": SECRET}]}), "the text is a JWKS; use `jwks` instead of `jwk`"),
+        (json!([{"kty": "oct", "k": SECRET}]), "the text is not a JSON object"),
+        (
+            json!({"k": SECRET}),
+            "the key has the PRIVATE member `k`, so every reader can sign tokens; replace the key, and publish its public half only",
+        ),
+    ] {
+        assert_eq!(own(jwk.clone()).unwrap_err().to_string(), message, "{jwk}");
+    }
+    let mut jwk = good(&Base::Rsa);
+    jwk.insert("d".to_owned(), json!("AQAB"));
+    assert_eq!(own(json!(jwk)).unwrap_err().to_string(), private);
+    let twice = format!(r#"{{"kty":"oct","k":"{SECRET}","k":"{SECRET}"}}"#);
+    assert_eq!(
+        VerificationKey::from_own_jwk(&twice).unwrap_err().to_string(),
+        "the text has an object with a repeated name"
+    );
+    assert_eq!(VerificationKey::from_own_jwk("").unwrap_err().to_string(), "the text is not well-formed JSON");
 }
 
 #[test]
@@ -121,6 +207,7 @@ fn members_that_bring_a_certificate_along_change_nothing() {
 fn a_key_for_signatures_is_taken_however_it_says_so() {
     for (member, value) in [
         ("use", json!("sig")),
+        ("use", json!("jwt-svid")),
         ("key_ops", json!(["verify"])),
         ("key_ops", json!(["sign", "verify"])),
         ("alg", json!("ES256")),
@@ -170,6 +257,9 @@ fn a_leading_zero_byte_in_a_number_is_read_as_without() {
 #[test]
 fn messages_are_unique_lowercase_sentences() {
     assert_good_messages(&[
+        JwkError::Json(JsonError::NotAnObject),
+        JwkError::IsSet,
+        JwkError::NotACertificate,
         JwkError::NotAnObject,
         JwkError::Private("d"),
         JwkError::Symmetric,
@@ -179,7 +269,7 @@ fn messages_are_unique_lowercase_sentences() {
         JwkError::Zero("n"),
         JwkError::CoordinateLength { member: "x", bytes: 31, needed: 32 },
         JwkError::UnknownType(SafeToken::new("AKP")),
-        JwkError::UnknownCurve(SafeToken::new("P-521")),
+        JwkError::UnknownCurve(SafeToken::new("P-224")),
         JwkError::OtherUse(SafeToken::new("enc")),
         JwkError::OperationsMistyped,
         JwkError::OtherOperations,

@@ -45,6 +45,26 @@ fn an_odd_key_is_skipped_and_named() {
     );
 }
 
+/// A SPIFFE bundle (SPIFFE Trust Domain and Bundle §4): its keys for certificates are skipped without a word, unless one is private.
+#[test]
+fn of_a_spiffe_bundle_the_keys_for_tokens_are_used() {
+    let with = |id: &str, purpose: &str| {
+        let mut key = key(id);
+        key["use"] = json!(purpose);
+        key
+    };
+    let bundle = |keys: Value| json!({"keys": keys, "spiffe_sequence": 1, "spiffe_refresh_hint": 300});
+    let authority = json!({"use": "x509-svid", "kty": "RSA", "n": "AQAB", "e": "AQAB", "x5c": ["MIIB"]});
+    let (ids, skipped) = parse(&bundle(json!([authority, with("a", "jwt-svid"), with("b", "enc")]))).unwrap();
+    assert_eq!((ids.as_slice(), skipped.len()), (["a".to_owned()].as_slice(), 1), "{skipped:?}");
+    let mut leaked = authority.clone();
+    leaked["d"] = json!("AQAB");
+    let (_, skipped) = parse(&bundle(json!([leaked, with("a", "jwt-svid")]))).unwrap();
+    assert!(skipped[0].contains("PRIVATE member `d`"), "{skipped:?}");
+    let none = parse(&bundle(json!([authority]))).unwrap_err();
+    assert_eq!(none.to_string(), "the JWKS has no usable key: keys[0]: the key's `use` is `x509-svid`; use `sig`");
+}
+
 #[test]
 fn a_set_that_verifies_nothing_is_refused() {
     assert_eq!(parse(&json!({})), Err(JwksError::NoKeys));
@@ -53,8 +73,7 @@ fn a_set_that_verifies_nothing_is_refused() {
     let map = parse(&json!({"a1": certificate, "b2": certificate})).unwrap_err();
     assert_eq!(
         map.to_string(),
-        "the document maps key ids to certificates and is no JWKS; use `https://www.googleapis.com/oauth2/v3/certs`, or for a \
-         service account `https://www.googleapis.com/service_accounts/v1/jwk/NAME`"
+        "the document maps key ids to certificates and is no JWKS; use `certificates` instead of `jwks`"
     );
     assert_eq!(parse(&json!({"a1": certificate, "b2": 1})), Err(JwksError::NoKeys));
     for other in [json!(null), json!({}), json!("keys"), json!(1)] {

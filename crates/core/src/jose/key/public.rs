@@ -33,10 +33,12 @@ pub(in crate::jose) enum Curve {
     P256,
     /// secp384r1.
     P384,
+    /// secp521r1.
+    P521,
 }
 
 impl Curve {
-    const ALL: [Self; 2] = [Self::P256, Self::P384];
+    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
     /// Parses the name of a curve in a JWK (RFC 7518 §6.2.1.1). `None` if it is unsupported.
     pub(in crate::jose) fn parse(name: &str) -> Option<Self> {
@@ -47,6 +49,7 @@ impl Curve {
         match self {
             Self::P256 => KeyType::P256,
             Self::P384 => KeyType::P384,
+            Self::P521 => KeyType::P521,
         }
     }
 
@@ -55,15 +58,22 @@ impl Curve {
         match self {
             Self::P256 => ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
             Self::P384 => ObjectIdentifier::new_unwrap("1.3.132.0.34"),
+            Self::P521 => ObjectIdentifier::new_unwrap("1.3.132.0.35"),
+        }
+    }
+
+    /// Returns the size of the curve's field, in bits.
+    const fn bits(self) -> usize {
+        match self {
+            Self::P256 => 256,
+            Self::P384 => 384,
+            Self::P521 => 521,
         }
     }
 
     /// Returns the length of a coordinate, in bytes (RFC 7518 §6.2.1.2).
     pub(in crate::jose) const fn coordinate_len(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-        }
+        self.bits().div_ceil(8)
     }
 }
 
@@ -72,6 +82,7 @@ impl From<Curve> for EllipticCurve {
         match curve {
             Curve::P256 => Self::P256,
             Curve::P384 => Self::P384,
+            Curve::P521 => Self::P521,
         }
     }
 }
@@ -187,7 +198,7 @@ impl PublicKey {
             y: encode(y),
             ..EllipticCurveKeyParameters::default()
         });
-        Ok(Self { kind: Kind::Ec(curve), bits: length.saturating_mul(8), bytes: point.to_vec(), parameters })
+        Ok(Self { kind: Kind::Ec(curve), bits: curve.bits(), bytes: point.to_vec(), parameters })
     }
 
     /// Builds a key from the two coordinates of a point, each of the curve's length.

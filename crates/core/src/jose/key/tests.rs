@@ -148,6 +148,39 @@ fn a_public_text_is_no_secret() {
     }
 }
 
+/// A public key that someone took for a secret would let everyone sign.
+#[test]
+fn a_public_key_in_any_form_is_no_secret() {
+    let base64 = |pem: &str| pem.lines().filter(|line| !line.starts_with('-')).map(str::to_owned).collect::<Vec<_>>();
+    let certificate = table::<Row>("pem.yaml").into_iter().find(|row| row.text.contains("CERTIFICATE")).unwrap().text;
+    for pem in [SPKI_PEM, PKCS1_PEM, &certificate] {
+        let der = pem::parse(pem).unwrap().into_contents();
+        for text in [der, base64(pem).concat().into_bytes(), base64(pem).join("\n").into_bytes()] {
+            assert_eq!(VerificationKey::from_secret(&text).err(), Some(KeyError::SecretIsPublic), "{text:?}");
+        }
+    }
+    for text in
+        [r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"}"#, r#" {"keys": [], "and": "more than 32 bytes"}"#]
+    {
+        assert_eq!(VerificationKey::from_secret(text.as_bytes()).err(), Some(KeyError::SecretIsJwk), "{text}");
+    }
+    // Neither the base64 of something else nor JSON of something else is a key.
+    for text in ["MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA", r#"{"secret": "of more than 32 bytes in all"}"#] {
+        assert!(VerificationKey::from_secret(text.as_bytes()).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_too_short_for_the_allowed_algorithm_says_so() {
+    let error = VerificationKey::from_secret(&[7; 33])
+        .unwrap()
+        .restricted_to(&[Algorithm::Hs512, Algorithm::Rs256])
+        .unwrap_err();
+    assert_eq!(error.to_string(), "the secret has 33 bytes, and HS512 needs at least 64");
+    let error = VerificationKey::from_secret(&[7; 33]).unwrap().restricted_to(&[Algorithm::Rs256]).unwrap_err();
+    assert_eq!(error, KeyError::NotServing { key_type: super::KeyType::Hmac });
+}
+
 #[test]
 fn nothing_shows_a_secret() {
     let key = VerificationKey::from_secret(b"correct-horse-battery-staple-and-more").unwrap();

@@ -6,9 +6,9 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SystemRandom, fill};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -33,9 +33,10 @@ impl PrivateKey {
             KeyType::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rsa),
             KeyType::P256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self::Ec),
             KeyType::P384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map(Self::Ec),
+            KeyType::P521 => EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).map(Self::Ec),
             KeyType::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
             KeyType::Hmac => {
-                let mut secret = vec![0; secret_len(algorithm)];
+                let mut secret = vec![0; algorithm.min_secret_bytes()];
                 fill(&mut secret).map_err(|_| SigningError::Library)?;
                 return Self::from_secret(URL_SAFE_NO_PAD.encode(secret).as_bytes(), algorithm);
             }
@@ -47,7 +48,7 @@ impl PrivateKey {
         let SignatureCheck::Secret(hash) = algorithm.verification_algorithm() else {
             return Err(SigningError::OtherKeyType { key_type: KeyType::Hmac, algorithm });
         };
-        let (bytes, needed) = (secret.len(), secret_len(algorithm));
+        let (bytes, needed) = (secret.len(), algorithm.min_secret_bytes());
         if bytes < needed {
             return Err(SigningError::SecretTooShort { bytes, needed });
         }
@@ -63,6 +64,7 @@ impl PrivateKey {
         let ec = || {
             EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
                 .or_else(|_| EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, der))
+                .or_else(|_| EcdsaKeyPair::from_private_key_der(&ECDSA_P521_SHA512_FIXED_SIGNING, der))
                 .map(Self::Ec)
         };
         match pem.tag() {
@@ -82,7 +84,8 @@ impl PrivateKey {
         match self {
             Self::Rsa(_) => KeyType::Rsa,
             Self::Ec(key) if *key.algorithm() == ECDSA_P256_SHA256_FIXED_SIGNING => KeyType::P256,
-            Self::Ec(_) => KeyType::P384,
+            Self::Ec(key) if *key.algorithm() == ECDSA_P384_SHA384_FIXED_SIGNING => KeyType::P384,
+            Self::Ec(_) => KeyType::P521,
             Self::Ed25519(_) => KeyType::Ed25519,
             Self::Secret(..) => KeyType::Hmac,
         }
@@ -138,14 +141,6 @@ fn is_of_length(error: &KeyRejected) -> bool {
     ["TooSmall", "TooLarge"].contains(&error.description_())
 }
 
-/// Returns the minimum length of a secret, in bytes: that of the algorithm's hash (RFC 7518 §3.2).
-fn secret_len(algorithm: Algorithm) -> usize {
-    match algorithm.verification_algorithm() {
-        SignatureCheck::Secret(hash) => hash.tag_len(),
-        SignatureCheck::Public(_) => 0,
-    }
-}
-
 fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
     match algorithm {
         Algorithm::Rs256 => Some(&RSA_PKCS1_SHA256),
@@ -156,6 +151,7 @@ fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
         Algorithm::Ps512 => Some(&RSA_PSS_SHA512),
         Algorithm::Es256
         | Algorithm::Es384
+        | Algorithm::Es512
         | Algorithm::EdDsa
         | Algorithm::Hs256
         | Algorithm::Hs384

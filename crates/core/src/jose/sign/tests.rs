@@ -47,7 +47,7 @@ fn a_key_of_each_algorithm_is_made_written_and_read_again() {
         let text = key.private_text().unwrap();
         let again = match algorithm.key_type() {
             KeyType::Hmac => SigningKey::from_secret(text.expose_secret()),
-            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+            KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => {
                 SigningKey::from_pem(text.expose_secret())
             }
         };

@@ -1,6 +1,7 @@
 mod differential;
 mod families;
 mod vectors;
+mod wycheproof;
 
 use std::collections::HashSet;
 
@@ -117,7 +118,8 @@ fn a_good_signature_does_not_help_a_bad_token() {
         ("alg in lower case", header(r#"{"alg":"rs256"}"#), TokenError::AlgorithmUnknown),
         ("alg of PSS", header(r#"{"alg":"PS256"}"#), TokenError::AlgorithmNotAllowed),
         ("alg of HMAC", header(r#"{"alg":"HS256"}"#), TokenError::AlgorithmNotAllowed),
-        ("alg of P-521", header(r#"{"alg":"ES512"}"#), TokenError::AlgorithmUnknown),
+        ("alg of P-521", header(r#"{"alg":"ES512"}"#), TokenError::AlgorithmNotAllowed),
+        ("alg of secp256k1", header(r#"{"alg":"ES256K"}"#), TokenError::AlgorithmUnknown),
         ("alg empty", header(r#"{"alg":""}"#), TokenError::AlgorithmUnknown),
         ("alg missing", header(r#"{"typ":"JWT"}"#), TokenError::AlgorithmMissing),
         ("alg an object", header(r#"{"alg":{"RS256":1}}"#), TokenError::AlgorithmNotText),

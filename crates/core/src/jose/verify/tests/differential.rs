@@ -1,4 +1,4 @@
-//! Differential tests against `jsonwebtoken`: it accepts and reads alike whatever this layer accepts, for every algorithm. In the other
+//! Differential tests against `jsonwebtoken`: it accepts and reads alike whatever this layer accepts, for each of its algorithms. In the other
 //! direction this layer is meant to be stricter, and every such difference is listed. Excluded are headers in which only `jsonwebtoken`
 //! reads members that are ignored here (a `jku` that is not a string).
 //!
@@ -9,9 +9,8 @@
 use std::collections::BTreeSet;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
 use jsonwebtoken::jwk::ThumbprintHash;
-use jsonwebtoken::signature::Signer as _;
+use jsonwebtoken::signature::{Signer as _, Verifier as _};
 use jsonwebtoken::{DecodingKey, EncodingKey, TokenData, Validation};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -49,7 +48,7 @@ fn second_opinion(signer: &Signer, token: &str) -> Option<TokenData<Value>> {
 fn decoding_key(signer: &Signer) -> DecodingKey {
     let algorithm = signer.key().algorithm();
     match algorithm.key_type() {
-        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => {
             let published = PublicJwk::from_pem(&signer.public_pem(), algorithm).unwrap();
             DecodingKey::from_jwk(published.jwk())
         }
@@ -65,7 +64,7 @@ fn encoding_key(signer: &Signer) -> EncodingKey {
     match signer.key().algorithm().key_type() {
         // PKCS#8 has 26 bytes before the PKCS#1 form of 2048 bits, which is the one taken here.
         KeyType::Rsa => EncodingKey::from_rsa_der(&der()[26..]),
-        KeyType::P256 | KeyType::P384 => EncodingKey::from_ec_der(&der()),
+        KeyType::P256 | KeyType::P384 | KeyType::P521 => EncodingKey::from_ec_der(&der()),
         KeyType::Ed25519 => EncodingKey::from_ed_der(&der()),
         KeyType::Hmac => EncodingKey::from_secret(text.expose_secret().as_bytes()).unwrap(),
     }
@@ -152,22 +151,25 @@ fn with_unused_bit(token: &str) -> String {
 fn signers(algorithm: Algorithm) -> (Signer, Signer) {
     match algorithm.key_type() {
         KeyType::Rsa => (ISSUER.with(algorithm), STRANGER.with(algorithm)),
-        KeyType::P256 | KeyType::P384 | KeyType::Ed25519 | KeyType::Hmac => {
+        KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 | KeyType::Hmac => {
             (Signer::new(algorithm), Signer::new(algorithm))
         }
     }
 }
 
-/// Checks that behind `JwtSigner` and `JwtVerifier` both libraries make and verify the same signatures.
+/// Returns the algorithms that both libraries have: all but ES512.
+fn common() -> impl Iterator<Item = (Algorithm, jsonwebtoken::Algorithm)> {
+    Algorithm::ALL.iter().filter_map(|ours| Some((*ours, jsonwebtoken::Algorithm::try_from(*ours).ok()?)))
+}
+
+/// Checks that both libraries make and verify the same signatures.
 #[test]
 fn each_library_verifies_what_the_other_signs() {
     const MESSAGE: &[u8] = b"header.payload";
-    for algorithm in Algorithm::ALL {
+    for (algorithm, theirs) in common() {
         let name = algorithm.name();
-        let (signer, stranger) = signers(*algorithm);
-        let theirs = jsonwebtoken::Algorithm::from(*algorithm);
-        let signing: &dyn JwtSigner = signer.key();
-        let ours = signing.try_sign(MESSAGE).unwrap();
+        let (signer, stranger) = signers(algorithm);
+        let ours = signer.key().try_sign(MESSAGE).unwrap();
         let accepted =
             |text: &str| jsonwebtoken::crypto::verify(text, MESSAGE, &decoding_key(&signer), theirs).unwrap();
         assert!(accepted(&encode(&ours)), "{name}");
@@ -176,8 +178,7 @@ fn each_library_verifies_what_the_other_signs() {
         let text = jsonwebtoken::crypto::sign(MESSAGE, &encoding_key(&signer), theirs).unwrap();
         let mut signature = base64::Engine::decode(&URL_SAFE_NO_PAD, text).unwrap();
         let key = signer.key().verification_key().unwrap();
-        let verifier: &dyn JwtVerifier = key.verifier(*algorithm).unwrap();
-        assert_eq!((signing.algorithm(), verifier.algorithm()), (theirs, theirs));
+        let verifier = key.verifier(algorithm).unwrap();
         assert!(verifier.verify(MESSAGE, &ours).is_ok(), "{name}");
         assert!(verifier.verify(MESSAGE, &signature).is_ok(), "{name}");
         assert!(verifier.verify(b"header.another", &signature).is_err(), "{name}");
@@ -199,8 +200,8 @@ fn a_published_key_is_read_back_with_the_thumbprint_of_jsonwebtoken() {
 
 #[test]
 fn what_we_accept_a_second_library_accepts() {
-    for algorithm in Algorithm::ALL {
-        let (signer, stranger) = signers(*algorithm);
+    for (algorithm, _) in common() {
+        let (signer, stranger) = signers(algorithm);
         let mut stricter = BTreeSet::new();
         for (what, token) in tokens(&signer, &stranger) {
             let ours = agreed(&signer, &token);

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm,
 };
 use jsonwebtoken::signature::Signer as _;
 
@@ -22,7 +23,7 @@ use crate::jose::verify::{UnverifiedToken, VerifiedToken};
 static SIGNERS: LazyLock<Vec<(Signer, Signer)>> = LazyLock::new(|| {
     let signer = |shared: &Signer, algorithm: Algorithm| match algorithm.key_type() {
         KeyType::Rsa => shared.with(algorithm),
-        KeyType::P256 | KeyType::P384 | KeyType::Ed25519 | KeyType::Hmac => Signer::new(algorithm),
+        KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 | KeyType::Hmac => Signer::new(algorithm),
     };
     Algorithm::ALL.iter().map(|algorithm| (signer(&ISSUER, *algorithm), signer(&STRANGER, *algorithm))).collect()
 });
@@ -42,7 +43,7 @@ fn unrestricted(signer: &Signer) -> KeySet {
     let text = signer.key().private_text().unwrap();
     let key = match signer.key().algorithm().key_type() {
         KeyType::Hmac => VerificationKey::from_secret(text.expose_secret().as_bytes()),
-        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => {
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::P521 | KeyType::Ed25519 => {
             VerificationKey::from_pem(&signer.public_pem())
         }
     };
@@ -116,6 +117,21 @@ fn a_changed_signature_is_refused() {
     }
 }
 
+/// RFC 9864 §2.2 gives Ed25519 a name of its own; a token of either name needs the one algorithm to be allowed.
+#[test]
+fn ed25519_tokens_have_either_name() {
+    let signer = Signer::new(Algorithm::EdDsa);
+    for name in ["EdDSA", "Ed25519"] {
+        let token = signer.sign(format!(r#"{{"alg":"{name}"}}"#), CLAIMS);
+        let verified = verify(&signer.key_set(), &token).unwrap();
+        assert_eq!(verified.header().algorithm(), Algorithm::EdDsa, "{name}");
+        let others = UnverifiedToken::parse(&token).unwrap().verify(&signer.key_set(), &[Algorithm::Rs256]);
+        assert_eq!(others.err(), Some(TokenError::AlgorithmNotAllowed), "{name}");
+    }
+    let token = signer.sign(r#"{"alg":"Ed448"}"#, CLAIMS);
+    assert_eq!(verify(&signer.key_set(), &token).err(), Some(TokenError::AlgorithmUnknown));
+}
+
 #[test]
 fn a_token_with_alg_none_is_rejected() {
     for (algorithm, issuer, _) in each() {
@@ -153,6 +169,7 @@ fn signatures_of_ecdsa_are_not_der() {
         match family {
             KeyType::P256 => Some(&ECDSA_P256_SHA256_ASN1_SIGNING),
             KeyType::P384 => Some(&ECDSA_P384_SHA384_ASN1_SIGNING),
+            KeyType::P521 => Some(&ECDSA_P521_SHA512_ASN1_SIGNING),
             KeyType::Rsa | KeyType::Ed25519 | KeyType::Hmac => None,
         }
     };
@@ -167,7 +184,7 @@ fn signatures_of_ecdsa_are_not_der() {
         assert_eq!(error, Some(TokenError::SignatureLength), "{}", algorithm.name());
         tried += 1;
     }
-    assert_eq!(tried, 2);
+    assert_eq!(tried, 3);
 }
 
 #[test]
