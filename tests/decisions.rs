@@ -31,7 +31,7 @@ use table::{Case, Expected, Table};
 use tonic::transport::Channel;
 
 /// The topics: a file each.
-const TOPICS: [&str; 26] = [
+const TOPICS: [&str; 27] = [
     "api-keys",
     "bearer",
     "claims-and-time",

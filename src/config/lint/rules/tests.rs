@@ -2,7 +2,7 @@ use super::{PathPattern, find, matches_everything};
 use crate::config::de;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::raw::Document;
-use crate::config::validate;
+use crate::config::validate::{self, Templates};
 use crate::diagnostic::Diagnostic;
 use crate::yaml::{Bounds, Node};
 
@@ -27,7 +27,13 @@ fn warnings(profile: &str, yaml: &str) -> Vec<Diagnostic> {
     let (profile, _) = document(profile);
     let (document, root) = document(yaml);
     let mut diagnostics = Diagnostics::default();
-    let rules = validate::rules::check(&document.rules, document.fallback, &[], None, &mut diagnostics);
+    let rules = validate::rules::check(
+        &document.rules,
+        (&Templates::default(), document.fallback),
+        &[],
+        None,
+        &mut diagnostics,
+    );
     diagnostics.into_result().unwrap();
     let mut diagnostics = Diagnostics::default();
     find(&document, &profile, &rules, &mut diagnostics);
