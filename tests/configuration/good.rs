@@ -29,12 +29,13 @@ fn assert_same(one: &Loaded, file: &Path) {
     let in_words = |loaded: &Loaded| {
         let snapshot = &loaded.config.snapshot;
         format!(
-            "{:?} {:?} {} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {} {:?} {:?} {:?} {:?} {:?}",
             snapshot.extractor,
             snapshot.rules.fallback(),
             snapshot.rules.patterns(),
             snapshot.upstream,
             snapshot.denials,
+            snapshot.responses,
             snapshot.deadline,
             snapshot.logged
         )

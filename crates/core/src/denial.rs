@@ -27,7 +27,7 @@ use crate::http::request::{Headers, Request};
 use crate::reason::{Class, Reason};
 use body::Representation;
 use bytes::Bytes;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The header of challenges.
 const CHALLENGE: &str = "www-authenticate";
@@ -118,9 +118,9 @@ impl<'d, 'r> ParsedRequest<'d, 'r> {
 pub struct DenialResponses {
     style: Style,
     by_reason: Vec<Variants>,
-    by_rule: HashMap<Box<str>, Variants>,
+    by_rule: BTreeMap<Box<str>, Variants>,
     /// The scopes that challenges name, by rule: separated by spaces. A rule with its own denial has none.
-    scopes: HashMap<Box<str>, Box<str>>,
+    scopes: BTreeMap<Box<str>, Box<str>>,
     redirect: Option<Redirect>,
 }
 
@@ -163,15 +163,14 @@ impl DenialResponses {
         let by_reason = Reason::ALL.iter().map(general).collect();
         let of_rule = |own: &RuleDenial| (own.rule.clone(), Variants::of_rule(own, &style));
         let by_rule = rules.iter().map(of_rule).collect();
-        Self { style, by_reason, by_rule, scopes: HashMap::new(), redirect }
+        Self { style, by_reason, by_rule, scopes: BTreeMap::new(), redirect }
     }
 
     /// Returns the denials with challenges that name the required scopes: the text for each rule (RFC 6749 §3.3). A rule with its own denial
     /// discloses none.
     #[must_use]
     pub fn with_scopes(mut self, scopes: HashMap<Box<str>, Box<str>>) -> Self {
-        self.scopes = scopes;
-        self.scopes.retain(|rule, _| !self.by_rule.contains_key(rule));
+        self.scopes = scopes.into_iter().filter(|(rule, _)| !self.by_rule.contains_key(rule)).collect();
         self
     }
 

@@ -3,11 +3,11 @@
 
 use crate::denial::{HOP_BY_HOP, ResponseHeader};
 use crate::http::header::{HeaderName, HeaderText, HeaderTextError};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The headers by rule. Without any, an allowed request costs one test.
 #[derive(Debug, Default)]
-pub struct RuleResponses(HashMap<Box<str>, Box<[ResponseHeader]>>);
+pub struct RuleResponses(BTreeMap<Box<str>, Box<[ResponseHeader]>>);
 
 /// A header on the response to an allowed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
