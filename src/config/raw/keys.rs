@@ -48,7 +48,7 @@ pub(in crate::config) struct SharedSecret {
     #[schemars(example = &"LOGIN_SECRET")]
     pub(in crate::config) env: Option<String>,
     /// The path of the file that holds it, relative to the folder of this file. modgud reads the file again when it changes.
-    #[schemars(example = &"/run/secrets/modgud/shared")]
+    #[schemars(example = &"/run/secrets/modgud/shared.secret")]
     pub(in crate::config) file: Option<PathBuf>,
     /// The text itself. `modgud config` does not show it.
     #[schemars(example = &"the text of the secret")]
