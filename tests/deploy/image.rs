@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// The binary under test.
 const MODGUD: &str = env!("CARGO_BIN_EXE_modgud");
@@ -56,16 +57,25 @@ fn dockerfile() -> BTreeMap<String, String> {
     last.lines().filter(|line| !line.starts_with('#')).filter_map(instruction).collect()
 }
 
+/// An image of modgud in an archive, and what was printed. Packing takes half a minute, so the tests share it.
+static IMAGE: LazyLock<(Vec<u8>, String)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("image.tar");
+    let said = write(&archive, MODGUD).unwrap();
+    (fs::read(&archive).unwrap(), said)
+});
+
 #[test]
 fn the_same_binary_gives_the_same_image() {
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (folder.path().join("one.tar"), folder.path().join("other.tar"));
+    let (archive, said) = &*IMAGE;
+    fs::write(&one, archive).unwrap();
     // A copy with another time and another path.
     let copy = folder.path().join("copy");
     fs::copy(MODGUD, &copy).unwrap();
-    let said = write(&one, MODGUD).unwrap();
     assert!(said.starts_with("registry.example.com/modgud:9 ") && said.contains("sha256:"), "{said}");
-    assert_eq!(write(&other, copy.to_str().unwrap()).unwrap(), said);
+    assert_eq!(write(&other, copy.to_str().unwrap()).unwrap(), *said);
     assert!(fs::read(&one).unwrap() == fs::read(&other).unwrap(), "the archives differ");
 
     let files = listed(&one, true);
@@ -81,7 +91,7 @@ fn the_same_binary_gives_the_same_image() {
 fn the_dockerfile_sets_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("image.tar");
-    write(&archive, MODGUD).unwrap();
+    fs::write(&archive, &IMAGE.0).unwrap();
     let image = config(&archive);
     let image = &image["config"];
     let dockerfile = dockerfile();
