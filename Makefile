@@ -104,8 +104,6 @@ test: $(VENV)/.installed | cargo grpcurl deploy-tools proxies prometheus ## all 
 	if [ -x '$(GRPCURL)' ]; then export MODGUD_TEST_GRPCURL='$(CURDIR)/$(GRPCURL)'; fi; \
 	if [ -n '$(CHROMIUM)' ] && [ -e '$(SWAGGER_UI)/.installed' ]; then \
 	  export MODGUD_TEST_CHROMIUM='$(CHROMIUM)' MODGUD_TEST_SWAGGER_UI='$(CURDIR)/$(SWAGGER_UI)/package'; fi; \
-	: "Many tests wait for a timeout; with one more at a time than there are cores, others use that time."; \
-	export RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$$(($$(getconf _NPROCESSORS_ONLN) + 1))}"; \
 	echo "cargo test --locked --workspace --$$left_out" && exec cargo test --locked --workspace -- $$left_out
 
 deploy-check: $(VENV)/.installed | cargo deploy-tools ## the tests of deploy: Helm chart, manifests, samples
