@@ -61,7 +61,7 @@ async fn send(from: Ipv4Addr, to: SocketAddr, request: &str) -> (u16, Option<Str
     )
 }
 
-/// A request from an address, with a path and headers, and the address that the module is told; `Err` for a denial.
+/// A request from an address, with a path and headers, and the address that the module receives; `Err` for a denial.
 type Row = (Ipv4Addr, &'static str, &'static str, Result<Option<&'static str>, u16>);
 
 async fn compare(gateway: SocketAddr, rows: &[Row]) {

@@ -64,7 +64,7 @@ impl<'d> Templates<'d> {
 
 impl Checked<'_> {
     /// Adds the template's requirements to those of a rule. Where both say of which values one suffices, the sum of the two would be a
-    /// third requirement that nobody wrote, and that is an error.
+    /// third requirement that is written nowhere, and that is an error.
     pub(super) fn add_to(
         &self,
         at: &Path,
